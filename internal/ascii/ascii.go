@@ -1,0 +1,51 @@
+// Package ascii folds case byte by byte. Addresses are bytes, not Unicode: the Kelvin sign
+// is not a k.
+package ascii
+
+// Lower folds A-Z in b in place, and nothing else.
+func Lower(b []byte) {
+	for i, c := range b {
+		b[i] = LowerByte(c)
+	}
+}
+
+// LowerByte folds one byte.
+func LowerByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// LowerString returns s folded.
+func LowerString(s string) string {
+	for i := 0; i < len(s); i++ {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			b := []byte(s)
+			Lower(b)
+			return string(b)
+		}
+	}
+	return s
+}
+
+// Equal reports whether a and b are the same but for case.
+func Equal(a, b string) bool { return len(a) == len(b) && HasPrefix(a, b) }
+
+// HasPrefix reports whether s begins with prefix, case aside.
+func HasPrefix(s, prefix string) bool {
+	if len(s) < len(prefix) {
+		return false
+	}
+	for i := 0; i < len(prefix); i++ {
+		if LowerByte(s[i]) != LowerByte(prefix[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// HasSuffix reports whether s ends with suffix, case aside.
+func HasSuffix(s, suffix string) bool {
+	return len(s) >= len(suffix) && HasPrefix(s[len(s)-len(suffix):], suffix)
+}

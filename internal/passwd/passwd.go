@@ -1,0 +1,155 @@
+// Package passwd reads /etc/passwd and /etc/group without cgo, and turns the account names of
+// conf-users and conf-groups into numbers.
+package passwd
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"qmail/conf"
+)
+
+// Path names of the two files; variables only in tests of other roots, by IDsIn.
+const (
+	passwdFile = "/etc/passwd"
+	groupFile  = "/etc/group"
+)
+
+// maxLine bounds one line: longer ones are passed over.
+const maxLine = 64 << 10
+
+// An Entry is one line of /etc/passwd.
+type Entry struct {
+	Name     string
+	UID, GID int
+	Home     string
+}
+
+// ErrUnknown says that the file was read to its end and has no such name.
+var ErrUnknown = errors.New("no such name")
+
+// IDs are the numbers of the accounts of conf-users and conf-groups.
+type IDs struct {
+	Alias, Daemon, Log, Root, Passwd, Queue, Remote, Send int // uids
+	Qmail, NoFiles                                        int // gids
+}
+
+// QmailIDs looks up all accounts of conf-users and conf-groups. An account that is missing is an error that
+// wraps ErrUnknown and names it.
+func QmailIDs() (IDs, error) { return IDsIn("") }
+
+// IDsIn is QmailIDs with the files below folder root.
+func IDsIn(root string) (IDs, error) {
+	u, g := conf.UserNames(), conf.GroupNames()
+	var ids IDs
+	err := find(root+passwdFile, []string{u.Alias, u.Daemon, u.Log, u.Root, u.Passwd, u.Queue, u.Remote, u.Send},
+		[]*int{&ids.Alias, &ids.Daemon, &ids.Log, &ids.Root, &ids.Passwd, &ids.Queue, &ids.Remote, &ids.Send})
+	if err == nil {
+		err = find(root+groupFile, []string{g.Qmail, g.NoFiles}, []*int{&ids.Qmail, &ids.NoFiles})
+	}
+	return ids, err
+}
+
+// find fills in the number in the third field for each name, first line first.
+func find(file string, names []string, into []*int) error {
+	left := make(map[string][]*int, len(names))
+	for i, n := range names {
+		left[n] = append(left[n], into[i])
+	}
+	err := eachLine(file, func(f []string) bool {
+		if p, ok := left[f[0]]; ok && len(f) > 2 {
+			if n, err := strconv.Atoi(f[2]); err == nil && n >= 0 {
+				for _, x := range p {
+					*x = n
+				}
+				delete(left, f[0])
+			}
+		}
+		return len(left) > 0
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if _, ok := left[n]; ok {
+			return fmt.Errorf("%s: %s: %w", file, n, ErrUnknown)
+		}
+	}
+	return nil
+}
+
+// Lookup returns the entry of a user. ErrUnknown means that /etc/passwd was read whole and has no
+// such line; any other error says nothing about the user.
+func Lookup(name string) (Entry, error) {
+	var e Entry
+	found := false
+	err := eachLine(passwdFile, func(f []string) bool {
+		if f[0] != name || len(f) < 6 {
+			return true
+		}
+		uid, err1 := strconv.Atoi(f[2])
+		gid, err2 := strconv.Atoi(f[3])
+		if err1 != nil || err2 != nil || uid < 0 || gid < 0 {
+			return true
+		}
+		e, found = Entry{f[0], uid, gid, f[5]}, true
+		return false
+	})
+	switch {
+	case err != nil:
+		return Entry{}, err
+	case !found:
+		return Entry{}, ErrUnknown
+	}
+	return e, nil
+}
+
+// eachLine calls fn with the fields of each line until it returns false.
+func eachLine(file string, fn func(fields []string) bool) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(f, maxLine)
+	for {
+		line, err := r.ReadSlice('\n')
+		if err == bufio.ErrBufferFull {
+			for err == bufio.ErrBufferFull {
+				_, err = r.ReadSlice('\n')
+			}
+			line = nil
+		}
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if fields := split(line); len(fields) > 1 && !fn(fields) {
+			return nil
+		}
+		if err == io.EOF {
+			return nil
+		}
+	}
+}
+
+func split(line []byte) []string {
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		line = line[:n-1]
+	}
+	if len(line) == 0 || line[0] == '#' {
+		return nil
+	}
+	var f []string
+	start := 0
+	for i, c := range line {
+		if c == ':' {
+			f = append(f, string(line[start:i]))
+			start = i + 1
+		}
+	}
+	return append(f, string(line[start:]))
+}

@@ -1,0 +1,55 @@
+// Package priv is the only place where uids change: in this process for good, or in a child
+// that is started as someone else.
+package priv
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// An ID is whom a process runs as: one uid, one gid and no other group.
+type ID struct{ UID, GID int }
+
+// Become gives up root for good. Uid goes last: without root the groups cannot change.
+func Become(id ID) error {
+	err := syscall.Setgroups([]int{id.GID})
+	if err == nil {
+		err = syscall.Setgid(id.GID)
+	}
+	if err == nil {
+		err = syscall.Setuid(id.UID)
+	}
+	if err == nil && id.UID != 0 && syscall.Setuid(0) == nil {
+		err = errors.New("root came back")
+	}
+	return err
+}
+
+// A Child is a program to start.
+type Child struct {
+	Path  string     // what to execute
+	Args  []string   // its whole argument list, the program's name first
+	Env   []string   // its environment
+	Dir   string     // its working directory; empty: ours
+	Files []*os.File // its descriptors from 0 on; it gets no other
+	As    *ID        // whom it runs as; nil: as we do
+	Group bool       // it leads a process group of its own
+}
+
+// Start starts the child. The files stay open here.
+func Start(c Child) (*os.Process, error) {
+	attr := &os.ProcAttr{Dir: c.Dir, Env: c.Env, Files: c.Files}
+	if c.Env == nil {
+		attr.Env = []string{}
+	}
+	if c.As != nil || c.Group {
+		attr.Sys = &syscall.SysProcAttr{Setpgid: c.Group}
+	}
+	if c.As != nil {
+		attr.Sys.Credential = &syscall.Credential{
+			Uid: uint32(c.As.UID), Gid: uint32(c.As.GID), Groups: []uint32{uint32(c.As.GID)},
+		}
+	}
+	return os.StartProcess(c.Path, c.Args, attr)
+}

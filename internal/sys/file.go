@@ -1,0 +1,101 @@
+// Package sys holds the system calls that the standard library does not offer. It is the
+// only package that imports x/sys.
+package sys
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrLocked says that another process holds the lock.
+var ErrLocked = errors.New("locked by another process")
+
+// Lock takes an exclusive flock on f and waits for it as long as that takes.
+func Lock(f *os.File) error { return flock(f, unix.LOCK_EX) }
+
+// TryLock takes an exclusive flock on f, or returns ErrLocked at once.
+func TryLock(f *os.File) error {
+	err := flock(f, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return ErrLocked
+	}
+	return err
+}
+
+// LockWithin takes an exclusive flock on f, or returns ErrLocked when it was not to be had
+// within d.
+func LockWithin(f *os.File, d time.Duration) error {
+	const first, longest = time.Millisecond, 100 * time.Millisecond
+	end := time.Now().Add(d)
+	for pause := first; ; pause = min(2*pause, longest) {
+		err := TryLock(f)
+		if err != ErrLocked || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(pause)
+	}
+}
+
+func flock(f *os.File, how int) error {
+	for {
+		if err := unix.Flock(int(f.Fd()), how); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// Mkfifo makes a FIFO.
+func Mkfifo(path string, mode fs.FileMode) error {
+	if err := unix.Mkfifo(path, uint32(mode.Perm())); err != nil {
+		return &fs.PathError{Op: "mkfifo", Path: path, Err: err}
+	}
+	return nil
+}
+
+// OpenNow opens a file without ever waiting, as a FIFO or a device would make us; flag is as for os.OpenFile.
+// Reads and writes do not wait either, unless the runtime can poll the file.
+func OpenNow(path string, flag int) (*os.File, error) {
+	return os.OpenFile(path, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+}
+
+// Owner returns the uid and gid of a file.
+func Owner(fi fs.FileInfo) (uid, gid int) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return -1, -1
+	}
+	return int(st.Uid), int(st.Gid)
+}
+
+// Inode returns the device and inode number of a file.
+func Inode(fi fs.FileInfo) (dev, ino uint64) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0
+	}
+	return uint64(st.Dev), uint64(st.Ino)
+}
+
+// SyncDir makes the names in a folder durable.
+func SyncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// Umask sets the file mode creation mask and returns the old one.
+func Umask(mask int) int { return syscall.Umask(mask) }
+
+// OpenedReadWrite reports whether descriptor fd is open for reading and writing.
+func OpenedReadWrite(fd uintptr) bool {
+	flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR
+}

@@ -1,0 +1,25 @@
+//go:build !linux
+
+package sys
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// NamesFollow is false: folders are always synced here.
+func NamesFollow(string) bool { return false }
+
+// CreateUnnamed fails: there are no files without a name here.
+func CreateUnnamed(dir string, _ fs.FileMode) (*os.File, error) {
+	return nil, &fs.PathError{Op: "create unnamed", Path: dir, Err: errors.ErrUnsupported}
+}
+
+// LinkUnnamed fails, as CreateUnnamed does.
+func LinkUnnamed(f *os.File, path string) error {
+	return &os.LinkError{Op: "link", Old: f.Name(), New: path, Err: errors.ErrUnsupported}
+}
+
+// NotDumpable does nothing here.
+func NotDumpable() error { return nil }

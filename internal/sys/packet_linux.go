@@ -1,0 +1,9 @@
+package sys
+
+import "golang.org/x/sys/unix"
+
+const recvFlags = unix.MSG_CMSG_CLOEXEC
+
+func packetPair() ([2]int, error) {
+	return unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+}
