@@ -1,0 +1,51 @@
+package rfc822
+
+import "strings"
+
+// Quote returns an address with its local part quoted where it must be, as it goes between angle
+// brackets: "a b"@host. The local part ends at the last @.
+func Quote(addr string) string {
+	at := strings.LastIndexByte(addr, '@')
+	if at < 0 {
+		return quoteLocal(addr)
+	}
+	return quoteLocal(addr[:at]) + addr[at:]
+}
+
+func quoteLocal(s string) string {
+	if !needsQuotes(s) {
+		return s
+	}
+	b := make([]byte, 0, 2*len(s)+2)
+	b = append(b, '"')
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\r', '\n', '"', '\\':
+			b = append(b, '\\')
+		}
+		b = append(b, s[i])
+	}
+	return string(append(b, '"'))
+}
+
+// needsQuotes reports whether s is no dot-separated list of atoms.
+func needsQuotes(s string) bool {
+	if s == "" || s[0] == '.' || s[len(s)-1] == '.' {
+		return true
+	}
+	for i := 0; i < len(s); i++ {
+		if !atomByte(s[i]) && s[i] != '.' || s[i] == '.' && s[i-1] == '.' {
+			return true
+		}
+	}
+	return false
+}
+
+// atomByte reports whether c may stand in an atom of RFC 822. Bytes over 126 may not.
+func atomByte(c byte) bool {
+	switch c {
+	case '(', ')', '<', '>', '@', ',', ';', ':', '\\', '"', '.', '[', ']':
+		return false
+	}
+	return c > ' ' && c < 127
+}
