@@ -10,8 +10,12 @@ import (
 	"qmail/conf"
 	"qmail/internal/envelope"
 	"qmail/internal/exit"
+	"qmail/internal/passwd"
 	"qmail/internal/priv"
 	"qmail/internal/report"
+	"qmail/internal/sys"
+	"qmail/internal/worker"
+	"qmail/internal/worker/pool"
 )
 
 // A Client starts qmail-queue for the messages of one process. The zero value is not ready: use New.
@@ -19,7 +23,7 @@ type Client struct {
 	path    string
 	env     []string
 	stderr  *os.File
-	started int // messages that went the classic way
+	workers *pool.Pool // nil: each message has a qmail-queue of its own
 }
 
 // New returns a client. env is the environment of this process, as a value: QMAILQUEUE in it
@@ -34,6 +38,36 @@ func New(env []string, stderr *os.File) *Client {
 		}
 	}
 	return c
+}
+
+// Keep has the client keep a qmail-queue for its messages, after those that go the classic way
+// at first. It is for a program that runs as qmaild or qmails and has many messages to hand on: qmail-queue is a worker for no
+// other user. QMAILQUEUE in the environment always means the classic way.
+func (c *Client) Keep() {
+	if c.workers == nil && lookup(c.env, "QMAILQUEUE") == "" && setuidQueue(c.path) {
+		c.workers = pool.New(1)
+	}
+}
+
+// setuidQueue reports whether the program is a regular setuid file of the queue user.
+func setuidQueue(path string) bool {
+	fi, err := os.Lstat(path)
+	if err != nil || !fi.Mode().IsRegular() || fi.Mode()&os.ModeSetuid == 0 {
+		return false
+	}
+	e, err := passwd.Lookup(conf.UserNames().Queue)
+	if err != nil {
+		return false
+	}
+	uid, _ := sys.Owner(fi)
+	return uid == e.UID
+}
+
+// Close ends a kept qmail-queue.
+func (c *Client) Close() {
+	if c.workers != nil {
+		c.workers.Close()
+	}
 }
 
 // A Message is one message on its way to qmail-queue: Write its text, then From, then To for each recipient,
@@ -79,17 +113,34 @@ func (c *Client) Open() (*Message, error) {
 	}, nil
 }
 
-// start runs qmail-queue the classic way: a process of its own, with the message on descriptor
-// 0, the envelope on 1, and our descriptor 2.
+// start has the kept qmail-queue do the message, or runs one the classic way: a process of its own, with the
+// message on descriptor 0 and the envelope on 1.
 func (c *Client) start(text, rcpt *os.File) (job, error) {
+	if c.workers != nil {
+		w := c.workers.Take(pool.Spec{Name: "qmail-queue", Env: c.env}, "")
+		if w != nil && w.Send(worker.Job{Files: []*os.File{text, rcpt}}) == nil {
+			return kept{w}, nil
+		}
+	}
 	p, err := priv.Start(priv.Child{
 		Path: c.path, Args: []string{"qmail-queue"}, Env: c.env, Files: []*os.File{text, rcpt, c.stderr},
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.started++
 	return process{p}, nil
+}
+
+type kept struct{ w *pool.Worker }
+
+func (k kept) pid() int { return k.w.Pid() }
+
+func (k kept) wait() (exit.Code, error) {
+	a, err := k.w.Wait("")
+	if err != nil {
+		return 0, errCrashed
+	}
+	return a.Code, nil
 }
 
 type process struct{ p *os.Process }

@@ -65,48 +65,77 @@ func SendPacket(f *os.File, b []byte, files ...*os.File) error {
 	return os.NewSyscallError("sendmsg", sent)
 }
 
-// ReceivePacket reads one packet of at most len(b) bytes and at most maxFiles descriptors,
+// ReceivePacket waits for one packet of at most len(b) bytes and at most maxFiles descriptors,
 // which are close-on-exec. io.EOF means that the other end is closed. With maxFiles 0 no
-// descriptor is ever received.
+// descriptor is ever received. f is the first of a PacketPair.
 func ReceivePacket(f *os.File, b []byte, maxFiles int) (n int, files []*os.File, err error) {
 	rc, err := f.SyscallConn()
 	if err != nil {
 		return 0, nil, err
 	}
-	var oob []byte
-	if maxFiles > 0 {
-		oob = make([]byte, unix.CmsgSpace(4*maxFiles))
-	}
-	var oobn, flags int
-	var got error
-	err = rc.Read(func(fd uintptr) bool {
-		for {
-			n, oobn, flags, _, got = unix.Recvmsg(int(fd), b, oob, recvFlags)
-			if got != unix.EINTR {
-				return got != unix.EAGAIN
-			}
-		}
-	})
-	if err != nil {
+	p := packet{b: b, oob: space(maxFiles)}
+	if err := rc.Read(func(fd uintptr) bool { return p.receive(int(fd)) != unix.EAGAIN }); err != nil {
 		return 0, nil, err
 	}
-	if got != nil {
-		return 0, nil, os.NewSyscallError("recvmsg", got)
+	return p.open()
+}
+
+// ReceivePacketWithin is ReceivePacket for the second of a PacketPair, which blocks: the calling thread waits in
+// the kernel, at most for d. Then the error is os.ErrDeadlineExceeded.
+func ReceivePacketWithin(f *os.File, d time.Duration, b []byte, maxFiles int) (n int, files []*os.File, err error) {
+	fd := int(f.Fd())
+	tv := unix.NsecToTimeval(max(d, time.Millisecond).Nanoseconds())
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
+		return 0, nil, os.NewSyscallError("setsockopt", err)
 	}
-	files, err = rights(oob[:oobn])
-	if err == nil && flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+	p := packet{b: b, oob: space(maxFiles)}
+	if p.receive(fd) == unix.EAGAIN {
+		return 0, nil, os.ErrDeadlineExceeded
+	}
+	return p.open()
+}
+
+func space(files int) []byte {
+	if files == 0 {
+		return nil
+	}
+	return make([]byte, unix.CmsgSpace(4*files))
+}
+
+type packet struct {
+	b, oob         []byte
+	n, oobn, flags int
+	err            error
+}
+
+func (p *packet) receive(fd int) error {
+	for {
+		p.n, p.oobn, p.flags, _, p.err = unix.Recvmsg(fd, p.b, p.oob, recvFlags)
+		if p.err != unix.EINTR {
+			return p.err
+		}
+	}
+}
+
+// open returns what was received, with the descriptors as Files.
+func (p *packet) open() (int, []*os.File, error) {
+	if p.err != nil {
+		return 0, nil, os.NewSyscallError("recvmsg", p.err)
+	}
+	files, err := rights(p.oob[:p.oobn])
+	if err == nil && p.flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
 		err = ErrTruncated
 	}
 	if err != nil {
-		for _, x := range files {
-			x.Close()
+		for _, f := range files {
+			f.Close()
 		}
 		return 0, nil, err
 	}
-	if n == 0 && len(files) == 0 {
+	if p.n == 0 && len(files) == 0 {
 		return 0, nil, io.EOF
 	}
-	return n, files, nil
+	return p.n, files, nil
 }
 
 func rights(oob []byte) ([]*os.File, error) {
@@ -131,22 +160,32 @@ func rights(oob []byte) ([]*os.File, error) {
 	return files, nil
 }
 
-// IsPacketSocket reports whether f is a SOCK_SEQPACKET socket, as a worker's parent gives it.
-func IsPacketSocket(f *os.File) bool {
-	t, err := unix.GetsockoptInt(int(f.Fd()), unix.SOL_SOCKET, unix.SO_TYPE)
+// IsPacketSocket reports whether descriptor fd is a SOCK_SEQPACKET socket, as a worker's parent gives it.
+func IsPacketSocket(fd int) bool {
+	t, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	return err == nil && t == unix.SOCK_SEQPACKET
 }
 
 // WaitReadable waits until f can be read, has ended, or d has passed; it reports whether f can be read or has ended.
-// It is for descriptors that the runtime cannot poll.
 func WaitReadable(f *os.File, d time.Duration) (bool, error) {
-	end := time.Now().Add(d)
-	for {
-		ms := int(max(0, time.Until(end)).Milliseconds())
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}, ms)
-		if err == unix.EINTR {
-			continue
-		}
-		return n > 0, os.NewSyscallError("poll", err)
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return false, err
 	}
+	end := time.Now().Add(d)
+	var n int
+	var got error
+	err = rc.Control(func(fd uintptr) {
+		for {
+			ms := int(max(0, time.Until(end)).Milliseconds())
+			n, got = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, ms)
+			if got != unix.EINTR {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return false, err
+	}
+	return n > 0, os.NewSyscallError("poll", got)
 }

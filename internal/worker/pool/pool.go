@@ -1,0 +1,287 @@
+// Package pool is the parent's half of package worker: it starts programs as workers, gives
+// them jobs, and keeps idle ones for a moment.
+package pool
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/priv"
+	"qmail/internal/sys"
+	"qmail/internal/worker"
+)
+
+const (
+	// MaxIdle is how long a worker without a job is kept.
+	MaxIdle = 5 * time.Second
+	// maxIdleWorkers is how many workers without a job are kept.
+	maxIdleWorkers = 40
+	// recent is how long ago a job must have come for a worker to be worth its start at the next one.
+	recent = 10 * time.Second
+	// maxStarting is how many workers of one kind start at a time.
+	maxStarting = 2
+	// greetWithin is how long a program may take to greet; one that takes longer is not ours.
+	greetWithin = 5 * time.Second
+	// dieWithin is how long a worker may take to end after its socket is closed.
+	dieWithin = 2 * time.Second
+)
+
+// ErrNotTaken says that a worker did not get the job: it can be run another way.
+var ErrNotTaken = errors.New("worker: the job was not taken")
+
+// A Spec says which program to start, and as whom. Jobs of Specs with the same Name and As may meet in one
+// worker, never others.
+type Spec struct {
+	Name string   // the program in HOME/bin
+	As   *priv.ID // nil: as we do
+	Env  []string
+	Dir  string
+}
+
+type key struct {
+	name     string
+	as       priv.ID
+	asParent bool
+}
+
+func (s Spec) key() key {
+	if s.As == nil {
+		return key{name: s.Name, asParent: true}
+	}
+	return key{name: s.Name, as: *s.As}
+}
+
+// A Pool holds the workers of one parent.
+type Pool struct {
+	dir   string // of the programs
+	limit int
+
+	mu     sync.Mutex
+	kinds  map[key]*kind
+	all    int // workers that run or start
+	idle   int
+	closed bool
+	sweep  *time.Timer
+}
+
+// A kind is what the pool knows of one program run as one user.
+type kind struct {
+	idle     []*Worker // the last one was busy last
+	busy     int
+	starting int
+	asked    time.Time   // when the last job came
+	foreign  os.FileInfo // the file that went away without a greeting
+}
+
+// New returns a pool of at most limit workers of the programs in HOME/bin.
+func New(limit int) *Pool { return NewIn(filepath.Join(conf.Home(), "bin"), limit) }
+
+// NewIn is New for the programs of another folder.
+func NewIn(dir string, limit int) *Pool {
+	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind)}
+}
+
+// Take returns an idle worker, one whose last job was near the same if there is one; or nil: then the caller runs
+// the job as a process of its own, as no job ever waits for a greeting. It starts workers for later jobs.
+func (p *Pool) Take(s Spec, near string) *Worker {
+	program, err := os.Stat(filepath.Join(p.dir, s.Name))
+	if err != nil {
+		return nil
+	}
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	k := p.kinds[s.key()]
+	if k == nil {
+		k = &kind{}
+		p.kinds[s.key()] = k
+	}
+	if w := p.pick(k, program, near, now); w != nil {
+		k.asked = now
+		return w
+	}
+	wanted := now.Sub(k.asked) < recent
+	k.asked = now
+	if wanted && k.starting < maxStarting && !same(k.foreign, program) && p.room() {
+		p.all++
+		k.starting++
+		go p.start(s, k, program)
+	}
+	p.sweepLater()
+	return nil
+}
+
+// pick takes an idle worker that is not stale.
+func (p *Pool) pick(k *kind, program os.FileInfo, near string, now time.Time) *Worker {
+	best := -1
+	for i := len(k.idle) - 1; i >= 0; i-- {
+		if w := k.idle[i]; !same(w.program, program) || now.Sub(w.since) > MaxIdle {
+			p.drop(k, i)
+			if best > i {
+				best--
+			}
+		} else if best < 0 || near != "" && w.near == near && k.idle[best].near != near {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	w := k.idle[best]
+	p.remove(k, best)
+	k.busy++
+	return w
+}
+
+// room reports whether another worker may be started; for that an idle one of another kind may have to go.
+func (p *Pool) room() bool {
+	if p.all < p.limit {
+		return true
+	}
+	var oldest *kind
+	for _, k := range p.kinds {
+		if len(k.idle) > 0 && (oldest == nil || k.idle[0].since.Before(oldest.idle[0].since)) {
+			oldest = k
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	p.drop(oldest, 0)
+	return p.all < p.limit
+}
+
+// start runs the program and waits for its greeting.
+func (p *Pool) start(s Spec, k *kind, program os.FileInfo) {
+	w, greeted := p.greeted(s, program)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k.starting--
+	if w == nil {
+		p.all--
+		return
+	}
+	w.kind = k
+	if !greeted {
+		k.foreign = program
+		p.all--
+		go w.end()
+		return
+	}
+	k.busy++
+	p.release(w)
+}
+
+// greeted returns the started program, and whether it greeted.
+func (p *Pool) greeted(s Spec, program os.FileInfo) (*Worker, bool) {
+	here, there, err := sys.PacketPair()
+	if err != nil {
+		return nil, false
+	}
+	defer there.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		here.Close()
+		return nil, false
+	}
+	defer null.Close()
+	proc, err := priv.Start(priv.Child{
+		Path: filepath.Join(p.dir, s.Name), Args: []string{s.Name}, Env: s.Env, Dir: s.Dir,
+		Files: []*os.File{null, null, null, there}, As: s.As,
+	})
+	if err != nil {
+		here.Close()
+		return nil, false
+	}
+	there.Close()
+	w := &Worker{pool: p, conn: here, proc: proc, program: program}
+	var b [len(worker.Greeting) + 1]byte
+	here.SetReadDeadline(time.Now().Add(greetWithin))
+	n, _, err := sys.ReceivePacket(here, b[:], 0)
+	here.SetReadDeadline(time.Time{})
+	return w, err == nil && string(b[:n]) == worker.Greeting
+}
+
+// release makes a busy worker idle. The caller holds the lock.
+func (p *Pool) release(w *Worker) {
+	w.kind.busy--
+	if p.closed || p.idle >= maxIdleWorkers {
+		p.all--
+		go w.end()
+		return
+	}
+	w.since = time.Now()
+	w.kind.idle = append(w.kind.idle, w)
+	p.idle++
+	p.sweepLater()
+}
+
+// remove takes worker i of k out of the idle ones.
+func (p *Pool) remove(k *kind, i int) {
+	k.idle = append(k.idle[:i], k.idle[i+1:]...)
+	p.idle--
+}
+
+// drop ends an idle worker.
+func (p *Pool) drop(k *kind, i int) {
+	w := k.idle[i]
+	p.remove(k, i)
+	p.all--
+	go w.end()
+}
+
+// sweepLater has idle workers end in time.
+func (p *Pool) sweepLater() {
+	if p.sweep == nil {
+		p.sweep = time.AfterFunc(MaxIdle, p.sweepNow)
+	}
+}
+
+func (p *Pool) sweepNow() {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweep = nil
+	next := time.Duration(0)
+	for id, k := range p.kinds {
+		for len(k.idle) > 0 && now.Sub(k.idle[0].since) >= MaxIdle {
+			p.drop(k, 0)
+		}
+		if len(k.idle) > 0 {
+			if left := MaxIdle - now.Sub(k.idle[0].since); next == 0 || left < next {
+				next = left
+			}
+		} else if k.starting == 0 && k.busy == 0 && k.foreign == nil && now.Sub(k.asked) > recent {
+			delete(p.kinds, id)
+		}
+	}
+	if next > 0 {
+		p.sweep = time.AfterFunc(next, p.sweepNow)
+	} else if len(p.kinds) > 0 {
+		p.sweep = time.AfterFunc(recent, p.sweepNow)
+	}
+}
+
+// Close ends the idle workers now and the others after their job.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, k := range p.kinds {
+		for len(k.idle) > 0 {
+			p.drop(k, 0)
+		}
+	}
+}
+
+// same reports whether two looks at a file saw the same one.
+func same(a, b os.FileInfo) bool {
+	return a != nil && os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
+}

@@ -1,0 +1,115 @@
+// Package worker lets a program that does one job per start do more than one. Its parent
+// starts it with no arguments, /dev/null as descriptors 0 to 2 and one end of a
+// SOCK_SEQPACKET pair as descriptor 3; the program greets there, and then each job is one packet, with its open
+// files, and is answered by one packet. The package knows nothing of mail.
+//
+// The parent's half is package worker/pool.
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/sys"
+)
+
+const (
+	// Greeting is what a program says first when it is ready for jobs.
+	Greeting = "qmail-worker\n"
+	// MaxJobs is how many jobs one process does: what leaks, leaks no further.
+	MaxJobs = 300
+	// MaxIdle is how long a worker waits for its next job. It must exceed pool.MaxIdle, after which a
+	// parent sends no more jobs, so that no job meets a worker that has just left.
+	MaxIdle = 9 * time.Second
+
+	socket = 3
+)
+
+// A Link is the worker's end of the connection to its parent.
+type Link struct {
+	f    *os.File
+	idle time.Duration
+	rest func()
+}
+
+// Offered returns the link to a parent that wants a worker: descriptor 3 is a packet socket, there are no arguments,
+// and this process runs HOME/bin/NAME itself. A program that took that name's place and then
+// executes this one as NAME.orig does not get here, so it keeps seeing every message.
+func Offered(name string) (*Link, bool) {
+	if len(os.Args) != 1 {
+		return nil, false
+	}
+	if !sys.IsPacketSocket(socket) {
+		return nil, false
+	}
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return nil, false
+	}
+	installed, err := os.Stat(filepath.Join(conf.Home(), "bin", name))
+	if err != nil || !os.SameFile(self, installed) {
+		return nil, false
+	}
+	return Accept(proc.FD(socket, "parent")), true
+}
+
+// Accept makes a Link of a packet socket without a look at the program that runs.
+func Accept(f *os.File) *Link { return &Link{f: f, idle: MaxIdle} }
+
+// Idle sets what to do once when no job has come for d, before the link waits on.
+func (l *Link) Idle(d time.Duration, fn func()) { l.idle, l.rest = min(d, MaxIdle), fn }
+
+// Serve greets the parent, does one job after the other, each with exactly the given number of
+// files, and returns the exit code when the parent has closed its end, no job has come for MaxIdle,
+// MaxJobs are done, a job was the last by its answer, or the process is not what it was: a
+// resource limit has changed. The files are closed when fn returns.
+func (l *Link) Serve(files int, fn func(Job) Answer) exit.Code {
+	if sys.NotDumpable() != nil {
+		return exit.Temp
+	}
+	limits := sys.Limits()
+	if sys.SendPacket(l.f, []byte(Greeting)) != nil {
+		return exit.OK
+	}
+	buf := make([]byte, MaxJob)
+	for done := 1; ; done++ {
+		job, err := l.next(buf, files)
+		if err != nil {
+			return exit.OK
+		}
+		if sys.Limits() != limits {
+			return exit.Temp
+		}
+		a := fn(job)
+		job.close()
+		a.Last = a.Last || done == MaxJobs
+		if sys.SendPacket(l.f, a.append(nil)) != nil || a.Last {
+			return exit.OK
+		}
+	}
+}
+
+// next waits for a job.
+func (l *Link) next(buf []byte, files int) (Job, error) {
+	n, fds, err := sys.ReceivePacketWithin(l.f, l.idle, buf, files)
+	if os.IsTimeout(err) && l.rest != nil {
+		l.rest()
+		n, fds, err = sys.ReceivePacketWithin(l.f, MaxIdle-l.idle, buf, files)
+	}
+	if err != nil {
+		return Job{}, err
+	}
+	job, err := parseJob(buf[:n])
+	job.Files = fds
+	if err == nil && len(fds) != files {
+		err = errPacket
+	}
+	if err != nil {
+		job.close()
+	}
+	return job, err
+}
