@@ -1,0 +1,185 @@
+package history
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"qmail/internal/report"
+)
+
+func TestEveryLoggersStampIsRead(t *testing.T) {
+	at := time.Date(2024, 11, 22, 18, 26, 41, 123456000, time.UTC)
+	tai := fmt.Sprintf("@%016x%08x", uint64(1<<62+10+at.Unix()), at.Nanosecond())
+	for name, c := range map[string]struct {
+		in   string
+		want []Line
+	}{
+		"syslog":         {"Nov 22 18:26:41 host qmail: 1732300001.123456 new msg 5\n", []Line{{at, "new msg 5"}}},
+		"syslog, pid":    {"2024-11-22T18:26:41+00:00 host qmail[77]: 1732300001.123456 end msg 5\n", []Line{{at, "end msg 5"}}},
+		"multilog":       {tai + " new msg 5\n", []Line{{at, "new msg 5"}}},
+		"bare":           {"new msg 5", []Line{{time.Time{}, "new msg 5"}}},
+		"export":         {"__CURSOR=a\n__REALTIME_TIMESTAMP=1732300001123456\nPRIORITY=6\nMESSAGE=new msg 5\n\n", []Line{{at, "new msg 5"}}},
+		"export, binary": {"__REALTIME_TIMESTAMP=1732300001123456\nMESSAGE\n\x09\x00\x00\x00\x00\x00\x00\x00new\x00msg 5\n\nnew msg 6\n", []Line{{at, "new\x00msg 5"}, {time.Time{}, "new msg 6"}}},
+		"stamp twice":    {"__REALTIME_TIMESTAMP=1\nMESSAGE=1732300001.123456 new msg 5\n", []Line{{at, "new msg 5"}}},
+		"damaged label":  {"@40000000zz new msg 5\n", []Line{{time.Time{}, "@40000000zz new msg 5"}}},
+	} {
+		l := NewLines(strings.NewReader(c.in))
+		for _, want := range c.want {
+			got, err := l.Next()
+			if err != nil || !got.Time.Equal(want.Time) || got.Text != want.Text {
+				t.Errorf("%s: got %v %q, %v", name, got.Time, got.Text, err)
+			}
+		}
+		if got, err := l.Next(); err != io.EOF {
+			t.Errorf("%s: a line too many: %v, %v", name, got, err)
+		}
+	}
+}
+
+const story = `1732300000.000000 new msg 7
+1732300000.000001 info msg 7: bytes 100 from <a@one.example> qp 11 uid 1000
+1732300000.100000 starting delivery 1: msg 7 to local b@two.example
+1732300000.200000 starting delivery 2: msg 7 to remote c@three.example
+1732300000.300000 delivery 1: success: did_1+0+0/
+1732300001.000000 delivery 2: deferral: Connected_to_10.0.0.1_but_connection_died._(#4.4.2)/
+1732300400.000000 starting delivery 3: msg 7 to remote c@three.example
+1732300401.000000 delivery 3: failure: 10.0.0.1_does_not_like_recipient./Remote_host_said:_550_no/
+1732300401.100000 bounce msg 7 qp 12
+1732300401.200000 end msg 7
+1732300401.300000 new msg 7
+1732300401.300001 info msg 7: bytes 700 from <> qp 12 uid 1007
+1732300401.400000 starting delivery 4: msg 7 to local a@one.example
+1732300401.500000 alert: cannot start: oh
+`
+
+func messages(t *testing.T, in string) (list []*Message, trouble []Line) {
+	t.Helper()
+	r := Reader{Done: func(m *Message) { list = append(list, m) }, Trouble: func(l Line) { trouble = append(trouble, l) }}
+	if err := r.Read(strings.NewReader(in)); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	return list, trouble
+}
+
+func TestNumberUsedAgainIsAnotherMessage(t *testing.T) {
+	list, trouble := messages(t, story)
+	if len(list) != 2 || len(trouble) != 1 {
+		t.Fatalf("%d messages, %d alerts", len(list), len(trouble))
+	}
+	m := list[0]
+	if m.Info.Sender != "a@one.example" || len(m.Deliveries) != 3 || m.Bounce != 12 || m.End.IsZero() {
+		t.Errorf("first: %+v", m)
+	}
+	if d := m.Deliveries[1]; d.Result != report.Deferral || d.End.Sub(d.Start) != 800*time.Millisecond {
+		t.Errorf("deferral: %+v", d)
+	}
+	if m = list[1]; m.Info.Sender != "" || !m.Known || !m.End.IsZero() || m.Deliveries[0].Result != 0 {
+		t.Errorf("second: %+v", m)
+	}
+}
+
+func TestFiltersSelectByEachProperty(t *testing.T) {
+	list, _ := messages(t, story)
+	for _, c := range []struct {
+		f    Filter
+		want string
+	}{
+		{Filter{}, "12"},
+		{Filter{QP: 11}, "1"},
+		{Filter{Sender: "A@ONE.*"}, "1"},
+		{Filter{Recipient: "*@three.example"}, "1"},
+		{Filter{Recipient: "*@two.example", Failed: true}, ""},
+		{Filter{Recipient: "c@*", Failed: true}, "1"},
+		{Filter{Open: true}, "2"},
+		{Filter{Since: time.Unix(1732300402, 0)}, "2"},
+		{Filter{Until: time.Unix(1732300300, 0)}, "1"},
+		{Filter{ID: 8}, ""},
+	} {
+		got := ""
+		for i, m := range list {
+			if c.f.Match(m) {
+				got += fmt.Sprint(i + 1)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%+v selects %q, want %q", c.f, got, c.want)
+		}
+	}
+}
+
+func TestTotalsAddUp(t *testing.T) {
+	list, _ := messages(t, story)
+	sum := NewTotals()
+	for _, m := range list {
+		sum.Add(m)
+	}
+	if sum.Messages != 2 || sum.Deliveries != 4 || sum.Successes+sum.Deferrals+sum.Failures != 3 || sum.Open != 1 || sum.Bytes != 800 {
+		t.Errorf("%+v", sum)
+	}
+	if w := sum.Worst(); len(w) != 1 || w[0].Name != "three.example" || w[0].Deferrals != 1 || w[0].Failures != 1 {
+		t.Errorf("worst: %+v", w)
+	}
+	if r := sum.DeferralReasons(); len(r) != 1 || r[0].Text != "Connected_to_N.N.N.N_but_connection_died._(#4.4.2)/" {
+		t.Errorf("reasons: %+v", r)
+	}
+	var out strings.Builder
+	if err := sum.WriteJSON(&out, 5); err != nil || !json.Valid([]byte(out.String())) {
+		t.Errorf("JSON: %v\n%s", err, out.String())
+	}
+}
+
+func TestPageNeedsNothingBesideIt(t *testing.T) {
+	list, _ := messages(t, story+"1732300500.000000 starting delivery 5: msg 7 to remote <script>alert(1)</script>@x.example\n")
+	sum := NewTotals()
+	for _, m := range list {
+		sum.Add(m)
+	}
+	var out strings.Builder
+	if err := sum.WriteHTML(&out, "a & b", 10); err != nil {
+		t.Fatal(err)
+	}
+	page := out.String()
+	for _, bad := range []string{"<script", "src=", "href=", "http:", "https:", "url("} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page contains %s", bad)
+		}
+	}
+	if strings.Count(page, "<svg") != 2 || !strings.Contains(page, "a &amp; b") || !strings.Contains(page, "three.example") {
+		t.Errorf("plots, title or table missing:\n%s", page)
+	}
+}
+
+func TestPercentilesAreAtMostAFifthTooLong(t *testing.T) {
+	var d delays
+	for i := 1; i <= 1000; i++ {
+		d.add(time.Duration(i) * time.Millisecond)
+	}
+	for _, p := range []float64{50, 90, 99} {
+		exact := time.Duration(p*10) * time.Millisecond
+		if got := d.percentile(p); got < exact || got > exact*12/10 {
+			t.Errorf("%v of 100: %v", p, got)
+		}
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	f.Add(story)
+	f.Add("__REALTIME_TIMESTAMP=1\nMESSAGE\n\xff\xff\xff\xff\xff\xff\xff\xff")
+	f.Add("@4000000000000000 x\nstarting delivery 1: msg 1 to local \ndelivery 1: success: \n")
+	f.Fuzz(func(t *testing.T, in string) {
+		sum := NewTotals()
+		r := Reader{Done: sum.Add}
+		if err := r.Read(strings.NewReader(in)); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		if err := sum.WriteText(io.Discard, 3); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
