@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"qmail/internal/cutdisk"
+)
+
+// A disk is an ext4 on a loop device, mounted without discard: on a disk that discards, every removed file costs
+// milliseconds. It goes with the mount namespace.
+type disk struct{ image, mount string }
+
+// slowFile returns a file of the same size whose flushes take a while; its bytes are in image.
+func slowFile(image string, flush time.Duration) (string, error) {
+	fi, err := os.Stat(image)
+	if err != nil {
+		return "", err
+	}
+	const path = "/run/slow-disk"
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		return "", err
+	}
+	_, err = cutdisk.Mount(path, image, fi.Size(), flush, false)
+	return path, err
+}
+
+func command(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return nil
+}
+
+func newDisk(size string, flush time.Duration) (*disk, error) {
+	f, err := os.CreateTemp("/var/tmp", "bench-disk-*.img")
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	d := &disk{image: f.Name(), mount: "/run/disk"}
+	image := d.image
+	if err := command("truncate", "-s", size, image); err != nil {
+		return d, err
+	}
+	if flush > 0 {
+		if image, err = slowFile(image, flush); err != nil {
+			return d, err
+		}
+	}
+	if err := command("mkfs.ext4", "-q", "-F", image); err != nil {
+		return d, err
+	}
+	if err := os.MkdirAll(d.mount, 0o755); err != nil {
+		return d, err
+	}
+	return d, command("mount", "-o", "loop,nodiscard", image, d.mount)
+}
+
+func (d *disk) close() {
+	exec.Command("umount", "-l", d.mount).Run()
+	os.Remove(d.image)
+}
+
+func (d *disk) path(name string) string { return filepath.Join(d.mount, name) }
+
+// cover puts folders of a system on the disk, with what is in them.
+func (d *disk) cover(system string, folders []string) error {
+	for i, folder := range folders {
+		own := d.path(fmt.Sprintf("%s.%d", system, i))
+		if err := command("cp", "-a", folder, own); err != nil {
+			return err
+		}
+		if err := command("mount", "--bind", own, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
