@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -91,6 +92,29 @@ func SyncDir(path string) error {
 	return d.Sync()
 }
 
+// SyncDirOf makes the name path durable, which is f's. A folder that may not be read cannot be synced by itself: then
+// f's whole filesystem is.
+func SyncDirOf(path string, f *os.File) error {
+	err := SyncDir(filepath.Dir(path))
+	if errors.Is(err, fs.ErrPermission) {
+		return syncFilesystem(f)
+	}
+	return err
+}
+
+// Atime returns when the file at path, itself a link or not, was last read or written.
+func Atime(path string) (time.Time, error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return time.Time{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	read, wrote := time.Unix(st.Atim.Unix()), time.Unix(st.Mtim.Unix())
+	if wrote.After(read) {
+		return wrote, nil
+	}
+	return read, nil
+}
+
 // Umask sets the file mode creation mask and returns the old one.
 func Umask(mask int) int { return syscall.Umask(mask) }
 
@@ -98,4 +122,41 @@ func Umask(mask int) int { return syscall.Umask(mask) }
 func OpenedReadWrite(fd uintptr) bool {
 	flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
 	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR
+}
+
+// Unlink removes a name that is not a folder's. Unlike os.Remove it never tries rmdir.
+func Unlink(path string) error {
+	for {
+		switch err := unix.Unlink(path); err {
+		case nil:
+			return nil
+		case unix.EINTR:
+		default:
+			return &fs.PathError{Op: "unlink", Path: path, Err: err}
+		}
+	}
+}
+
+// Accessed returns when a file was last read.
+func Accessed(path string) (time.Time, error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return time.Time{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	return time.Unix(st.Atim.Unix()), nil
+}
+
+// Quiet reports whether nothing waits to be read from a connection and its other end has not closed it.
+func Quiet(c syscall.Conn) bool {
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return false
+	}
+	quiet := false
+	rc.Control(func(fd uintptr) {
+		var b [1]byte
+		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		quiet = err == unix.EAGAIN
+	})
+	return quiet
 }

@@ -44,3 +44,6 @@ func LinkUnnamed(f *os.File, path string) error {
 // NotDumpable forbids other processes of this user to look into this one: no core dump, no
 // ptrace, no reading of its memory or descriptors through /proc.
 func NotDumpable() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
+
+// syncFilesystem makes everything durable that is on the filesystem of f.
+func syncFilesystem(f *os.File) error { return os.NewSyscallError("syncfs", unix.Syncfs(int(f.Fd()))) }

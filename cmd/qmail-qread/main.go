@@ -1,0 +1,67 @@
+// Qmail-qread lists the messages in the queue and their recipients.
+//
+//	uid   root or qmails, who may read the queue
+//	fd 1  the list
+//	args  [-j] [-i id] [-s sender] [-r recipient]; -j for a JSON object a line; the others, which may be repeated, select
+//	      messages. In an address * stands for anything.
+//	exec  nothing
+//	exit  0; 100 usage; 111 if the queue cannot be read, with the reason on fd 1
+package main
+
+import (
+	"bufio"
+	"flag"
+	"os"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/control"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/queue"
+	"qmail/internal/route"
+	"qmail/internal/sys"
+)
+
+func main() {
+	proc.Begin()
+	out := bufio.NewWriter(proc.FD(1, "list"))
+	code := run(out)
+	if out.Flush() != nil && code == exit.OK {
+		code = exit.Temp
+	}
+	proc.Exit(code)
+}
+
+func run(out *bufio.Writer) exit.Code {
+	var want selection
+	flags := flag.NewFlagSet("qmail-qread", flag.ContinueOnError)
+	asJSON := flags.Bool("j", false, "write a JSON object a line")
+	flags.Var(&want.ids, "i", "only the message with this `number`")
+	flags.Var(&want.senders, "s", "only messages from this `address`")
+	flags.Var(&want.recipients, "r", "only messages to this `address`")
+	if flags.Parse(os.Args[1:]) != nil || flags.NArg() > 0 {
+		return exit.Perm
+	}
+	if err := proc.Chdir(conf.Home(), "queue"); err != nil {
+		out.WriteString("fatal: unable to chdir: " + sys.Reason(err) + "\n")
+		return exit.Temp
+	}
+	show := plain
+	if *asJSON {
+		show = object
+	}
+	// Without the control files a message that is only in todo is shown with its recipients as they were given.
+	table, _ := route.Read(control.Default())
+	l := lister{q: queue.Open(".", nil), table: table, now: time.Now()}
+	err := l.each(func(m *message) {
+		if want.has(m) {
+			show(out, m)
+		}
+	})
+	if err != nil {
+		out.WriteString("fatal: unable to read queue: " + sys.Reason(err) + "\n")
+		return exit.Temp
+	}
+	return exit.OK
+}

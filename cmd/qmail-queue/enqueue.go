@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"strconv"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/envelope"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/queue"
+	"qmail/internal/rfc822"
+)
+
+// A caller is who started us, and we.
+type caller struct {
+	uid, pid int
+	name     string // of alias, qmaild and qmails; else empty
+}
+
+// invoker says in the Received line who started us.
+func (c caller) invoker() string {
+	switch users := conf.UserNames(); c.name {
+	case "":
+	case users.Alias:
+		return "by alias"
+	case users.Daemon:
+		return "from network"
+	case users.Send:
+		return "for bounce"
+	}
+	return "by uid " + strconv.Itoa(c.uid)
+}
+
+// enqueue takes one message from S1 to S4; see docs/INTERNALS.md.
+func enqueue(q *queue.Queue, us caller, text, env io.Reader) exit.Code {
+	day := time.AfterFunc(limit, func() { proc.Exit(envelope.Timeout) })
+	defer day.Stop()
+	now := time.Now()
+	in, err := q.Begin(us.pid, now)
+	if err == nil {
+		err = in.Text(rfc822.ReceivedByQueue(us.pid, us.invoker(), now), text)
+	}
+	if err == nil {
+		err = in.Envelope(us.uid, us.pid)
+	}
+	if err == nil {
+		var rec []byte
+		if rec, err = copyEnvelope(in, env); err == envelope.ErrFormat || err == envelope.ErrTooLong {
+			in.Leave(rec)
+			return code(err)
+		}
+	}
+	if err == nil {
+		err = in.Commit()
+	}
+	if err != nil && in != nil {
+		in.Abandon()
+	}
+	return code(err)
+}
+
+// copyEnvelope copies each record. Of one that is too long it returns what was read.
+func copyEnvelope(in *queue.Intake, env io.Reader) ([]byte, error) {
+	r := envelope.NewReader(bufio.NewReaderSize(env, 2048))
+	for {
+		rec, err := r.Next()
+		switch err {
+		case nil:
+			if err := in.Record(rec); err != nil {
+				return nil, err
+			}
+		case io.EOF:
+			return nil, nil
+		case envelope.ErrFormat, envelope.ErrTooLong:
+			return rec, err
+		default:
+			return nil, queue.ErrRead
+		}
+	}
+}
+
+// code returns the exit code for the error of a step.
+func code(err error) exit.Code {
+	switch err {
+	case nil:
+		return envelope.Queued
+	case envelope.ErrTooLong:
+		return envelope.TooLong
+	case envelope.ErrFormat:
+		return envelope.BadEnvelope
+	case queue.ErrRead:
+		return envelope.ReadError
+	case queue.ErrPid:
+		return envelope.NoPid
+	case queue.ErrMess:
+		return envelope.NoMess
+	case queue.ErrIntd:
+		return envelope.NoIntd
+	case queue.ErrTodo:
+		return envelope.NoTodo
+	}
+	return envelope.WriteError
+}

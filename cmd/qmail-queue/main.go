@@ -1,0 +1,76 @@
+// Qmail-queue takes one message into the queue.
+//
+//	uid   qmailq by its setuid bit, started by anybody; the real uid is the caller's
+//	fd 0  the message, read to its end; then
+//	fd 1  the envelope: F sender NUL, T recipient NUL for each recipient, NUL
+//	fd 3  of a worker only, which qmaild's and qmails's programs start: jobs, each with a message and an envelope
+//	exec  nothing
+//	exit  0 when the message is in the queue and on disk; else the codes of package envelope: 11 address too long,
+//	      52 a day has passed, 53 write error, 54 read error, 61 no home, 62 no queue, 63-66 a file could not be made,
+//	      81 a signal that only a bug sends, 91 malformed envelope
+//
+// Arguments and environment are not looked at.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/envelope"
+	"qmail/internal/exit"
+	"qmail/internal/passwd"
+	"qmail/internal/proc"
+	"qmail/internal/queue"
+	"qmail/internal/sys"
+	"qmail/internal/worker"
+)
+
+func main() {
+	proc.Begin()
+	catchSignals()
+	sys.Umask(0o033)
+	if proc.Chdir(conf.Home()) != nil {
+		proc.Exit(envelope.NoHome)
+	}
+	if proc.Chdir("queue") != nil {
+		proc.Exit(envelope.NoQueue)
+	}
+	users := conf.UserNames()
+	q, us := queue.Open(".", nil), caller{uid: os.Getuid(), pid: os.Getpid()}
+	us.name, _ = passwd.Which(us.uid, users.Alias, users.Daemon, users.Send)
+	if us.name == users.Daemon || us.name == users.Send {
+		if link, ok := worker.Offered("qmail-queue"); ok {
+			proc.Exit(link.Serve(2, func(j worker.Job) worker.Answer {
+				return worker.Answer{Code: enqueue(q, us, j.Files[0], j.Files[1])}
+			}))
+		}
+	}
+	text, env := proc.FD(0, "message"), proc.FD(1, "envelope")
+	if proc.WasClosed(text) || proc.WasClosed(env) {
+		proc.Exit(envelope.ReadError)
+	}
+	proc.Exit(enqueue(q, us, text, env))
+}
+
+// catchSignals makes the caller's signals harmless: those that a terminal or a limit sends are ignored, also where the
+// caller had them blocked; an alarm and what only a bug sends have their exit codes.
+func catchSignals() {
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGVTALRM, syscall.SIGPROF,
+		syscall.SIGXCPU, syscall.SIGXFSZ)
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGALRM, syscall.SIGILL, syscall.SIGABRT, syscall.SIGFPE, syscall.SIGBUS,
+		syscall.SIGSEGV, syscall.SIGSYS)
+	go func() {
+		code := exit.Code(envelope.Bug)
+		if <-c == syscall.SIGALRM {
+			code = envelope.Timeout
+		}
+		proc.Exit(code)
+	}()
+}
+
+// limit is how long a message may take. It must stay below the 36 hours after which its files pass for orphans.
+const limit = 24 * time.Hour

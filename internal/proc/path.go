@@ -1,0 +1,49 @@
+package proc
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// Look returns the file that execvp would execute for name, with PATH as the environment has it; name itself
+// where there is a slash in it. The error is fs.ErrNotExist, or fs.ErrPermission where a file is there that
+// may not be executed.
+func Look(name string, env []string) (string, error) {
+	for i := 0; i < len(name); i++ {
+		if name[i] == '/' {
+			return name, nil
+		}
+	}
+	if name == "" {
+		return "", fs.ErrNotExist
+	}
+	path := "/bin:/usr/bin"
+	for _, e := range env {
+		if len(e) >= 5 && e[:5] == "PATH=" {
+			path = e[5:]
+			break
+		}
+	}
+	failed := fs.ErrNotExist
+	for start, i := 0, 0; i <= len(path); i++ {
+		if i < len(path) && path[i] != ':' {
+			continue
+		}
+		dir := path[start:i]
+		start = i + 1
+		if dir == "" {
+			dir = "."
+		}
+		file := dir + "/" + name
+		fi, err := os.Stat(file)
+		if err != nil || fi.IsDir() {
+			continue
+		}
+		if syscall.Access(file, 1) == nil {
+			return file, nil
+		}
+		failed = fs.ErrPermission
+	}
+	return "", failed
+}

@@ -1,0 +1,164 @@
+package queue
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"qmail/internal/sys"
+)
+
+// FS is the disk as the queue sees it: every operation on the queue's files goes through it, so that a
+// model of a disk can record them and play them back. Names are relative to the queue folder.
+type FS interface {
+	// NamesFollow: here a name made before its file's Sync is durable with it.
+	NamesFollow() bool
+	CreateUnnamed(folder string, mode fs.FileMode) (File, error)
+	LinkUnnamed(f File, name string) error
+	// Create makes a file that must not exist yet, for reading and writing.
+	Create(name string, mode fs.FileMode) (File, error)
+	// Open opens for reading, Update for writing in place. Append opens for appending and makes the file when there is none.
+	Open(name string) (File, error)
+	Update(name string) (File, error)
+	Append(name string, mode fs.FileMode) (File, error)
+	Link(old, new string) error
+	Remove(name string) error
+	Lstat(name string) (fs.FileInfo, error)
+	// Accessed returns the time of last access.
+	Accessed(name string) (time.Time, error)
+	// SetTime sets the times of last access and change.
+	SetTime(name string, t time.Time) error
+	// EachName calls fn with the name of each entry of a folder until it returns false.
+	EachName(folder string, fn func(name string) bool) error
+	SyncFolder(folder string) error
+}
+
+// File is an open file of an FS.
+type File interface {
+	io.Reader
+	io.Writer
+	io.WriterAt
+	io.Seeker
+	io.Closer
+	Sync() error
+	Truncate(size int64) error
+	Stat() (fs.FileInfo, error)
+}
+
+// namesAtOnce bounds how many names of a folder are held in memory.
+const namesAtOnce = 1024
+
+// Disk returns the real filesystem below folder dir.
+func Disk(dir string) FS {
+	if dir == "." || dir == "" {
+		return disk("")
+	}
+	return disk(dir + "/")
+}
+
+type disk string
+
+func (d disk) at(name string) string { return string(d) + name }
+
+func (d disk) NamesFollow() bool {
+	// intd is no mount point of its own where mess or todo is not: links go between them.
+	return sys.NamesFollow(d.at("."))
+}
+
+func (d disk) CreateUnnamed(folder string, mode fs.FileMode) (File, error) {
+	return file(sys.CreateUnnamed(d.at(folder), mode))
+}
+
+func (d disk) LinkUnnamed(f File, name string) error {
+	o, ok := f.(*os.File)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return sys.LinkUnnamed(o, d.at(name))
+}
+
+func (d disk) Create(name string, mode fs.FileMode) (File, error) {
+	return file(os.OpenFile(d.at(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode))
+}
+
+func (d disk) Open(name string) (File, error) { return regular(sys.OpenNow(d.at(name), os.O_RDONLY)) }
+
+func (d disk) Update(name string) (File, error) {
+	return regular(sys.OpenNow(d.at(name), os.O_WRONLY))
+}
+
+func (d disk) Append(name string, mode fs.FileMode) (File, error) {
+	return regular(os.OpenFile(d.at(name), os.O_WRONLY|os.O_APPEND|os.O_CREATE, mode))
+}
+
+func (d disk) Link(old, new string) error              { return os.Link(d.at(old), d.at(new)) }
+func (d disk) Remove(name string) error                { return sys.Unlink(d.at(name)) }
+func (d disk) Lstat(name string) (fs.FileInfo, error)  { return os.Lstat(d.at(name)) }
+func (d disk) Accessed(name string) (time.Time, error) { return sys.Accessed(d.at(name)) }
+func (d disk) SetTime(name string, t time.Time) error  { return os.Chtimes(d.at(name), t, t) }
+func (d disk) SyncFolder(folder string) error          { return sys.SyncDir(d.at(folder)) }
+func (d disk) EachName(folder string, fn func(string) bool) error {
+	f, err := os.Open(d.at(folder))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for {
+		names, err := f.Readdirnames(namesAtOnce)
+		for _, n := range names {
+			if !fn(n) {
+				return nil
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// file keeps a nil *os.File from becoming a File that is not nil.
+func file(f *os.File, err error) (File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// regular is file for what was there before us: only a regular file will do.
+func regular(f *os.File, err error) (File, error) {
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: f.Name(), Err: ErrDamaged}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// remove removes a file that may be gone already, and reports whether it was there.
+func (q *Queue) remove(name string) (there bool, err error) {
+	err = q.fs.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// there reports whether a name exists. Whatever but absence keeps us from knowing is an error.
+func (q *Queue) there(name string) (bool, error) {
+	_, err := q.fs.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,231 @@
+package queue
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"io/fs"
+	"strconv"
+	"time"
+)
+
+// MaxRecord bounds one record of a queue file, its letter counted. It exceeds what qmail-queue accepts by far, since a
+// recipient grows when it is rewritten.
+const MaxRecord = 1 << 16
+
+// ErrDamaged says that a queue file is not as any qmail writes it: it is left for its owner to look at.
+var ErrDamaged = errors.New("damaged")
+
+// records reads the records of a queue file: a letter, bytes, NUL.
+type records struct {
+	r   *bufio.Reader
+	buf []byte
+	pos int64 // of the next record
+}
+
+// bufSize suits the usual message of few recipients; many of these readers may be open at once.
+const bufSize = 2048
+
+func newRecords(r io.Reader, pos int64) *records {
+	return &records{r: bufio.NewReaderSize(r, bufSize), pos: pos}
+}
+
+// next returns a record without its NUL, valid until the next call. io.EOF comes only at the end of a record.
+func (r *records) next() (rec []byte, pos int64, err error) {
+	r.buf = r.buf[:0]
+	for {
+		part, err := r.r.ReadSlice(0)
+		if len(r.buf)+len(part) > MaxRecord {
+			return nil, r.pos, ErrDamaged
+		}
+		r.buf = append(r.buf, part...)
+		switch {
+		case err == nil:
+			pos = r.pos
+			r.pos += int64(len(r.buf))
+			if len(r.buf) < 2 {
+				return nil, pos, ErrDamaged
+			}
+			return r.buf[:len(r.buf)-1], pos, nil
+		case err == bufio.ErrBufferFull:
+		case err != io.EOF:
+			return nil, r.pos, err
+		case len(r.buf) == 0:
+			return nil, r.pos, io.EOF
+		default:
+			return nil, r.pos, ErrDamaged
+		}
+	}
+}
+
+// A Recipient is one record of a local or remote file.
+type Recipient struct {
+	Pos  int64  // where its letter is, for Mark
+	Done bool   // its letter is D: nothing is left to do
+	Addr []byte // valid until the next call of Next
+}
+
+// Recipients reads a local or remote file.
+type Recipients struct {
+	f File
+	r *records
+}
+
+// Recipients opens the recipients of a message on one channel, at position from: 0, or the Pos of a Recipient.
+func (q *Queue) Recipients(c Channel, id ID, from int64) (*Recipients, error) {
+	f, err := q.fs.Open(c.File(id))
+	if err != nil {
+		return nil, err
+	}
+	if from != 0 {
+		if _, err := f.Seek(from, io.SeekStart); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return &Recipients{f, newRecords(f, from)}, nil
+}
+
+// Next returns the next recipient, io.EOF after the last, ErrDamaged where the file is none of ours.
+func (r *Recipients) Next() (Recipient, error) {
+	rec, pos, err := r.r.next()
+	if err != nil {
+		return Recipient{}, err
+	}
+	if rec[0] != 'T' && rec[0] != 'D' {
+		return Recipient{}, ErrDamaged
+	}
+	return Recipient{Pos: pos, Done: rec[0] == 'D', Addr: rec[1:]}, nil
+}
+
+// Close closes the file.
+func (r *Recipients) Close() error { return r.f.Close() }
+
+// Mark turns the letter of the recipient at pos into D. It is not synced: after a crash the recipient is
+// tried again. After a failure the caller has made the bounce durable first.
+func (q *Queue) Mark(c Channel, id ID, pos int64) error {
+	f, err := q.fs.Update(c.File(id))
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte{'D'}, pos)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// A Message is what the info file says.
+type Message struct {
+	Sender string
+	Birth  time.Time
+}
+
+// ReadInfo reads the info file of a message.
+func (q *Queue) ReadInfo(id ID) (Message, error) {
+	f, err := q.fs.Open(Info(id))
+	if err != nil {
+		return Message{}, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return Message{}, err
+	}
+	rec, _, err := newRecords(f, 0).next()
+	if err == io.EOF || err == nil && rec[0] != 'F' {
+		err = ErrDamaged
+	}
+	if err != nil {
+		return Message{}, err
+	}
+	return Message{Sender: string(rec[1:]), Birth: fi.ModTime()}, nil
+}
+
+// Size returns the bytes of a message.
+func (q *Queue) Size(id ID) (int64, error) {
+	fi, err := q.fs.Lstat(Mess(id))
+	if err != nil {
+		return 0, err
+	}
+	return fi.Size(), nil
+}
+
+// OpenMess opens the message for reading.
+func (q *Queue) OpenMess(id ID) (File, error) { return q.fs.Open(Mess(id)) }
+
+// OpenBounce opens the text of the failures so far; fs.ErrNotExist when there was none.
+func (q *Queue) OpenBounce(id ID) (File, error) { return q.fs.Open(Bounce(id)) }
+
+// A TodoReader reads a todo file: who queued the message and its envelope.
+type TodoReader struct {
+	UID, PID uint64    // of the caller, of qmail-queue
+	Sender   string    // envelope sender
+	Queued   time.Time // when qmail-queue wrote it
+	f        File
+	r        *records
+}
+
+// OpenTodo opens the todo file of a message and reads it as far as the sender.
+func (q *Queue) OpenTodo(id ID) (*TodoReader, error) {
+	f, err := q.fs.Open(Todo(id))
+	if err != nil {
+		return nil, err
+	}
+	t := &TodoReader{f: f, r: newRecords(f, 0)}
+	if err = t.begin(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *TodoReader) begin() error {
+	fi, err := t.f.Stat()
+	if err != nil {
+		return err
+	}
+	t.Queued = fi.ModTime()
+	for {
+		rec, _, err := t.r.next()
+		if err == io.EOF {
+			return ErrDamaged
+		}
+		if err != nil {
+			return err
+		}
+		switch rec[0] {
+		case 'u':
+			t.UID, err = strconv.ParseUint(string(rec[1:]), 10, 64)
+		case 'p':
+			t.PID, err = strconv.ParseUint(string(rec[1:]), 10, 64)
+		case 'F':
+			t.Sender = string(rec[1:])
+			return nil
+		default:
+			return ErrDamaged
+		}
+		if err != nil {
+			return ErrDamaged
+		}
+	}
+}
+
+// Next returns the next recipient as it was given to qmail-queue, valid until the next call;
+// io.EOF after the last.
+func (t *TodoReader) Next() ([]byte, error) {
+	rec, _, err := t.r.next()
+	if err != nil {
+		return nil, err
+	}
+	if rec[0] != 'T' {
+		return nil, ErrDamaged
+	}
+	return rec[1:], nil
+}
+
+// Close closes the file.
+func (t *TodoReader) Close() error { return t.f.Close() }
+
+// isGone reports whether err says that a file does not exist.
+func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,214 @@
+package queue
+
+import (
+	"strconv"
+	"time"
+
+	"qmail/conf"
+)
+
+// A Chore is what qmail-send asks of qmail-clean.
+type Chore uint8
+
+const (
+	ChoreFoop Chore = iota // remove intd and mess
+	ChoreTodo              // remove intd and todo
+)
+
+// Found is a message in S5 as the first scan finds it.
+type Found struct {
+	ID      ID
+	Birth   time.Time
+	Has     [2]bool      // by Channel: the file is there
+	Next    [2]time.Time // of those: when a qmail-send that ended well meant to try next; else in the past
+	Bounces bool         // there is a bounce
+}
+
+// A Recovery is what the first scan calls. A nil function is not called.
+type Recovery struct {
+	Waiting func(Found)     // a message in S5
+	Ask     func(Chore, ID) // a request for qmail-clean
+	Odd     func(name string, err error)
+}
+
+// Recover is the first scan, which a qmail-send runs before it does anything else. It trusts nothing: a crash may have brought
+// back any name that was removed and not synced. What belongs to a message whose mess is gone is removed; so are recipients and
+// bounces without info and todo, which only a finished message leaves. Foreign entries are named to Odd, once,
+// and stay where they are. An error means that a folder could not be read: the scan is not complete.
+func (q *Queue) Recover(r Recovery) error {
+	odd := r.Odd
+	if odd == nil {
+		odd = func(string, error) {}
+	}
+	// An entry that cannot be looked at is odd, too; the others go on.
+	each := func(name func(ID) string, fn func(ID) error) func(ID) error {
+		return func(id ID) error {
+			if err := fn(id); err != nil {
+				odd(name(id), err)
+			}
+			return nil
+		}
+	}
+	err := q.eachIn("todo", odd, each(Todo, func(id ID) error { return q.recoverTodo(r, id) }))
+	if err == nil {
+		err = q.eachSplit("info", odd, each(Info, func(id ID) error { return q.recoverInfo(r, id) }))
+	}
+	for _, c := range Channels() {
+		if err == nil {
+			err = q.eachSplit(c.String(), odd, each(c.File, func(id ID) error { return q.recoverPart(c.File(id), id) }))
+		}
+	}
+	if err == nil {
+		err = q.eachIn("bounce", odd, each(Bounce, func(id ID) error { return q.recoverPart(Bounce(id), id) }))
+	}
+	return err
+}
+
+// recoverTodo asks for the removal of a todo entry whose mess is gone.
+func (q *Queue) recoverTodo(r Recovery, id ID) error {
+	there, err := q.there(Mess(id))
+	if err == nil && !there && r.Ask != nil {
+		r.Ask(ChoreTodo, id)
+	}
+	return err
+}
+
+// recoverInfo removes an info without mess, passes over one that todo supersedes, and hands over the rest.
+func (q *Queue) recoverInfo(r Recovery, id ID) error {
+	there, err := q.there(Mess(id))
+	if err != nil {
+		return err
+	}
+	if !there {
+		for _, name := range [...]string{Local.File(id), Remote.File(id), Bounce(id), Info(id)} {
+			if _, err := q.remove(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if there, err = q.there(Todo(id)); there || err != nil {
+		return err
+	}
+	f, err := q.Look(id)
+	if err == nil && r.Waiting != nil {
+		r.Waiting(f)
+	}
+	return err
+}
+
+// Look returns what the first scan returns about a message in S5.
+func (q *Queue) Look(id ID) (Found, error) {
+	fi, err := q.fs.Lstat(Info(id))
+	if err != nil {
+		return Found{}, err
+	}
+	f := Found{ID: id, Birth: fi.ModTime()}
+	for _, c := range Channels() {
+		fi, err := q.fs.Lstat(c.File(id))
+		if err == nil {
+			f.Has[c], f.Next[c] = true, fi.ModTime()
+		} else if !isGone(err) {
+			return Found{}, err
+		}
+	}
+	f.Bounces, err = q.there(Bounce(id))
+	return f, err
+}
+
+// recoverPart removes a file of local, remote or bounce whose message has no mess, or neither info nor todo.
+func (q *Queue) recoverPart(name string, id ID) error {
+	mess, err := q.there(Mess(id))
+	if err != nil {
+		return err
+	}
+	if mess {
+		for _, n := range [...]string{Info(id), Todo(id)} {
+			if there, err := q.there(n); there || err != nil {
+				return err
+			}
+		}
+	}
+	_, err = q.remove(name)
+	return err
+}
+
+// EachTodo calls fn for each message in todo, in no order, until it returns false. Foreign entries go to odd.
+func (q *Queue) EachTodo(odd func(name string, err error), fn func(ID) bool) error {
+	return q.eachIn("todo", odd, func(id ID) error {
+		if !fn(id) {
+			return errStop
+		}
+		return nil
+	})
+}
+
+// EachInfo calls fn for each message that has an info file, in no order.
+func (q *Queue) EachInfo(fn func(ID)) error {
+	return q.eachSplit("info", func(string, error) {}, func(id ID) error { fn(id); return nil })
+}
+
+// EachOrphan calls fn for each message file of subfolder part of mess (0 to conf.Split() - 1) that has neither info nor todo
+// and was last read over 36 hours ago: what a qmail-queue left that died. The caller asks qmail-clean for foop.
+func (q *Queue) EachOrphan(part uint64, now time.Time, fn func(ID)) error {
+	folder := "mess/" + strconv.FormatUint(part, 10)
+	return q.eachIn(folder, func(string, error) {}, func(id ID) error {
+		at, err := q.fs.Accessed(Mess(id))
+		if err != nil || now.Sub(at) <= ossified {
+			return nil
+		}
+		for _, n := range [...]string{Info(id), Todo(id)} {
+			if there, err := q.there(n); there || err != nil {
+				return nil
+			}
+		}
+		fn(id)
+		return nil
+	})
+}
+
+// stop ends a walk early without an error.
+type stop struct{}
+
+func (stop) Error() string { return "stop" }
+
+var errStop error = stop{}
+
+// eachIn calls fn for each message named in a folder. Other names go to odd.
+func (q *Queue) eachIn(folder string, odd func(string, error), fn func(ID) error) error {
+	var failed error
+	err := q.fs.EachName(folder, func(name string) bool {
+		if id, ok := ParseID(name); !ok {
+			odd(folder+"/"+name, ErrDamaged)
+		} else {
+			failed = fn(id)
+		}
+		return failed == nil
+	})
+	if failed == errStop {
+		return nil
+	}
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// eachSplit is eachIn for a folder with subfolders. A message in the subfolder of another number is foreign.
+func (q *Queue) eachSplit(folder string, odd func(string, error), fn func(ID) error) error {
+	parts := conf.Split()
+	for part := range parts {
+		sub := folder + "/" + strconv.FormatUint(part, 10)
+		err := q.eachIn(sub, odd, func(id ID) error {
+			if uint64(id)%parts != part {
+				odd(sub+"/"+id.String(), ErrDamaged)
+				return nil
+			}
+			return fn(id)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

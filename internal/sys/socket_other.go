@@ -1,0 +1,32 @@
+//go:build !linux
+
+package sys
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket makes a TCP socket that does not block.
+func socket(family int) (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fd)
+		err = unix.SetNonblock(fd, true)
+	}
+	return fd, err
+}
+
+func accept(fd int) (int, unix.Sockaddr, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	c, from, err := unix.Accept(fd)
+	if err == nil {
+		unix.CloseOnExec(c)
+		err = unix.SetNonblock(c, false)
+	}
+	return c, from, err
+}
