@@ -153,3 +153,44 @@ func split(line []byte) []string {
 	}
 	return append(f, string(line[start:]))
 }
+
+// Which returns the first of names whose uid is uid, or "" when none of them has it. It reads no further
+// than it must: qmail-queue asks for each message.
+func Which(uid int, names ...string) (string, error) {
+	f, err := os.Open(passwdFile)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(f, 4096)
+	uids := make([]int, len(names)) // 0: not seen yet; else uid + 1
+	for left := len(names); left > 0; {
+		line, err := r.ReadSlice('\n')
+		for err == bufio.ErrBufferFull {
+			line = nil
+			_, err = r.ReadSlice('\n')
+		}
+		if err != nil && err != io.EOF {
+			return "", err
+		}
+		for i, name := range names {
+			if n := len(name); uids[i] == 0 && len(line) > n && line[n] == ':' && string(line[:n]) == name {
+				if fields := split(line); len(fields) > 2 {
+					if u, err := strconv.Atoi(fields[2]); err == nil && u >= 0 {
+						uids[i] = u + 1
+						left--
+					}
+				}
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+	}
+	for i, u := range uids {
+		if u == uid+1 {
+			return names[i], nil
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,43 @@
+// Qmail-getpw says which account receives the mail for a local address that users/cdb does not
+// know.
+//
+//	usage  qmail-getpw local
+//	uid    qmailp, group nofiles    exec  nothing
+//	fd 1   the answer: user, uid, gid, home, dash and extension, each with a NUL after it
+//	exit   0; 100 without an address; 111 when the answer is not to be had now
+//	worker one output file per job
+package main
+
+import (
+	"os"
+
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/sysuser"
+	"qmail/internal/worker"
+)
+
+func main() {
+	proc.Begin()
+	if l, ok := worker.Offered("qmail-getpw"); ok {
+		proc.Exit(l.Serve(1, func(j worker.Job) worker.Answer {
+			return worker.Answer{Code: answer(j.Args, j.Files[0])}
+		}))
+	}
+	proc.Exit(answer(os.Args[1:], os.Stdout))
+}
+
+// answer writes who receives the mail for the address in args.
+func answer(args []string, out *os.File) exit.Code {
+	if len(args) == 0 {
+		return exit.Perm
+	}
+	u, err := search(args[0], sysuser.Lookup, homeOwner)
+	if err != nil {
+		return exit.Temp
+	}
+	if _, err := out.Write(u.Append(nil)); err != nil {
+		return exit.Temp
+	}
+	return exit.OK
+}

@@ -1,0 +1,44 @@
+// Qmail-lspawn delivers messages to local recipients for qmail-send.
+//
+//	usage  qmail-lspawn aliasempty
+//	uid    root: it becomes the recipient for qmail-local, and qmailp for qmail-getpw
+//	fd 0   orders    fd 1  replies    fd 2  log, of qmail-getpw
+//	exec   qmail-getpw, qmail-local
+//	exit   0 when qmail-send closes fd 0; 100 without the argument; 111 if it cannot begin
+package main
+
+import (
+	"os"
+
+	"qmail/conf"
+	"qmail/internal/exit"
+	"qmail/internal/lspawn"
+	"qmail/internal/passwd"
+	"qmail/internal/proc"
+	"qmail/internal/spawn"
+	"qmail/internal/users"
+	"qmail/internal/worker/pool"
+)
+
+func main() {
+	proc.Begin()
+	if len(os.Args) < 2 {
+		proc.Exit(exit.Perm)
+	}
+	ids, err := passwd.QmailIDs()
+	if err != nil {
+		proc.Die(exit.Temp, "qmail-lspawn: fatal: "+err.Error())
+	}
+	if err := proc.Chdir(conf.Home(), "queue", "mess"); err != nil {
+		proc.Die(exit.Temp, "qmail-lspawn: fatal: "+err.Error())
+	}
+	workers := pool.New(2 * conf.Spawn()) // a delivery may need two programs, one after the other
+	deliverer := lspawn.Deliverer{
+		Runner: spawn.Runner{Env: os.Environ(), Pool: workers},
+		IDs:    ids, Default: os.Args[1], Cdb: users.File(conf.Home()), Log: os.Stderr,
+	}
+	spawner := spawn.Spawner{Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start}
+	spawner.Run(os.Stdin, os.Stdout)
+	workers.Close()
+	proc.Exit(exit.OK)
+}

@@ -1,0 +1,48 @@
+// Qmail-rspawn delivers messages to remote recipients for qmail-send.
+//
+//	uid   qmailr          exec  qmail-remote
+//	fd 0  orders    fd 1  replies
+//	exit  0 when qmail-send closes fd 0; 111 if it cannot begin
+//
+// When it starts it forgets which hosts have timed out.
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"qmail/conf"
+	"qmail/internal/control"
+	"qmail/internal/exit"
+	"qmail/internal/passwd"
+	"qmail/internal/proc"
+	"qmail/internal/rspawn"
+	"qmail/internal/spawn"
+	"qmail/internal/tcpto"
+	"qmail/internal/worker/pool"
+)
+
+// combined is how many recipients of a message share a transaction unless control/remotecombine says.
+const combined = 50
+
+func main() {
+	proc.Begin()
+	ids, err := passwd.QmailIDs()
+	if err != nil {
+		proc.Die(exit.Temp, "qmail-rspawn: fatal: "+err.Error())
+	}
+	if err := proc.Chdir(conf.Home(), "queue", "mess"); err != nil {
+		proc.Die(exit.Temp, "qmail-rspawn: fatal: "+err.Error())
+	}
+	limit, err := control.Default().Int("remotecombine", combined)
+	if err != nil {
+		proc.Die(exit.Temp, "qmail-rspawn: fatal: "+err.Error())
+	}
+	tcpto.Table(filepath.Join(conf.Home(), "queue", "lock")).Clear() // a table that cannot be written is no reason to stop mail
+	workers := pool.New(conf.Spawn())
+	deliverer := rspawn.New(spawn.Runner{Env: os.Environ(), Pool: workers}, limit)
+	spawner := spawn.Spawner{Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start}
+	spawner.Run(os.Stdin, os.Stdout)
+	workers.Close()
+	proc.Exit(exit.OK)
+}

@@ -1,0 +1,88 @@
+// Package lspawn delivers to local recipients for qmail-lspawn: it finds out who gets an
+// address and runs qmail-local as that user.
+package lspawn
+
+import (
+	"os"
+
+	"qmail/conf"
+	"qmail/internal/exit"
+	"qmail/internal/passwd"
+	"qmail/internal/priv"
+	"qmail/internal/report"
+	"qmail/internal/spawn"
+	"qmail/internal/users"
+)
+
+// maxOutput is how much of a report the log and a bounce show; longer ones are cut and say so.
+const maxOutput = 3000
+
+// A Deliverer delivers to local recipients. It runs as root.
+type Deliverer struct {
+	Runner  spawn.Runner
+	IDs     passwd.IDs
+	Default string   // the delivery instructions for users without any
+	Cdb     string   // the path of users/cdb
+	Log     *os.File // descriptor 2 of qmail-getpw
+}
+
+// Start begins some deliveries, each by itself.
+func (l *Deliverer) Start(list []*spawn.Delivery) {
+	for _, d := range list {
+		go func() { d.Reply(l.deliver(d)) }()
+	}
+}
+
+// deliver delivers one message to one recipient. A recipient without a local part is nobody's: double bounces
+// are thrown away so.
+func (l *Deliverer) deliver(d *spawn.Delivery) (report.Kind, []byte) {
+	if d.Local == "" {
+		return report.Success, nil
+	}
+	u, r := l.find(d.Local)
+	if r != nil {
+		return r.Kind, spawn.Text(r)
+	}
+	if u.UID == 0 {
+		r = report.Defer("", "Not allowed to perform deliveries as root.")
+		return r.Kind, spawn.Text(r)
+	}
+	o, err := l.Runner.Run(spawn.Job{
+		Name: "qmail-local", Arg0: "bin/qmail-local",
+		Args: []string{"--", u.Name, u.Home, d.Local, u.Dash, u.Ext, d.Host, d.Sender, l.Default},
+		As:   &priv.ID{UID: u.UID, GID: u.GID}, Dir: conf.Home(),
+		Message: d.Message, Keep: maxOutput,
+	})
+	if err != nil {
+		r = report.Of(err)
+		return r.Kind, spawn.Text(r)
+	}
+	return read(o)
+}
+
+// find returns who gets a local address: by users/cdb, or where that has no entry by qmail-getpw.
+// A report means that it is not known now.
+func (l *Deliverer) find(local string) (users.User, *report.Report) {
+	u, ok, err := users.Lookup(l.Cdb, local)
+	if err != nil {
+		return users.User{}, report.Defer("", "Trouble reading users/cdb in qmail-lspawn.")
+	}
+	if ok {
+		return u, nil
+	}
+	o, err := l.Runner.Run(spawn.Job{
+		Name: "qmail-getpw", Arg0: "bin/qmail-getpw", Args: []string{local},
+		As: &priv.ID{UID: l.IDs.Passwd, GID: l.IDs.NoFiles}, Dir: conf.Home(),
+		Errors: l.Log, Keep: users.MaxAnswer,
+	})
+	if err != nil {
+		return users.User{}, report.Of(err)
+	}
+	if o.Crashed || o.Code != exit.OK || o.Cut {
+		return users.User{}, report.Defer("", "Temporary failure in qmail-lspawn.")
+	}
+	if u, err = users.ParseUser(o.Output); err != nil {
+		return users.User{}, report.Defer("", "Temporary failure in qmail-lspawn.")
+	}
+	return u, nil
+}

@@ -1,0 +1,113 @@
+package rspawn
+
+import (
+	"bytes"
+
+	"qmail/internal/exit"
+	"qmail/internal/report"
+	"qmail/internal/sendproto"
+	"qmail/internal/spawn"
+)
+
+// An ending is how the delivery to one recipient ended.
+type ending struct {
+	kind report.Kind
+	text []byte
+}
+
+func deferral(text string) ending { return ending{report.Deferral, []byte(text)} }
+
+// read turns the end of a qmail-remote into one ending per recipient; see qmail-remote(8). Its output is
+// a part for each recipient (r accepted, h refused, s refused for now) and then one for the message
+// (K, Z or D); one that fails before there are recipients prints the last part alone. Every part ends in a NUL.
+// Output that is not like that defers them all.
+func read(o spawn.Outcome, recipients int) []ending {
+	if e, ok := trouble(o); ok {
+		return repeat(e, recipients)
+	}
+	var parts [][]byte
+	rest := o.Output
+	for len(parts) < recipients {
+		part, after, whole := bytes.Cut(rest, []byte{0})
+		if !whole || !isRecipient(part) {
+			break
+		}
+		parts = append(parts, part)
+		rest = after
+	}
+	message, _, whole := bytes.Cut(rest, []byte{0})
+	if !isMessage(message) || !whole && !o.Cut || len(parts) > 0 && len(parts) < recipients {
+		return repeat(deferral("qmail-remote produced no usable report.\n"), recipients)
+	}
+	last := ending{report.Kind(message[0]), cut(message[1:])}
+	if len(parts) == 0 {
+		return repeat(last, recipients)
+	}
+	list := make([]ending, recipients)
+	for i, part := range parts {
+		list[i] = join(part, last)
+	}
+	return list
+}
+
+// trouble returns how a delivery ended whose qmail-remote did not do its work.
+func trouble(o spawn.Outcome) (ending, bool) {
+	switch {
+	case o.Crashed:
+		return deferral("qmail-remote crashed.\n"), true
+	case o.Code == exit.Temp:
+		return deferral("Unable to run qmail-remote.\n"), true
+	case o.Code != exit.OK:
+		return ending{report.Failure, []byte("Unable to run qmail-remote.\n")}, true
+	case len(o.Output) == 0:
+		return deferral("qmail-remote produced no output.\n"), true
+	}
+	return ending{}, false
+}
+
+// join puts together what happened to a recipient and what happened to the message. The message's text is left
+// out where it went better than the recipient.
+func join(part []byte, message ending) ending {
+	kind := message.kind
+	switch part[0] {
+	case 'h':
+		kind = report.Failure
+	case 's':
+		kind = report.Deferral
+	}
+	text := append([]byte(nil), part[1:]...)
+	if rank(message.kind) <= rank(kind) {
+		text = append(text, message.text...)
+	}
+	return ending{kind, cut(text)}
+}
+
+// rank orders the kinds from bad to good.
+func rank(k report.Kind) int {
+	switch k {
+	case report.Failure:
+		return 0
+	case report.Deferral:
+		return 1
+	}
+	return 2
+}
+
+func isRecipient(part []byte) bool {
+	return len(part) > 0 && (part[0] == 'r' || part[0] == 'h' || part[0] == 's')
+}
+
+func isMessage(part []byte) bool {
+	return len(part) > 0 && (part[0] == 'K' || part[0] == 'Z' || part[0] == 'D')
+}
+
+// cut bounds a text to what qmail-send keeps.
+func cut(text []byte) []byte { return text[:min(len(text), sendproto.MaxReply)] }
+
+func repeat(e ending, n int) []ending {
+	list := make([]ending, n)
+	for i := range list {
+		list[i] = e
+	}
+	return list
+}
