@@ -1,0 +1,42 @@
+// Qmail-local delivers one message to one recipient; see qmail-local(8).
+//
+//	uid   the recipient's, by qmail-lspawn     exec  /bin/sh for the recipient's commands; qmail-queue to forward
+//	fd 0  the message, a regular file          fd 1  what was done     fd 2  what went wrong
+//	args  [ -nN ] user homedir local dash ext domain sender aliasempty
+//	exit  0 delivered; 100 never try again; 111 try again later
+//
+// As a worker (no arguments, a packet socket as descriptor 3) it gets for each job the
+// message and one descriptor for all its output, and ends after a job that ran a command.
+package main
+
+import (
+	"os"
+	"time"
+
+	"qmail/internal/exit"
+	"qmail/internal/local"
+	"qmail/internal/maildir"
+	"qmail/internal/proc"
+	"qmail/internal/sys"
+	"qmail/internal/worker"
+)
+
+func main() {
+	proc.Begin()
+	sys.Umask(0o077)
+	names := maildir.NewNames()
+	if link, ok := worker.Offered("qmail-local"); ok {
+		proc.Exit(link.Serve(2, func(j worker.Job) worker.Answer {
+			code, started := deliver(j.Args, j.Files[0], j.Files[1], j.Files[1], names)
+			return worker.Answer{Code: code, Last: started}
+		}))
+	}
+	code, _ := deliver(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, names)
+	proc.Exit(code)
+}
+
+func deliver(args []string, message, out, err *os.File, names *maildir.Names) (exit.Code, bool) {
+	return local.Deliver(local.Job{
+		Args: args, Env: os.Environ(), Message: message, Out: out, Err: err, Now: time.Now, Names: names,
+	})
+}

@@ -1,0 +1,167 @@
+package local
+
+import (
+	"errors"
+	"os"
+	"strconv"
+
+	"qmail/internal/dotqmail"
+	"qmail/internal/exit"
+	"qmail/internal/maildir"
+	"qmail/internal/mbox"
+	"qmail/internal/report"
+	"qmail/internal/submit"
+)
+
+// follow does what the instructions say, the forwards aside, which it collects.
+func (d *delivery) follow(list []dotqmail.Instruction, forwardOnly bool) error {
+	for _, in := range list {
+		stop := false
+		var err error
+		switch in.Kind {
+		case dotqmail.List:
+			forwardOnly = true
+		case dotqmail.Mbox, dotqmail.Maildir:
+			d.files++
+			if forwardOnly {
+				return report.Defer("4.7.0", "Uh-oh: .qmail has file delivery but has x bit set.")
+			}
+			err = d.file(in)
+		case dotqmail.Program:
+			d.programs++
+			if forwardOnly {
+				return report.Defer("4.7.0", "Uh-oh: .qmail has prog delivery but has x bit set.")
+			}
+			stop, err = d.program(in.Text)
+		case dotqmail.Forward:
+			d.forwards++
+			d.recipients = append(d.recipients, in.Text)
+			d.say("forward ", in.Text)
+		}
+		if err != nil {
+			return err
+		}
+		if stop {
+			break
+		}
+	}
+	return nil
+}
+
+// say describes an instruction that is not followed, under -n.
+func (d *delivery) say(what, text string) {
+	if !d.doit {
+		d.Out.WriteString(what + text + "\n")
+	}
+}
+
+func (d *delivery) file(in dotqmail.Instruction) error {
+	if in.Kind == dotqmail.Maildir {
+		d.say("maildir ", in.Text)
+	} else {
+		d.say("mbox ", in.Text)
+	}
+	if !d.doit {
+		return nil
+	}
+	if err := d.rewind(); err != nil {
+		return err
+	}
+	if in.Kind == dotqmail.Maildir {
+		return d.toMaildir(in.Text)
+	}
+	return d.toMbox(in.Text)
+}
+
+func (d *delivery) toMaildir(path string) error {
+	err := maildir.Delivery{Names: d.Names, Now: d.Now}.Deliver(d.at(path), d.head, d.Message)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, maildir.ErrNone):
+		return report.Defer("4.2.1", "Unable to chdir to maildir.")
+	case errors.Is(err, maildir.ErrRead):
+		return report.Defer("4.3.0", "Unable to read message.")
+	}
+	return report.Defer("4.3.0", "Temporary error on maildir delivery.")
+}
+
+func (d *delivery) toMbox(path string) error {
+	err := mbox.Deliver(d.at(path), d.fromLine+d.head, d.Message)
+	if err == nil {
+		return nil
+	}
+	var e *mbox.Error
+	if errors.As(err, &e) {
+		switch e.Step {
+		case mbox.Opening:
+			return report.Defer("4.2.1", "Unable to open "+path+": "+reason(err)+".")
+		case mbox.Locking:
+			return report.Defer("4.3.0", "File has been locked for 30 seconds straight.")
+		case mbox.Reading:
+			return unreadable(err)
+		}
+	}
+	return report.Defer("4.3.0", "Unable to write "+path+": "+reason(err)+".")
+}
+
+// program runs a command of the recipient's; stop says that the instructions behind it are to be ignored.
+func (d *delivery) program(command string) (stop bool, err error) {
+	if !d.doit {
+		d.say("program ", command)
+		return false, nil
+	}
+	if err := d.rewind(); err != nil {
+		return false, err
+	}
+	d.started = true
+	p, err := os.StartProcess("/bin/sh", []string{"/bin/sh", "-c", command}, &os.ProcAttr{
+		Dir: d.home, Env: d.env, Files: []*os.File{d.Message, d.Out, d.Err},
+	})
+	if err != nil {
+		return false, report.Defer("4.3.0", "Unable to run /bin/sh: "+reason(err)+".")
+	}
+	state, err := p.Wait()
+	if err != nil || !state.Exited() {
+		return false, report.Defer("4.3.0", "Aack, child crashed.")
+	}
+	switch exit.CommandMeaning(exit.Code(state.ExitCode())) {
+	case exit.Success:
+		return false, nil
+	case exit.Stop:
+		return true, nil
+	case exit.Failure:
+		return false, report.Fail("", "") // the command has said why
+	}
+	return false, report.Defer("", "")
+}
+
+// finish queues the copies for other addresses and says what was done.
+func (d *delivery) finish() error {
+	pid := 0
+	if d.doit && len(d.recipients) > 0 {
+		if err := d.rewind(); err != nil {
+			return err
+		}
+		var err error
+		pid, err = submit.New(d.env, d.Err).Copy(d.trace, d.Message, d.newSender, d.recipients)
+		if err != nil {
+			r := report.Of(err)
+			return &report.Report{Kind: r.Kind, Text: "Unable to forward message: " + r.Error() + "."}
+		}
+	}
+	b := append(make([]byte, 0, 64), "did "...)
+	b = strconv.AppendInt(b, int64(d.files), 10)
+	b = append(b, '+')
+	b = strconv.AppendInt(b, int64(d.forwards), 10)
+	b = append(b, '+')
+	b = strconv.AppendInt(b, int64(d.programs), 10)
+	b = append(b, '\n')
+	if pid != 0 {
+		b = append(b, "qp "...)
+		b = strconv.AppendInt(b, int64(pid), 10)
+		b = append(b, '\n')
+	}
+	d.Out.Write(b)
+	return nil
+}
