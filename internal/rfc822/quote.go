@@ -3,8 +3,11 @@ package rfc822
 import "strings"
 
 // Quote returns an address with its local part quoted where it must be, as it goes between angle
-// brackets: "a b"@host. The local part ends at the last @.
+// brackets: "a b"@host. The local part ends at the last @. The empty address stays empty.
 func Quote(addr string) string {
+	if addr == "" {
+		return ""
+	}
 	at := strings.LastIndexByte(addr, '@')
 	if at < 0 {
 		return quoteLocal(addr)
@@ -13,7 +16,7 @@ func Quote(addr string) string {
 }
 
 func quoteLocal(s string) string {
-	if !needsQuotes(s) {
+	if !NeedsQuotes(s) {
 		return s
 	}
 	b := make([]byte, 0, 2*len(s)+2)
@@ -28,8 +31,8 @@ func quoteLocal(s string) string {
 	return string(append(b, '"'))
 }
 
-// needsQuotes reports whether s is no dot-separated list of atoms.
-func needsQuotes(s string) bool {
+// NeedsQuotes reports whether s is no dot-separated list of atoms.
+func NeedsQuotes(s string) bool {
 	if s == "" || s[0] == '.' || s[len(s)-1] == '.' {
 		return true
 	}

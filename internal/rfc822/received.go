@@ -15,7 +15,7 @@ func AppendDate(b []byte, t time.Time) []byte {
 }
 
 // ReceivedByQueue is the line that qmail-queue puts before a message; invoker is "by uid 1000", "from network",
-// "for bounce" or "alias".
+// "for bounce" or "by alias".
 func ReceivedByQueue(pid int, invoker string, t time.Time) []byte {
 	b := append(make([]byte, 0, 96), "Received: (qmail "...)
 	b = strconv.AppendInt(b, int64(pid), 10)
@@ -32,6 +32,7 @@ type Peer struct {
 	RemoteIP   string
 	LocalHost  string
 	Helo       string // what the client called itself, if the protocol asks
+	Greeted    bool   // it said so, be it by an empty name
 }
 
 // ReceivedFrom is the line of a server for a message that came by protocol, as "SMTP". Bytes of the client's
@@ -39,7 +40,7 @@ type Peer struct {
 func ReceivedFrom(p Peer, protocol string, t time.Time) []byte {
 	b := append(make([]byte, 0, 256), "Received: from "...)
 	b = appendSafe(b, known(p.RemoteHost))
-	if p.Helo != "" && !ascii.Equal(p.Helo, known(p.RemoteHost)) {
+	if (p.Helo != "" || p.Greeted) && !ascii.Equal(p.Helo, known(p.RemoteHost)) {
 		b = append(b, " (HELO "...)
 		b = appendSafe(b, p.Helo)
 		b = append(b, ')')

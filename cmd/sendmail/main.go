@@ -1,0 +1,73 @@
+// Sendmail is what mail programs expect at /usr/lib/sendmail; see sendmail(1). It completes and queues the message
+// itself, with the code of qmail-inject. Where HOME/bin/qmail-inject has been replaced, it runs that.
+//
+//	sendmail [-t] [-fsender] [-Fname] [-bp] [-bs] [arg ...]
+//
+//	uid   any user     exec  qmail-queue, or $QMAILQUEUE; qmail-smtpd for -bs; qmail-qread for -bp
+//	fd 0  the message  fd 2  why it was not queued
+//	exit  0 queued; 100 never try again; 111 try again later; else that of what was run
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/control"
+	"qmail/internal/exit"
+	"qmail/internal/inject"
+	"qmail/internal/proc"
+	"qmail/internal/submit"
+)
+
+func main() {
+	proc.Begin()
+	name := ""
+	if len(os.Args) > 0 {
+		name = filepath.Base(os.Args[0])
+	}
+	switch name {
+	case "newaliases":
+		proc.Die(exit.Perm, "sendmail: fatal: please use fastforward/newaliases instead")
+	case "mailq":
+		run("qmail-qread", nil, os.Environ())
+	}
+	var rest []string
+	if len(os.Args) > 0 {
+		rest = os.Args[1:]
+	}
+	o, mistake := parse(rest)
+	if mistake != "" {
+		proc.Die(exit.Perm, mistake)
+	}
+	env := os.Environ()
+	if o.hasName {
+		env = set(env, "MAILNAME", o.name)
+	}
+	switch {
+	case o.list:
+		run("qmail-qread", nil, env)
+	case o.server:
+		run("qmail-smtpd", nil, serverEnv(env))
+	case !ours(filepath.Join(conf.Home(), "bin/qmail-inject")):
+		run("qmail-inject", o.classic(), env)
+	}
+	if proc.WasClosed(os.Stdin) {
+		proc.Die(exit.Temp, "qmail-inject: fatal: read error")
+	}
+	proc.Exit(inject.Run(inject.World{
+		Home: conf.Home(), Control: control.Default(), Env: env,
+		Input: os.Stdin, Output: os.Stdout, Trouble: os.Stderr, Queue: submit.New(env, os.Stderr),
+		Now: time.Now(), Pid: os.Getpid(),
+	}, o.inject()))
+}
+
+// run becomes a program of HOME/bin.
+func run(name string, args, env []string) {
+	if proc.Chdir(conf.Home()) != nil {
+		proc.Die(exit.Temp, "sendmail: fatal: unable to switch to qmail home directory")
+	}
+	proc.Exec("bin/"+name, append([]string{"bin/" + name}, args...), env, "")
+	proc.Die(exit.Temp, "sendmail: fatal: unable to run "+name)
+}
