@@ -1,0 +1,29 @@
+// Ipmeprint prints this machine's own addresses.
+//
+//	fd 1  one address a line
+//	exit  0, or 111 if the system does not say
+package main
+
+import (
+	"bufio"
+
+	"qmail/internal/exit"
+	"qmail/internal/ipme"
+	"qmail/internal/proc"
+)
+
+func main() {
+	proc.Begin()
+	list, err := ipme.List()
+	if err != nil {
+		proc.Die(exit.Temp, "ipmeprint: fatal: "+err.Error())
+	}
+	w := bufio.NewWriter(proc.FD(1, "output"))
+	for _, ip := range list {
+		w.WriteString(ip.String() + "\n")
+	}
+	if w.Flush() != nil {
+		proc.Exit(exit.Temp)
+	}
+	proc.Exit(exit.OK)
+}

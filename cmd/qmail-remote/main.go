@@ -1,0 +1,39 @@
+// Qmail-remote sends one message to one host by SMTP.
+//
+//	uid   qmailr          exec  nothing
+//	args  host, sender, one recipient or more
+//	fd 0  the message     fd 1  the report, see qmail-remote(8)
+//	fd 3  in worker form, jobs from qmail-rspawn
+//	exit  0, whatever the report says; 111 if it could not be written
+package main
+
+import (
+	"os"
+
+	"qmail/conf"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/remote"
+	"qmail/internal/worker"
+)
+
+func main() {
+	proc.Begin()
+	home := conf.Home()
+	out := proc.FD(1, "report")
+	if proc.Chdir(home) != nil {
+		out.WriteString("ZUnable to switch to home directory. (#4.3.0)\n\x00")
+		proc.Exit(exit.OK)
+	}
+	r := remote.New(home)
+	if l, ok := worker.Offered("qmail-remote"); ok {
+		r.Keep = true
+		l.Idle(remote.RestAfter, r.Rest)
+		code := l.Serve(2, func(j worker.Job) worker.Answer {
+			return worker.Answer{Code: r.Deliver(j.Args, j.Files[0], j.Files[1])}
+		})
+		r.Rest()
+		proc.Exit(code)
+	}
+	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))
+}

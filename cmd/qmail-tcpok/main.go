@@ -1,0 +1,32 @@
+// Qmail-tcpok forgets which hosts' connections timed out.
+//
+//	uid   root or qmailr
+//	fd 2  what went wrong
+//	exit  0, or 111 if the table cannot be cleared
+package main
+
+import (
+	"path/filepath"
+
+	"qmail/conf"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/sys"
+	"qmail/internal/tcpto"
+)
+
+func main() {
+	proc.Begin()
+	dir := filepath.Join(conf.Home(), "queue/lock")
+	if err := proc.Chdir(dir); err != nil {
+		die("unable to chdir to "+dir, err)
+	}
+	if err := tcpto.Table(dir).Clear(); err != nil {
+		die("unable to write to "+dir+"/tcpto", err)
+	}
+	proc.Exit(exit.OK)
+}
+
+func die(what string, err error) {
+	proc.Die(exit.Temp, "qmail-tcpok: fatal: "+what+": "+sys.Reason(err))
+}

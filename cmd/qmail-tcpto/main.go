@@ -1,0 +1,51 @@
+// Qmail-tcpto prints the hosts whose connections timed out.
+//
+//	uid   root or qmailr
+//	fd 1  one line for each host, or why there is none
+//	exit  0, or 111 if the table cannot be read
+package main
+
+import (
+	"bufio"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/sys"
+	"qmail/internal/tcpto"
+)
+
+func main() {
+	proc.Begin()
+	w := bufio.NewWriter(proc.FD(1, "output"))
+	dir := filepath.Join(conf.Home(), "queue/lock")
+	if err := proc.Chdir(dir); err != nil {
+		die(w, "unable to chdir", err)
+	}
+	list, err := tcpto.Table(dir).List()
+	if err != nil {
+		die(w, "unable to read tcpto", err)
+	}
+	now := time.Now().Unix()
+	for _, r := range list {
+		w.WriteString(r.IP.String())
+		w.WriteString(" timed out ")
+		w.WriteString(strconv.FormatInt(now-r.Time.Unix(), 10))
+		w.WriteString(" seconds ago; # recent timeouts: ")
+		w.WriteString(strconv.Itoa(r.Count))
+		w.WriteByte('\n')
+	}
+	if w.Flush() != nil {
+		proc.Exit(exit.Temp)
+	}
+	proc.Exit(exit.OK)
+}
+
+func die(w *bufio.Writer, what string, err error) {
+	w.WriteString("fatal: " + what + ": " + sys.Reason(err) + "\n")
+	w.Flush()
+	proc.Exit(exit.Temp)
+}
