@@ -1,0 +1,63 @@
+// Condredirect, in a .qmail file, sends a message to another address if a command says so; see condredirect(1).
+//
+//	uid   the recipient's           exec  the command; qmail-queue
+//	fd 0  the message, rewound      fd 2  what happened
+//	args  newaddress program [ arg ... ]
+//	env   SENDER, DTLINE
+//	exit  99 redirected, ignore the rest of .qmail; 0 go on; 100 never try again; 111 try again later
+package main
+
+import (
+	"io"
+	"os"
+	"strconv"
+
+	"qmail/internal/command"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/report"
+	"qmail/internal/submit"
+	"qmail/internal/sys"
+)
+
+const fatal = "condredirect: fatal: "
+
+func main() {
+	proc.Begin()
+	if len(os.Args) < 3 {
+		proc.Die(exit.Perm, "condredirect: usage: condredirect newaddress program [ arg ... ]")
+	}
+	message := os.Stdin
+	code, err := command.Condition(os.Args[2:], os.Environ(),
+		[3]*os.File{message, os.Stdout, os.Stderr})
+	if err != nil {
+		proc.Die(exit.Temp, fatal+err.Error())
+	}
+	if code != exit.OK {
+		proc.Exit(exit.OK)
+	}
+	if _, err := message.Seek(0, io.SeekStart); err != nil {
+		proc.Die(exit.Temp, fatal+"unable to rewind: "+sys.Reason(err))
+	}
+	redirect(message, os.Args[1])
+}
+
+func redirect(message *os.File, address string) {
+	sender, ok := os.LookupEnv("SENDER")
+	if !ok {
+		proc.Die(exit.Perm, fatal+"SENDER not set")
+	}
+	trace, ok := os.LookupEnv("DTLINE")
+	if !ok {
+		proc.Die(exit.Perm, fatal+"DTLINE not set")
+	}
+	pid, err := submit.New(os.Environ(), os.Stderr).Copy(trace, message, sender, []string{address})
+	if err != nil {
+		r := report.Of(err)
+		if r.Kind == report.Failure {
+			proc.Die(exit.Perm, fatal+r.Error())
+		}
+		proc.Die(exit.Temp, fatal+r.Error())
+	}
+	proc.Die(exit.Last, "condredirect: qp "+strconv.Itoa(pid))
+}

@@ -1,0 +1,21 @@
+// Hostname prints the name of this machine, as the system has it.
+//
+//	exit  0; 111 when the system does not say
+package main
+
+import (
+	"os"
+
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+)
+
+func main() {
+	proc.Begin()
+	name, err := os.Hostname()
+	if err != nil {
+		proc.Die(exit.Temp, "hostname: fatal: "+err.Error())
+	}
+	os.Stdout.WriteString(name + "\n")
+	proc.Exit(exit.OK)
+}

@@ -1,0 +1,73 @@
+// Maildir2mbox moves all mail from a Maildir to the end of an mbox; see maildir2mbox(1).
+//
+//	uid   the user's     exec  nothing     fd 2  what went wrong
+//	env   MAILDIR; MAIL, the mbox; MAILTMP, a file on the same filesystem that becomes the new mbox
+//	exit  0 moved, or nothing to move; 111 nothing moved
+package main
+
+import (
+	"os"
+	"time"
+
+	"qmail/internal/exit"
+	"qmail/internal/maildir"
+	"qmail/internal/mbox"
+	"qmail/internal/proc"
+	"qmail/internal/sys"
+)
+
+func main() {
+	proc.Begin()
+	sys.Umask(0o077)
+	box, tmp, dir := env("MAIL"), env("MAILTMP"), env("MAILDIR")
+	if err := os.Chdir(dir); err != nil {
+		die("unable to chdir to "+dir, err)
+	}
+	now := time.Now()
+	maildir.CleanTmp(".", now)
+	list, err := maildir.Scan(".")
+	if err != nil {
+		die("unable to scan "+dir, err)
+	}
+	list = before(list, now)
+	if len(list) == 0 {
+		proc.Exit(exit.OK)
+	}
+	lock, err := mbox.Lock(box)
+	if err != nil {
+		die("unable to lock "+box, err)
+	}
+	if err := join(box, tmp, list); err != nil {
+		os.Remove(tmp)
+		die(err.what, err.err)
+	}
+	for _, e := range list {
+		if err := os.Remove(e.Path); err != nil {
+			os.Stderr.WriteString("maildir2mbox: warning: unable to delete " + e.Path + ": " + sys.Reason(err) + "\n")
+		}
+	}
+	lock.Close()
+	proc.Exit(exit.OK)
+}
+
+func env(name string) string {
+	v, ok := os.LookupEnv(name)
+	if !ok {
+		proc.Die(exit.Temp, "maildir2mbox: fatal: "+name+" not set")
+	}
+	return v
+}
+
+func die(what string, err error) {
+	proc.Die(exit.Temp, "maildir2mbox: fatal: "+what+": "+sys.Reason(err))
+}
+
+// before leaves out what came this very second: more may come with the same time, and belong before it.
+func before(list []maildir.Entry, now time.Time) []maildir.Entry {
+	for i, e := range list {
+		if e.Time.Unix() >= now.Unix() {
+			return list[:i]
+		}
+	}
+	return list
+}

@@ -1,0 +1,35 @@
+// Maildirmake makes a Maildir; see maildirmake(1).
+//
+//	uid   any     exec  nothing     fd 2  what went wrong
+//	args  name
+//	exit  0 made; 100 usage; 111 not made
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"qmail/internal/exit"
+	"qmail/internal/maildir"
+	"qmail/internal/proc"
+	"qmail/internal/sys"
+)
+
+func main() {
+	proc.Begin()
+	sys.Umask(0o077)
+	if len(os.Args) < 2 {
+		proc.Die(exit.Perm, "maildirmake: usage: maildirmake name")
+	}
+	err := maildir.Make(os.Args[1])
+	if err == nil {
+		proc.Exit(exit.OK)
+	}
+	what := "unable to mkdir " + os.Args[1]
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		what = "unable to " + pe.Op + " " + pe.Path
+	}
+	proc.Die(exit.Temp, "maildirmake: fatal: "+what+": "+sys.Reason(err))
+}

@@ -1,0 +1,26 @@
+// Qmail-pop3d serves a Maildir by POP3, after the login; see qmail-pop3d(8).
+//
+//	uid   the user's      exec  nothing
+//	fd 0  the client      fd 1  the client
+//	args  the Maildir
+//	exit  0
+package main
+
+import (
+	"os"
+	"time"
+
+	"qmail/internal/exit"
+	"qmail/internal/pop3"
+	"qmail/internal/proc"
+)
+
+func main() {
+	proc.Begin()
+	m := pop3.Mailbox{Now: time.Now}
+	if len(os.Args) > 1 {
+		m.Dir = os.Args[1]
+	}
+	m.Serve(proc.FD(0, "client"), proc.FD(1, "client"))
+	proc.Exit(exit.OK)
+}

@@ -1,0 +1,60 @@
+// Qmail-popup reads a POP3 user's name and password and runs a program that checks them; see
+// qmail-popup(8).
+//
+//	uid   root, normally  exec  the program of its arguments, once
+//	fd 0  the client      fd 1  the client
+//	args  host name, program, its arguments
+//	exit  1, always
+//
+// The program has on descriptor 3 the name, the password and the banner's time stamp, each with a NUL
+// behind it. It becomes the user and runs qmail-pop3d on descriptors 0 and 1.
+package main
+
+import (
+	"os"
+	"time"
+
+	"qmail/internal/exit"
+	"qmail/internal/pop3"
+	"qmail/internal/priv"
+	"qmail/internal/proc"
+)
+
+// over is the exit code, whatever happened: the program has served the client, or nobody will.
+const over exit.Code = 1
+
+func main() {
+	proc.Begin()
+	in, out, log := proc.FD(0, "client"), proc.FD(1, "client"), proc.FD(2, "log")
+	if len(os.Args) < 3 {
+		out.WriteString("-ERR usage: popup hostname subprogram\r\n")
+		proc.Exit(over)
+	}
+	program := os.Args[2:]
+	start := func(login *os.File) (func() (exit.Code, bool), error) {
+		path, err := proc.Look(program[0], os.Environ())
+		if err == nil {
+			return run(path, program, []*os.File{in, out, log, login})
+		}
+		return func() (exit.Code, bool) { return over, false }, nil
+	}
+	pop3.Popup{Host: os.Args[1], Pid: os.Getpid(), Now: time.Now, Start: start}.Serve(in, out)
+	proc.Exit(over)
+}
+
+func run(path string, args []string, files []*os.File) (func() (exit.Code, bool), error) {
+	p, err := priv.Start(priv.Child{Path: path, Args: args, Env: os.Environ(), Files: files})
+	if os.IsPermission(err) || os.IsNotExist(err) {
+		return func() (exit.Code, bool) { return over, false }, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() (exit.Code, bool) {
+		st, err := p.Wait()
+		if err != nil {
+			return over, false
+		}
+		return exit.Code(st.ExitCode()), !st.Exited()
+	}, nil
+}

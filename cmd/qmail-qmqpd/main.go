@@ -1,0 +1,26 @@
+// Qmail-qmqpd receives messages by QMQP; see qmail-qmqpd(8).
+//
+//	uid   qmaild          exec  qmail-queue, or what QMAILQUEUE names, for each message
+//	fd 0  the client      fd 1  the client
+//	env   tcp-environ(5), QMAILQUEUE
+//	exit  0 when the client has gone; 100 when it broke the protocol; 111 for trouble here
+package main
+
+import (
+	"os"
+	"time"
+
+	"qmail/internal/control"
+	"qmail/internal/proc"
+	"qmail/internal/qmtpd"
+	"qmail/internal/submit"
+)
+
+func main() {
+	proc.Begin()
+	queue := submit.New(os.Environ(), proc.FD(2, "log"))
+	s := qmtpd.Server{Control: control.Default(), Env: os.Environ(), Queue: queue, Now: time.Now}
+	code := s.QMQP(proc.FD(0, "client"), proc.FD(1, "client"))
+	queue.Close()
+	proc.Exit(code)
+}

@@ -1,0 +1,36 @@
+// Qmail-showctl explains the control files as they are now.
+//
+//	uid    anybody who may read control
+//	fd 1   a heading, then a paragraph for each file
+//	exit   0; 111 when control cannot be entered
+package main
+
+import (
+	"bufio"
+	"os"
+
+	"qmail/conf"
+	"qmail/internal/control"
+	"qmail/internal/exit"
+	"qmail/internal/passwd"
+	"qmail/internal/proc"
+)
+
+func main() {
+	proc.Begin()
+	out := bufio.NewWriter(os.Stdout)
+	code := exit.OK
+	ids, err := passwd.QmailIDs()
+	if err != nil {
+		proc.Die(exit.Temp, "qmail-showctl: fatal: "+err.Error())
+	}
+	heading(out, conf.Home(), ids)
+	if err := show(out, control.Default()); err != nil {
+		out.WriteString("Oops! " + err.Error() + "\n")
+		code = exit.Temp
+	}
+	if out.Flush() != nil {
+		code = exit.Temp
+	}
+	proc.Exit(code)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"qmail/internal/control"
+	"qmail/internal/passwd"
+)
+
+// heading says where the control files are and which numbers the accounts of conf-users and conf-groups have.
+func heading(out *bufio.Writer, home string, ids passwd.IDs) {
+	out.WriteString("The qmail control files are stored in " + home + "/control.\nThe uids and gids are ")
+	for _, n := range []int{ids.Alias, ids.Daemon, ids.Log, ids.Root, ids.Passwd, ids.Queue, ids.Remote, ids.Send, ids.Qmail} {
+		out.WriteString(strconv.Itoa(n) + ", ")
+	}
+	out.WriteString(strconv.Itoa(ids.NoFiles) + ".\n")
+}
+
+// show writes a paragraph for each control file, then one for each file that is none.
+func show(out *bufio.Writer, dir control.Dir) error {
+	folder, err := os.Open(string(dir))
+	if err != nil {
+		return errors.New("Unable to chdir to control.")
+	}
+	defer folder.Close()
+	known := control.NewSet(nil)
+	for _, f := range control.Files() {
+		known[f.Name] = struct{}{}
+		if f.Ours && !exists(dir, f.Name) {
+			continue
+		}
+		out.WriteString("\n" + f.Name + ": ")
+		out.WriteString(paragraph(dir, f))
+	}
+	names, err := folder.Readdirnames(-1)
+	if err != nil {
+		return errors.New("Unable to read the directory of control.")
+	}
+	for _, n := range names {
+		if _, ok := known[n]; !ok {
+			out.WriteString("\n" + safe(n) + ": I have no idea what this file does.\n")
+		}
+	}
+	return nil
+}
+
+const (
+	isDefault = "(Default.) "
+	trouble   = "Oops! Trouble reading this file.\n"
+)
+
+// paragraph is what there is to say of one control file.
+func paragraph(dir control.Dir, f control.File) string {
+	switch {
+	case f.Name == "morercpthosts" && !exists(dir, "rcpthosts"):
+		return isDefault + "No rcpthosts; morercpthosts is irrelevant.\n"
+	case f.Kind == control.Database:
+		return database(dir, f)
+	case f.Kind == control.Entries:
+		return entries(dir, f)
+	}
+	return value(dir, f)
+}
+
+// value speaks of a file with one value.
+func value(dir control.Dir, f control.File) string {
+	s, ok, err := dir.Line(f.Name)
+	if err != nil {
+		return trouble
+	}
+	if ok && f.Kind == control.Number {
+		var n int
+		n, ok = control.ParseInt(s)
+		s = strconv.Itoa(n)
+	}
+	if ok {
+		return f.Before + safe(s) + f.After + "\n"
+	}
+	s = f.Default
+	if f.Kind == control.TextOrMe {
+		if s, ok, err = dir.Line("me"); err != nil {
+			return trouble
+		}
+		if !ok {
+			s = f.Name
+		}
+	}
+	return isDefault + f.Before + safe(s) + f.After + "\n"
+}
+
+// entries speaks of a list, a line for each entry.
+func entries(dir control.Dir, f control.File) string {
+	lines, ok, err := dir.List(f.Name)
+	if err != nil {
+		return trouble
+	}
+	if !ok {
+		return isDefault + f.Default + "\n"
+	}
+	text := "\n"
+	for _, l := range lines {
+		text += f.Before + safe(l) + f.After + "\n"
+	}
+	return text
+}
+
+// database tells whether morercpthosts.cdb follows from morercpthosts.
+func database(dir control.Dir, f control.File) string {
+	source, errSource := os.Stat(filepath.Join(string(dir), "morercpthosts"))
+	made, errMade := os.Stat(filepath.Join(string(dir), f.Name))
+	switch {
+	case errSource != nil && errMade != nil:
+		return isDefault + f.Default + "\n"
+	case errSource != nil:
+		return "Oops! morercpthosts.cdb exists but morercpthosts doesn't.\n"
+	case errMade != nil:
+		return "Oops! morercpthosts exists but morercpthosts.cdb doesn't.\n"
+	case source.ModTime().Unix() > made.ModTime().Unix():
+		return "Oops! morercpthosts.cdb is older than morercpthosts.\n"
+	}
+	return "Modified recently enough; hopefully up to date.\n"
+}
+
+func exists(dir control.Dir, name string) bool {
+	_, err := os.Stat(filepath.Join(string(dir), name))
+	return err == nil
+}
+
+// safe keeps a terminal out of reach of what is in a control file.
+func safe(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c < 32 || c > 126 {
+			b[i] = '?'
+		}
+	}
+	return string(b)
+}

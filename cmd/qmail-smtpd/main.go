@@ -1,0 +1,45 @@
+// Qmail-smtpd receives messages by SMTP; see qmail-smtpd(8).
+//
+//	uid   qmaild          exec  qmail-queue, or what QMAILQUEUE names, for each message
+//	fd 0  the client      fd 1  the client
+//	env   tcp-environ(5), RELAYCLIENT, DATABYTES, QMAILQUEUE
+//	exit  0 after QUIT; 1 when the session ended otherwise
+//
+// Started by a listening tcp-env as a worker, it serves one connection after the other, each given to it with its own
+// environment; the socket is closed before it tells that it is done.
+package main
+
+import (
+	"os"
+	"time"
+
+	"qmail/internal/control"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/smtpd"
+	"qmail/internal/submit"
+	"qmail/internal/worker"
+)
+
+func main() {
+	proc.Begin()
+	queue := submit.New(os.Environ(), proc.FD(2, "log"))
+	queue.Keep()
+	code := run(queue)
+	queue.Close()
+	proc.Exit(code)
+}
+
+func run(queue *submit.Client) exit.Code {
+	if link, ok := worker.Offered("qmail-smtpd"); ok {
+		return link.Serve(1, func(j worker.Job) worker.Answer {
+			return worker.Answer{Code: serve(queue.With(j.Env), j.Env, j.Files[0], j.Files[0])}
+		})
+	}
+	return serve(queue, os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"))
+}
+
+func serve(queue *submit.Client, env []string, in, out *os.File) exit.Code {
+	s := smtpd.Server{Control: control.Default(), Env: env, Queue: queue, Now: time.Now}
+	return s.Serve(in, out)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"strings"
+
+	"qmail/internal/ascii"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/rfc822"
+	"qmail/internal/sys"
+)
+
+// maxField bounds a header field that is looked at. What is longer asks for nothing.
+const maxField = 1 << 20
+
+// readHeader reports whether the header of a message asks for a notice of its delivery to target, and
+// returns its Message-ID field.
+func readHeader(r io.Reader, target string) (asked bool, id string) {
+	in := bufio.NewReaderSize(r, 8192)
+	var field []byte
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+			proc.Die(exit.Temp, fatal+"read error: "+sys.Reason(err))
+		}
+		folded := len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
+		if !folded {
+			name, body, ok := rfc822.FieldName(field)
+			switch {
+			case !ok:
+			case ascii.Equal(string(field[:name]), "notice-requested-upon-delivery-to"):
+				asked = asked || names(string(field[body:]), target)
+			case ascii.Equal(string(field[:name]), "message-id"):
+				id = string(field)
+			}
+			field = field[:0]
+		}
+		for {
+			if len(field)+len(line) <= maxField {
+				field = append(field, line...)
+			}
+			if err != bufio.ErrBufferFull {
+				break
+			}
+			line, err = in.ReadSlice('\n')
+		}
+		if _, _, ok := rfc822.FieldName(field); err != nil || !ok {
+			return asked, id
+		}
+	}
+}
+
+// names reports whether target is in a list of addresses.
+func names(list, target string) (found bool) {
+	tokens, err := rfc822.Tokenize(list)
+	if err == nil {
+		_, err = rfc822.RewriteList(tokens, func(addr []rfc822.Token) []rfc822.Token {
+			found = found || rfc822.Text(addr) == target
+			return addr
+		})
+	}
+	if err != nil {
+		proc.Die(exit.Perm, fatal+"unable to parse this: "+strings.TrimSuffix(list, "\n"))
+	}
+	return found
+}

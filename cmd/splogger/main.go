@@ -1,0 +1,54 @@
+// Splogger hands the lines that it reads to the system's logger; see splogger(8).
+//
+//	uid   qmaill     exec  nothing
+//	fd 0  the log of qmail-send, a pipe
+//	args  [ tag [ facility ] ]: what each line is marked with, and the number of syslog's facility
+//	exit  0 when descriptor 0 is at its end
+package main
+
+import (
+	"bufio"
+	"os"
+	"strconv"
+	"time"
+
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/sys"
+)
+
+const (
+	mail        = 2 // the facility
+	maxFacility = 23
+)
+
+func main() {
+	proc.Begin()
+	l := &logger{
+		tag: "splogger", facility: mail, now: time.Now, zone: zone(),
+		to: &sys.Syslog{Paths: []string{"/dev/log", "/var/run/syslog", "/var/run/log"}},
+	}
+	if len(os.Args) > 1 {
+		l.tag = os.Args[1]
+	}
+	if len(os.Args) > 2 {
+		if n, err := strconv.Atoi(os.Args[2]); err == nil && n >= 0 && n <= maxFacility {
+			l.facility = n
+		}
+	}
+	l.run(bufio.NewReaderSize(os.Stdin, 4096))
+	proc.Exit(exit.OK)
+}
+
+// zone returns the system's time zone, in which syslog writes its times. $TZ is not asked.
+func zone() *time.Location {
+	const biggest = 1 << 20
+	if fi, err := os.Stat("/etc/localtime"); err == nil && fi.Mode().IsRegular() && fi.Size() < biggest {
+		if b, err := os.ReadFile("/etc/localtime"); err == nil {
+			if z, err := time.LoadLocationFromTZData("localtime", b); err == nil {
+				return z
+			}
+		}
+	}
+	return time.UTC
+}
