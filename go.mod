@@ -3,8 +3,13 @@ module qmail
 go 1.26.0
 
 godebug (
-	containermaxprocs=0
+	decoratemappings=0
 	updatemaxprocs=0
 )
 
 require golang.org/x/sys v0.49.0
+
+require (
+	github.com/google/renameio/v2 v2.0.2 // indirect
+	golang.org/x/net v0.62.0
+)

@@ -10,7 +10,7 @@ import (
 
 // MaxAddress is the most bytes that an address record may have, its letter counted and its NUL not:
 // one that is longer gets exit code TooLong.
-const MaxAddress = 1002
+const MaxAddress = 1003
 
 // Errors of Reader.Next.
 var (
@@ -44,7 +44,7 @@ func NewReader(r *bufio.Reader) *Reader { return &Reader{r: r, buf: make([]byte,
 // Next returns the next record with its letter and its NUL: first the sender, then each
 // recipient. The bytes are valid until the next call. After the last record it returns
 // io.EOF. An input that ends early is io.ErrUnexpectedEOF, a wrong letter is ErrFormat, a record
-// over MaxAddress is ErrTooLong.
+// over MaxAddress is ErrTooLong, with as much of it as was read.
 func (e *Reader) Next() ([]byte, error) {
 	letter, err := e.r.ReadByte()
 	if err != nil {
@@ -68,10 +68,10 @@ func (e *Reader) Next() ([]byte, error) {
 		if c == 0 {
 			return append(e.buf, 0), nil
 		}
-		if len(e.buf) >= MaxAddress {
-			return nil, ErrTooLong
-		}
 		e.buf = append(e.buf, c)
+		if len(e.buf) > MaxAddress {
+			return e.buf, ErrTooLong
+		}
 	}
 }
 

@@ -27,12 +27,15 @@ func Append(b []byte, s []byte) []byte {
 // AppendString is Append for a string.
 func AppendString(b []byte, s string) []byte { return Append(b, []byte(s)) }
 
-// ReadLen reads a netstring's length and its colon. Of a length over limit it reads no
-// more than it needs to know that, and returns ErrTooLong. An end of input before the first digit is io.EOF,
-// later io.ErrUnexpectedEOF.
-func ReadLen(r *bufio.Reader, limit int64) (int64, error) {
+// maxDigits is the most digits of a length.
+const maxDigits = 20
+
+// ReadLen reads a netstring's length and its colon. Zeros before the length are allowed, as other
+// servers have always done. Of a length over limit it reads no more than it needs to know that, and
+// returns ErrTooLong. An end of input before the first digit is io.EOF, later io.ErrUnexpectedEOF.
+func ReadLen(r io.ByteReader, limit int64) (int64, error) {
 	var n int64
-	for i := 0; ; i++ {
+	for i := 0; i <= maxDigits; i++ {
 		c, err := r.ReadByte()
 		if err != nil {
 			if i > 0 {
@@ -45,19 +48,18 @@ func ReadLen(r *bufio.Reader, limit int64) (int64, error) {
 			return n, nil
 		case c < '0' || c > '9':
 			return 0, ErrFormat
-		case i > 0 && n == 0:
-			return 0, ErrFormat // a leading zero
 		}
 		d := int64(c - '0')
-		if n > (limit-d)/10 {
+		if d > limit || n > (limit-d)/10 {
 			return 0, ErrTooLong
 		}
 		n = n*10 + d
 	}
+	return 0, ErrFormat
 }
 
 // ReadComma reads the comma that ends a netstring.
-func ReadComma(r *bufio.Reader) error {
+func ReadComma(r io.ByteReader) error {
 	c, err := r.ReadByte()
 	if err != nil {
 		return unexpected(err)

@@ -31,6 +31,7 @@ const (
 type Request struct {
 	Kind Kind
 	ID   uint64
+	Junk int // bytes other than digits after the slash: each gets a Malformed of its own, before the request's answer
 }
 
 // Append appends the request as it goes over the wire.
@@ -43,8 +44,8 @@ func (q Request) Append(b []byte) []byte {
 	return append(strconv.AppendUint(b, q.ID, 10), 0)
 }
 
-// ReadRequest reads one request. ok is false for a malformed one, which was read to its NUL; an error ends
-// the conversation: io.EOF even in the middle of a request.
+// ReadRequest reads one request. ok is false for a malformed one, which was read to its NUL; one with digits and
+// then junk is good for its digits. An error ends the conversation: io.EOF even in the middle of a request.
 func ReadRequest(r *bufio.Reader) (q Request, ok bool, err error) {
 	var buf [MaxRequest]byte
 	n := 0
@@ -64,19 +65,21 @@ func ReadRequest(r *bufio.Reader) (q Request, ok bool, err error) {
 	if n < minRequest || n > MaxRequest {
 		return Request{}, false, nil
 	}
+	digits := buf[5 : n-1]
+	for i, c := range digits {
+		if c < '0' || c > '9' {
+			if q.Junk == 0 {
+				digits = buf[5 : 5+i]
+			}
+			q.Junk++
+		}
+	}
 	switch string(buf[:5]) {
 	case "foop/":
 		q.Kind = Foop
 	case "todo/":
 		q.Kind = Todo
-	default:
-		return Request{}, false, nil
 	}
-	for _, c := range buf[5 : n-1] {
-		if c < '0' || c > '9' {
-			return Request{}, false, nil
-		}
-	}
-	q.ID, err = strconv.ParseUint(string(buf[5:n-1]), 10, 64)
-	return q, err == nil, nil
+	q.ID, err = strconv.ParseUint(string(digits), 10, 64)
+	return q, err == nil && q.Kind != 0, nil
 }

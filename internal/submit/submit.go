@@ -24,6 +24,7 @@ type Client struct {
 	env     []string
 	stderr  *os.File
 	workers *pool.Pool // nil: each message has a qmail-queue of its own
+	kept    []string   // the environment of a kept qmail-queue
 }
 
 // New returns a client. env is the environment of this process, as a value: QMAILQUEUE in it
@@ -45,8 +46,18 @@ func New(env []string, stderr *os.File) *Client {
 // other user. QMAILQUEUE in the environment always means the classic way.
 func (c *Client) Keep() {
 	if c.workers == nil && lookup(c.env, "QMAILQUEUE") == "" && setuidQueue(c.path) {
-		c.workers = pool.New(1)
+		c.workers, c.kept = pool.New(1), c.env
 	}
+}
+
+// With returns a client for a job whose environment is env. A kept qmail-queue is shared; one that is started for a
+// message sees env.
+func (c *Client) With(env []string) *Client {
+	w := New(env, c.stderr)
+	if w.path == c.path {
+		w.workers, w.kept = c.workers, c.kept
+	}
+	return w
 }
 
 // setuidQueue reports whether the program is a regular setuid file of the queue user.
@@ -117,7 +128,7 @@ func (c *Client) Open() (*Message, error) {
 // message on descriptor 0 and the envelope on 1.
 func (c *Client) start(text, rcpt *os.File) (job, error) {
 	if c.workers != nil {
-		w := c.workers.Take(pool.Spec{Name: "qmail-queue", Env: c.env}, "")
+		w := c.workers.Take(pool.Spec{Name: "qmail-queue", Env: c.kept}, "")
 		if w != nil && w.Send(worker.Job{Files: []*os.File{text, rcpt}}) == nil {
 			return kept{w}, nil
 		}

@@ -1,0 +1,65 @@
+# make           build everything below build/, and ./config and ./config-fast
+# make setup     install below HOME (the first line of conf/conf-qmail), or below DESTDIR
+# make check     compare the installed tree with what it should be; silence means that all is well
+# make test      every test; as root with whole systems in private namespaces
+# make demo      the tests of INSTALL.md, on a system of its own that is gone afterwards
+# make startup   what it costs to start each program, as a ratio to an empty Go program
+# make man       the manual pages, formatted, in build/man
+# make deb       a Debian package
+
+GO = go
+DESTDIR =
+HOME_DIR := $(shell sed 's/[ \t\r]*$$//;q' conf/conf-qmail)
+FLAGS = -trimpath -buildvcs=false -ldflags '-s -w'
+PROGRAMS := $(filter-out qmail-getpw,$(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.go)))))
+SOURCES := go.mod go.sum $(wildcard conf/* cmd/*/*.go internal/*/*.go internal/*/*/*.go)
+
+.PHONY: all setup check test demo startup man deb clean
+
+all: build/stamp config config-fast
+
+# A failed or interrupted build leaves no stamp.
+build/stamp: $(SOURCES) Makefile
+	@mkdir -p build/bin
+	CGO_ENABLED=0 $(GO) build $(FLAGS) -o build/bin/ $(addprefix ./cmd/,$(PROGRAMS))
+	@if test ! -e cmd/qmail-getpw/main.go; then :; \
+	elif test "$$(CGO_ENABLED=1 $(GO) env CGO_ENABLED)" = 1 && command -v "$$($(GO) env CC)" >/dev/null; then \
+		echo "qmail-getpw: built with cgo: it sees the users of nsswitch.conf"; \
+		CGO_ENABLED=1 $(GO) build $(FLAGS) -o build/bin/ ./cmd/qmail-getpw; \
+	else \
+		echo "qmail-getpw: built without cgo, for lack of a C compiler: it sees the users of /etc/passwd"; \
+		CGO_ENABLED=0 $(GO) build $(FLAGS) -o build/bin/ ./cmd/qmail-getpw; \
+	fi
+	@touch $@
+
+config: scripts/config.sh conf/conf-qmail
+	@sed 's,@QMAIL@,$(HOME_DIR),g' scripts/config.sh >$@.new && chmod 755 $@.new && mv $@.new $@
+
+config-fast: scripts/config-fast.sh conf/conf-qmail
+	@sed 's,@QMAIL@,$(HOME_DIR),g' scripts/config-fast.sh >$@.new && chmod 755 $@.new && mv $@.new $@
+
+setup: all
+	@if test -n "$(DESTDIR)"; then build/bin/install . "$(DESTDIR)" build/manifest; else build/bin/install .; fi
+
+check: all
+	@build/bin/instcheck .
+
+test: all
+	$(GO) vet ./...
+	$(GO) test ./...
+
+demo: all
+	@sh scripts/demo.sh
+
+startup: all
+	@$(GO) test ./internal/policy -run TestStartup -startup -v -count=1 | grep -v '^=== '
+
+man:
+	@mkdir -p build/man
+	@for p in docs/man/*.[1-8]; do sed 's,@QMAIL@,$(HOME_DIR),g' "$$p" | nroff -man >"build/man/$$(basename "$$p" | sed 's/[1-8]$$/0/')" || exit 1; done
+
+deb: all
+	@sh scripts/deb.sh
+
+clean:
+	rm -rf build config config-fast

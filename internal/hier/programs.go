@@ -1,0 +1,87 @@
+package hier
+
+import (
+	"io/fs"
+	"path"
+
+	"qmail/conf"
+)
+
+// Programs of bin, by who may do what with them. Those that only qmail's own programs start cannot be read; those
+// that only root starts cannot be executed by others.
+func binaries() (rootOnly, unreadable, public []string) {
+	rootOnly = []string{"qmail-lspawn", "qmail-newmrh", "qmail-newu", "qmail-start"}
+	unreadable = []string{
+		"qmail-clean", "qmail-getpw", "qmail-local", "qmail-popup", "qmail-pw2u", "qmail-remote",
+		"qmail-rspawn", "qmail-send", "splogger",
+	}
+	public = []string{
+		"bouncesaying", "condredirect", "except", "forward", "maildir2mbox", "maildirmake", "maildirwatch",
+		"predate", "preline", "qbiff", "qmail-inject", "qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd",
+		"qmail-qmtpd", "qmail-qread", "qmail-showctl", "qmail-smtpd", "qmail-tcpok", "qmail-tcpto",
+		"qmail-upq", "qreceipt", "qsmhook", "sendmail", "tcp-env",
+	}
+	return rootOnly, unreadable, public
+}
+
+// Tools returns the programs that serve the setup from the source tree and are not installed.
+func Tools() []string {
+	return []string{"dnscname", "dnsfq", "dnsip", "dnsmxip", "dnsptr", "hostname", "install", "instcheck", "ipmeprint"}
+}
+
+// Scripts returns the shell programs of bin: scripts/NAME.sh in the source tree.
+func Scripts() []string {
+	return []string{"datemail", "elq", "mailsubj", "pinq", "qail", "qmail-qstat"}
+}
+
+// Binaries returns the programs of bin that cmd has.
+func Binaries() []string {
+	a, b, c := binaries()
+	return append(append(append([]string{"qmail-queue"}, a...), b...), c...)
+}
+
+func (t *tree) programs(u conf.Users) {
+	rootOnly, unreadable, public := binaries()
+	for _, set := range []struct {
+		names []string
+		mode  fs.FileMode
+	}{{rootOnly, 0o700}, {unreadable, 0o711}, {public, 0o755}} {
+		for _, n := range set.names {
+			t.file("bin/"+n, "build/bin/"+n, set.mode, false)
+		}
+	}
+	for _, n := range Scripts() {
+		t.file("bin/"+n, "scripts/"+n+".sh", 0o755, true)
+	}
+	// Everybody's way into the queue, and the only program that changes uid by its mode.
+	t.file("bin/qmail-queue", "build/bin/qmail-queue", 0o711|fs.ModeSetuid, false)
+	t.entries[len(t.entries)-1].Owner = u.Queue
+}
+
+var bootScripts = []string{
+	"home", "home+df", "proc", "proc+df", "binm1", "binm1+df", "binm2", "binm2+df", "binm3", "binm3+df",
+}
+
+// documents adds docs/man/NAME.N as man/manN/NAME.N and the other documents as doc/NAME.
+func (t *tree) documents(source fs.FS) error {
+	for _, section := range []string{"1", "5", "7", "8"} {
+		t.dir("man/man"+section, t.root, 0o755)
+		pages, err := fs.Glob(source, "docs/man/*."+section)
+		if err != nil {
+			return err
+		}
+		for _, p := range pages {
+			t.file("man/man"+section+"/"+path.Base(p), p, 0o644, true)
+		}
+	}
+	for _, pattern := range []string{"INSTALL.md", "docs/*.md", "docs/*.svg"} {
+		docs, err := fs.Glob(source, pattern)
+		if err != nil {
+			return err
+		}
+		for _, p := range docs {
+			t.file("doc/"+path.Base(p), p, 0o644, false)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+// Package peer finds out who is at the other end of a connection: addresses, names in the DNS, and the
+// user's name by RFC 1413.
+package peer
+
+import (
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"qmail/internal/ascii"
+	"qmail/internal/control"
+	"qmail/internal/dns"
+	"qmail/internal/ident"
+	"qmail/internal/sys"
+	"qmail/internal/tcpenv"
+)
+
+// Options say what to find out besides the addresses and their names.
+type Options struct {
+	Ident   bool          // the user's name
+	Timeout time.Duration // how long to wait for that
+}
+
+// Default are the options of a tcp-env without any.
+func Default() Options { return Options{Ident: true, Timeout: 30 * time.Second} }
+
+// Args returns the options as tcp-env has them on its command line.
+func (o Options) Args() []string {
+	if !o.Ident {
+		return []string{"-R"}
+	}
+	return []string{"-r", "-t" + strconv.Itoa(int(o.Timeout/time.Second))}
+}
+
+// ParseArgs reads what Args wrote.
+func ParseArgs(args []string) (Options, bool) {
+	o := Default()
+	for _, a := range args {
+		switch {
+		case a == "-r":
+			o.Ident = true
+		case a == "-R":
+			o.Ident = false
+		case len(a) > 2 && a[:2] == "-t":
+			n, ok := control.ParseInt(a[2:])
+			if !ok {
+				return o, false
+			}
+			o.SetTimeout(n)
+		default:
+			return o, false
+		}
+	}
+	return o, true
+}
+
+// SetTimeout sets the timeout in seconds.
+func (o *Options) SetTimeout(seconds int) {
+	const longest = 24 * 60 * 60
+	o.Timeout = time.Duration(min(seconds, longest)) * time.Second
+}
+
+// Of finds out about a connection. An error means that it is no TCP connection; what is not to be found out is
+// left empty. resolvConf names the DNS servers.
+func Of(conn *os.File, o Options, resolvConf string) (tcpenv.Conn, error) {
+	local, remote, err := sys.Ends(conn)
+	if err != nil {
+		return tcpenv.Conn{}, err
+	}
+	c := tcpenv.Conn{
+		Proto:   "TCP",
+		LocalIP: text(local.Addr()), LocalPort: strconv.Itoa(int(local.Port())),
+		RemoteIP: text(remote.Addr()), RemotePort: strconv.Itoa(int(remote.Port())),
+	}
+	if remote.Addr().Is6() {
+		c.Proto = "TCP6"
+	}
+	var resolver *dns.Resolver
+	if !local.Addr().IsLoopback() || !remote.Addr().IsLoopback() {
+		resolver = dns.Open(resolvConf)
+	}
+	here := make(chan string, 1)
+	go func() { here <- name(resolver, local.Addr()) }()
+	if remote.Addr() == local.Addr() {
+		c.LocalHost = <-here
+		c.RemoteHost = c.LocalHost
+	} else {
+		c.RemoteHost = name(resolver, remote.Addr())
+		c.LocalHost = <-here
+	}
+	if o.Ident {
+		c.RemoteInfo, _ = ident.Ask(local, remote, o.Timeout)
+	}
+	return c, nil
+}
+
+func text(ip netip.Addr) string { return ip.WithZone("").String() }
+
+// name returns the first name of an address in the DNS. A loopback address is this machine's own business: what a server says
+// of it means nothing, and local mail must not wait for one.
+func name(r *dns.Resolver, ip netip.Addr) string {
+	if r == nil || ip.IsLoopback() {
+		return ""
+	}
+	names, err := r.PTR(ip.WithZone(""))
+	if err != nil || len(names) == 0 {
+		return ""
+	}
+	return ascii.LowerString(names[0])
+}

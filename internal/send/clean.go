@@ -1,0 +1,45 @@
+package send
+
+import "qmail/internal/sendproto"
+
+// cleaner is qmail-clean: requests go out as they come, answers come back in their order.
+type cleaner struct {
+	out     *outbox
+	answers chan []byte
+	asked   []func(ok bool) // whom the next answers are for
+	lost    bool
+}
+
+func (c *cleaner) begin(p Pipe) {
+	c.out = newOutbox(p.To)
+	c.answers = make(chan []byte, moreEvents)
+	go readAnswers(p.From, c.answers)
+}
+
+// ask sends a request; then is called with the answer. When qmail-clean is lost nobody is answered any more.
+func (d *daemon) ask(q sendproto.Request, then func(ok bool)) {
+	if d.clean.lost {
+		return
+	}
+	d.clean.out.buf = q.Append(d.clean.out.buf)
+	d.clean.asked = append(d.clean.asked, then)
+}
+
+// answer hands answers to those who asked.
+func (d *daemon) answer(b []byte, ok bool) {
+	if !ok {
+		d.clean.answers, d.clean.lost = nil, true
+		d.alert("oh no! lost qmail-clean connection! dying...")
+		d.stop()
+		return
+	}
+	for _, a := range b {
+		if len(d.clean.asked) == 0 {
+			return
+		}
+		then := d.clean.asked[0]
+		d.clean.asked[0] = nil
+		d.clean.asked = d.clean.asked[1:]
+		then(a == sendproto.Cleaned)
+	}
+}

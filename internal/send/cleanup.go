@@ -1,0 +1,132 @@
+package send
+
+import (
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/queue"
+	"qmail/internal/sendproto"
+)
+
+// cleanup is the pass over mess that finds what qmail-queue left there long ago.
+type cleanup struct {
+	at   int64 // when the next is due
+	part uint64
+	busy bool
+}
+
+// doCleanup goes over mess when that is due, one subfolder at a time.
+func (d *daemon) doCleanup() {
+	p := &d.cleanup
+	if p.busy || d.exiting || p.at > d.sec {
+		return
+	}
+	p.busy = true
+	q, part, now := d.Queue, p.part, d.Now()
+	d.tasks.start(func() func() {
+		var orphans []queue.ID
+		q.EachOrphan(part, now, func(id queue.ID) { orphans = append(orphans, id) })
+		return func() {
+			p.busy = false
+			if p.part++; p.part >= conf.Split() {
+				p.part, p.at = 0, d.sec+sleepCleanup
+			}
+			for _, id := range orphans {
+				d.ask(sendproto.Request{Kind: sendproto.Foop, ID: uint64(id)}, func(bool) {})
+			}
+		}
+	})
+}
+
+// scan is the first look at the queue.
+type scan struct {
+	running bool
+	found   chan []queue.Found
+	asked   chan queue.ID
+	odd     chan string
+}
+
+// scanBatch is how many messages the scan hands over at once.
+const scanBatch = 256
+
+// startScan begins to read what waits in the queue; new mail does not wait for it.
+func (d *daemon) startScan() {
+	d.scan = scan{running: true, found: make(chan []queue.Found), asked: make(chan queue.ID), odd: make(chan string)}
+	q, s := d.Queue, d.scan
+	d.tasks.start(func() func() {
+		var batch []queue.Found
+		err := q.Recover(queue.Recovery{
+			Waiting: func(f queue.Found) {
+				if batch = append(batch, f); len(batch) == scanBatch {
+					s.found <- batch
+					batch = nil
+				}
+			},
+			Ask: func(c queue.Chore, id queue.ID) {
+				if c == queue.ChoreTodo {
+					s.asked <- id
+				}
+			},
+			Odd: func(name string, _ error) { s.odd <- name },
+		})
+		return func() {
+			d.scanned(batch)
+			d.scan.running = false
+			if err != nil {
+				d.warning("unable to read the queue: some messages will wait until qmail-send is started again")
+			}
+		}
+	})
+}
+
+// scanned takes over messages that waited in the queue.
+func (d *daemon) scanned(found []queue.Found) {
+	for _, f := range found {
+		for _, c := range queue.Channels() {
+			if f.Has[c] {
+				at := min(f.Next[c].Unix(), d.sec+farthest)
+				d.ch[c].retry.add(due{at, f.ID})
+			}
+		}
+		if !f.Has[0] && !f.Has[1] {
+			d.finish(f.ID)
+		}
+	}
+}
+
+// clock notices when somebody sets the clock.
+type clock struct{ last time.Time }
+
+func (c *clock) begin(now time.Time) { c.last = now }
+
+// jump returns by how many seconds the clock was set since the last call.
+func (c *clock) jump(now time.Time) int64 {
+	steady := now.Sub(c.last) // by the monotonic clock, where there is one
+	wall := now.Round(0).Sub(c.last.Round(0))
+	c.last = now
+	return int64((wall - steady) / time.Second)
+}
+
+// tick takes note of the time. When the clock was set back, what is due is moved along, or nothing would be until it is again
+// as late as it was.
+func (d *daemon) tick() {
+	now := d.Now()
+	d.sec = now.Unix()
+	jump := d.clock.jump(now)
+	if jump > -2 {
+		return
+	}
+	for i := range d.ch {
+		d.ch[i].retry.each(func(w due) int64 { return min(w.at, max(w.at+jump, d.sec)) })
+	}
+	for i := range d.later {
+		d.later[i].at += jump
+	}
+	for _, m := range d.todo.directs {
+		if m.direct != nil {
+			m.direct.since += jump
+		}
+	}
+	d.todo.at += jump
+	d.cleanup.at += jump
+}

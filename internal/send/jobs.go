@@ -1,0 +1,298 @@
+package send
+
+import (
+	"io"
+
+	"qmail/internal/queue"
+)
+
+const (
+	// chunk is how many recipients of a message are read at once.
+	chunk = 128
+	// ahead is how many messages of a channel are read before their turn, so that slots never wait for the disk.
+	ahead = 8
+)
+
+// A message is one that something is being done about. Each of its disk tasks waits for the one before.
+type message struct {
+	id       queue.ID
+	sender   string
+	birth    int64
+	direct   *direct // not nil: its only record is in todo
+	jobs     [2]*job
+	bounce   []byte     // paragraphs not yet on disk
+	failures []failure  // whom they are about
+	letters  [2][]int64 // positions of recipients that are done and not marked yet
+	busy     bool       // a task about it is under way
+	writing  bool       // it is to get, or getting, its info, local and remote files
+	remove   bool       // a queue tool wants it gone
+}
+
+// A job is one pass over the recipients of a message on one channel.
+type job struct {
+	m       *message
+	retry   int64 // when the next pass is due, if this one leaves anyone
+	dying   bool  // the message is too old: a deferral is a failure
+	first   bool  // nobody has been tried before this pass
+	next    []recipient
+	from    int64 // where to read on
+	reading bool
+	eof     bool          // all recipients have been read
+	running int           // deliveries
+	left    int           // recipients that are not done
+	parked  int           // of those: that wait for their host to be free
+	lined   bool          // it is in the channel's line
+	letters []int64       // positions of recipients that are done and not marked yet
+	moved   map[int]int64 // positions by number, of a job that was begun straight from todo
+}
+
+// A recipient is one that is to be tried.
+type recipient struct {
+	addr string
+	pos  int64 // of its record in the local or remote file
+	n    int   // its number in todo, for a message that is there only
+}
+
+// A failure is a recipient that failed. Its delivery counts as running until the paragraph about it is on disk.
+type failure struct {
+	j *job
+	r recipient
+}
+
+// pos returns where the recipient's record is, once the message has files.
+func (j *job) pos(r recipient) int64 {
+	if j.moved != nil {
+		return j.moved[r.n]
+	}
+	return r.pos
+}
+
+// message returns the message, now one that something is done about.
+func (d *daemon) message(id queue.ID) *message {
+	m := d.active[id]
+	if m == nil {
+		m = &message{id: id}
+		d.active[id] = m
+	}
+	return m
+}
+
+// fill begins passes over the messages that are due, as many as keep the slots busy.
+func (d *daemon) fill(c queue.Channel) {
+	ch := &d.ch[c]
+	if ch.limit == 0 || ch.lost {
+		return
+	}
+	for len(ch.first) > 0 && len(ch.fresh)+ch.opening[0] < ahead {
+		id := ch.first[0]
+		ch.first = ch.first[1:]
+		d.open(c, id, true)
+	}
+	for len(ch.retry) > 0 && ch.retry[0].at <= d.sec && len(ch.stale)+ch.opening[1] < ahead {
+		d.open(c, ch.retry.take().id, false)
+	}
+}
+
+// open reads what a pass over a message needs, and begins it.
+func (d *daemon) open(c queue.Channel, id queue.ID, first bool) {
+	opening := &d.ch[c].opening[0]
+	if !first {
+		opening = &d.ch[c].opening[1]
+	}
+	*opening++
+	m := d.message(id)
+	j := &job{m: m, first: first}
+	m.jobs[c] = j
+	q := d.Queue
+	d.tasks.start(func() func() {
+		info, err := q.ReadInfo(id)
+		var p piece
+		if err == nil {
+			p, err = readPiece(q, c, id, 0)
+		}
+		return func() {
+			*opening--
+			if err != nil {
+				d.warning("trouble opening " + c.File(id) + "; will try again later")
+				m.jobs[c] = nil
+				d.ch[c].retry.add(due{d.sec + sleepFailure, id})
+				d.forget(m)
+				return
+			}
+			m.sender, m.birth = info.Sender, info.Birth.Unix()
+			j.retry = nextRetry(m.birth, d.sec, c)
+			j.dying = d.sec > m.birth+d.c.lifetime
+			d.ch[c].line(j)
+			d.read(c, j, p, nil)
+		}
+	})
+}
+
+// A piece is a part of a local or remote file.
+type piece struct {
+	rcpts []recipient
+	from  int64 // where to read on
+	eof   bool
+}
+
+func readPiece(q *queue.Queue, c queue.Channel, id queue.ID, from int64) (piece, error) {
+	f, err := q.Recipients(c, id, from)
+	if err != nil {
+		return piece{}, err
+	}
+	defer f.Close()
+	p := piece{from: from}
+	for len(p.rcpts) < chunk {
+		r, err := f.Next()
+		if err == io.EOF {
+			p.eof = true
+			return p, nil
+		}
+		if err != nil {
+			return piece{}, err
+		}
+		p.from = r.Pos + int64(len(r.Addr)) + 2
+		if !r.Done {
+			p.rcpts = append(p.rcpts, recipient{addr: string(r.Addr), pos: r.Pos})
+		}
+	}
+	return p, nil
+}
+
+// readOn reads more recipients of a job.
+func (d *daemon) readOn(c queue.Channel, j *job) {
+	j.reading = true
+	q, id, from := d.Queue, j.m.id, j.from
+	d.tasks.start(func() func() {
+		p, err := readPiece(q, c, id, from)
+		return func() { d.read(c, j, p, err) }
+	})
+}
+
+// read takes note of recipients that have been read.
+func (d *daemon) read(c queue.Channel, j *job, p piece, err error) {
+	j.reading = false
+	if err != nil {
+		// Whoever comes after is left for the next pass.
+		d.warning("unable to read " + c.File(j.m.id) + "; will try again later")
+		j.eof, j.left, j.retry = true, j.left+1, d.sec+sleepFailure
+	} else {
+		j.next, j.from, j.eof = append(j.next, p.rcpts...), p.from, p.eof
+		j.left += len(p.rcpts)
+	}
+	d.passed(c, j)
+}
+
+// passed looks whether a job is over: everybody has been read, started, and come back.
+func (d *daemon) passed(c queue.Channel, j *job) {
+	if len(j.next) > 0 {
+		return
+	}
+	if j.eof {
+		d.ch[c].unline(j)
+	}
+	if j.over() {
+		d.progress(j.m)
+	}
+}
+
+// over reports whether nothing more will happen in this pass.
+func (j *job) over() bool {
+	return j.eof && len(j.next) == 0 && j.running == 0 && j.parked == 0 && !j.reading
+}
+
+// progress does the next thing on disk that a message needs, one at a time: the paragraphs of its failures, the letters of those who are
+// done, the end of a channel.
+func (d *daemon) progress(m *message) {
+	switch {
+	case m.busy:
+	case m.direct != nil:
+		d.progressDirect(m)
+	case len(m.bounce) > 0:
+		d.appendBounce(m)
+	default:
+		for i, j := range m.jobs {
+			if d.progressPass(m, queue.Channel(i), j) {
+				return
+			}
+		}
+		d.forget(m)
+	}
+}
+
+// progressPass does the next thing that a pass needs, and reports whether that is a task.
+func (d *daemon) progressPass(m *message, c queue.Channel, j *job) bool {
+	switch {
+	case j == nil:
+	case j.over() && j.left == 0:
+		d.endChannel(m, c)
+		return true
+	case len(j.letters) > 0:
+		d.mark(m, c, j)
+		return true
+	case j.over():
+		m.jobs[c] = nil
+		d.ch[c].retry.add(due{j.retry, m.id})
+	}
+	return false
+}
+
+// forget drops a message that nothing is done about any more.
+func (d *daemon) forget(m *message) {
+	if !m.busy && m.direct == nil && m.jobs[0] == nil && m.jobs[1] == nil && d.active[m.id] == m {
+		delete(d.active, m.id)
+	}
+}
+
+// onDisk runs a task about a message; done runs when it is over, before the next one.
+func (d *daemon) onDisk(m *message, work func() error, done func(error)) {
+	m.busy = true
+	d.tasks.start(func() func() {
+		err := work()
+		return func() {
+			m.busy = false
+			done(err)
+			d.progress(m)
+		}
+	})
+}
+
+// mark turns letters into D. It is not synced: at worst a recipient gets a second copy after a crash.
+func (d *daemon) mark(m *message, c queue.Channel, j *job) {
+	q, id, at := d.Queue, m.id, j.letters
+	j.letters = nil
+	d.onDisk(m, func() error {
+		var failed error
+		for _, pos := range at {
+			if err := q.Mark(c, id, pos); err != nil {
+				failed = err
+			}
+		}
+		return failed
+	}, func(err error) {
+		if err != nil {
+			d.warning("trouble marking " + c.File(id) + "; message will be delivered twice!")
+		}
+	})
+}
+
+// appendBounce makes the paragraphs about failures durable. Only then do the letters of these recipients change, which wait in
+// letters; if it fails they are tried again with the next pass.
+func (d *daemon) appendBounce(m *message) {
+	q, id, text, failures := d.Queue, m.id, m.bounce, m.failures
+	m.bounce, m.failures = nil, nil
+	d.onDisk(m, func() error { return q.AppendBounce(id, text) }, func(err error) {
+		if err != nil {
+			d.warning("unable to append to " + queue.Bounce(id) + "; will try again later")
+		}
+		for _, f := range failures {
+			if err == nil {
+				f.j.left--
+				f.j.letters = append(f.j.letters, f.j.pos(f.r))
+			} else {
+				f.j.retry = d.sec + sleepFailure
+			}
+			f.j.running--
+		}
+	})
+}

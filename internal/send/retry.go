@@ -1,0 +1,117 @@
+package send
+
+import (
+	"container/heap"
+
+	"qmail/internal/queue"
+)
+
+// Times of the schedule, in seconds.
+const (
+	// sleepTodo is the longest between two looks into todo, should every trigger have been lost.
+	sleepTodo = 1500
+	// sleepFailure is the pause after trouble with the system.
+	sleepFailure = 123
+	// sleepCleanup is between two cleaning passes.
+	sleepCleanup = 76431
+	// farthest exceeds the longest pause between two attempts of any message that is younger than three months, so that
+	// a next attempt farther away was set by a clock that was wrong.
+	farthest = 2 * 24 * 3600
+)
+
+// skip is by how many steps of the square the attempts of a channel are apart.
+func skip(c queue.Channel) int64 {
+	if c == queue.Local {
+		return 10
+	}
+	return 20
+}
+
+// nextRetry returns when the next attempt is due, if the one that starts at now does not end it: at the squares of the
+// message's age, so that the pauses grow with it. All times are in seconds of Unix time.
+func nextRetry(birth, now int64, c queue.Channel) int64 {
+	if birth > now {
+		return birth + skip(c)*skip(c)
+	}
+	n := root(now-birth) + skip(c)
+	return birth + n*n
+}
+
+// root returns the largest integer whose square is at most x; x is not negative.
+func root(x int64) int64 {
+	var r int64
+	for bit := int64(1) << 30; bit > 0; bit >>= 1 {
+		if (r+bit)*(r+bit) <= x {
+			r += bit
+		}
+	}
+	return r
+}
+
+// A due is a message that waits for its next attempt on one channel. This is all that is held of a waiting message:
+// 16 bytes for each channel.
+type due struct {
+	at int64
+	id queue.ID
+}
+
+// waiting are the dues of a channel, the earliest first.
+type waiting []due
+
+func (w waiting) Len() int           { return len(w) }
+func (w waiting) Less(i, j int) bool { return w[i].at < w[j].at }
+func (w waiting) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
+
+// Push and Pop are for container/heap, which boxes what they carry; add and take do not.
+func (w *waiting) Push(any) {}
+func (w *waiting) Pop() any { return nil }
+
+// add adds a due.
+func (w *waiting) add(d due) {
+	*w = append(*w, d)
+	h := *w
+	for i := len(h) - 1; i > 0; {
+		up := (i - 1) / 2
+		if h[up].at <= h[i].at {
+			return
+		}
+		h[up], h[i] = h[i], h[up]
+		i = up
+	}
+}
+
+// take removes and returns the earliest; there must be one.
+func (w *waiting) take() due {
+	h := *w
+	first, last := h[0], len(h)-1
+	h[0] = h[last]
+	*w = h[:last]
+	if last > 1 {
+		heap.Fix(w, 0)
+	}
+	return first
+}
+
+// each replaces the time of every due by what fn returns.
+func (w *waiting) each(fn func(due) int64) {
+	for i := range *w {
+		(*w)[i].at = fn((*w)[i])
+	}
+	heap.Init(w)
+}
+
+// remove takes message id out, and reports whether it was in.
+func (w *waiting) remove(id queue.ID) bool {
+	for i, d := range *w {
+		if d.id == id {
+			last := len(*w) - 1
+			(*w)[i] = (*w)[last]
+			*w = (*w)[:last]
+			if i < last {
+				heap.Fix(w, i)
+			}
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,295 @@
+package send
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+
+	"qmail/internal/qlog"
+	"qmail/internal/queue"
+	"qmail/internal/route"
+	"qmail/internal/sendproto"
+)
+
+const (
+	// todoBatch is how many messages are read from todo, or written, at once.
+	todoBatch = 256
+	// fewRecipients is the most that a message may have to be delivered straight from todo.
+	fewRecipients = 16
+	// maxDirect bounds the messages that are delivered straight from todo, as they are held in memory.
+	maxDirect = 1000
+	// directTime is how many seconds a message may take for that.
+	directTime = 2
+	// maxOdd bounds the entries of todo that are known to be unusable.
+	maxOdd = 10000
+)
+
+// todo is what is known of the todo folder.
+type todo struct {
+	due     bool  // it is to be looked at
+	at      int64 // at the latest then
+	looking bool
+	known   map[queue.ID]struct{} // entries that have been read and not yet removed
+	odd     map[string]struct{}   // entries that are of no use, each named once in the log
+	directs []*message            // delivered straight from todo, the oldest first
+	writes  []*message            // to get info, local and remote
+	writing bool
+}
+
+func (t *todo) begin() {
+	t.due, t.known, t.odd = true, map[queue.ID]struct{}{}, map[string]struct{}{}
+}
+
+// A direct is what is held of a message whose only record is in todo.
+type direct struct {
+	table *route.Table // by which it was routed, so that a reread in between changes nothing
+	rcpts [2][]recipient
+	done  []bool // by number: delivered
+	count int
+	late  []late // delivered while the files were being written
+	since int64
+}
+
+type late struct {
+	j *job
+	r recipient
+}
+
+// fresh is a new message as it was read.
+type fresh struct {
+	info  qlog.Info
+	birth int64
+	rcpts [2][]recipient
+	count int  // recipients
+	many  bool // there are more recipients than were read
+	gone  bool // the entry, or its mess, was there no more
+	err   error
+}
+
+// next returns when todo is to be looked at, or a message there has taken too long.
+func (t *todo) next(now int64) int64 {
+	at := t.at
+	if len(t.directs) > 0 {
+		at = min(at, t.directs[0].direct.since+directTime+1)
+	}
+	return at
+}
+
+// doTodo looks at todo when it is due.
+func (d *daemon) doTodo() {
+	t := &d.todo
+	for len(t.directs) > 0 {
+		m := t.directs[0]
+		if m.direct != nil && m.direct.since+directTime >= d.sec {
+			break
+		}
+		t.directs = t.directs[1:]
+		if m.direct != nil {
+			d.write(m)
+		}
+	}
+	if d.exiting || t.looking || !t.due && t.at > d.sec {
+		return
+	}
+	if t.at <= d.sec {
+		clear(t.odd)
+	}
+	t.due, t.looking, t.at = false, true, d.sec+sleepTodo
+	q := d.Queue
+	d.tasks.start(func() func() {
+		var ids []queue.ID
+		var odd []string
+		err := q.EachTodo(func(name string, _ error) { odd = append(odd, name) }, func(id queue.ID) bool {
+			ids = append(ids, id)
+			return len(ids) < maxOdd
+		})
+		return func() {
+			for _, name := range odd {
+				d.isOdd(name)
+			}
+			if err != nil {
+				d.warning("unable to read todo; will try again later")
+				t.at = d.sec + sleepFailure
+			}
+			d.look(ids)
+		}
+	})
+}
+
+// isOdd names an entry that is of no use, once.
+func (d *daemon) isOdd(name string) {
+	if _, ok := d.todo.odd[name]; ok || len(d.todo.odd) >= maxOdd {
+		return
+	}
+	d.todo.odd[name] = struct{}{}
+	d.warning("skipping " + name + ": not a message of ours")
+}
+
+// look reads those of the entries that are new, a batch at a time.
+func (d *daemon) look(ids []queue.ID) {
+	t := &d.todo
+	var batch []queue.ID
+	for len(ids) > 0 && len(batch) < todoBatch {
+		id := ids[0]
+		ids = ids[1:]
+		if _, ok := t.known[id]; ok {
+			continue
+		}
+		if _, ok := t.odd[queue.Todo(id)]; !ok {
+			batch = append(batch, id)
+		}
+	}
+	if len(batch) == 0 || d.exiting {
+		t.looking = false
+		return
+	}
+	q, table := d.Queue, d.c.table
+	d.tasks.start(func() func() {
+		found := make([]fresh, 0, len(batch))
+		for _, id := range batch {
+			found = append(found, readTodo(q, table, id))
+		}
+		return func() {
+			for _, f := range found {
+				d.found(f, table)
+			}
+			d.look(ids)
+		}
+	})
+}
+
+// readTodo reads one entry.
+func readTodo(q *queue.Queue, table *route.Table, id queue.ID) (f fresh) {
+	f.info.ID = uint64(id)
+	t, err := q.OpenTodo(id)
+	if err != nil {
+		f.gone, f.err = errors.Is(err, fs.ErrNotExist), err
+		return f
+	}
+	defer t.Close()
+	f.info.Sender, f.info.UID, f.info.QP, f.birth = t.Sender, t.UID, t.PID, t.Queued.Unix()
+	if f.info.Bytes, f.err = q.Size(id); f.err != nil {
+		f.gone = errors.Is(f.err, fs.ErrNotExist)
+		return f
+	}
+	var at [2]int64
+	for ; ; f.count++ {
+		addr, err := t.Next()
+		if err == io.EOF {
+			return f
+		}
+		if err != nil {
+			f.err = err
+			return f
+		}
+		if f.count == fewRecipients {
+			f.many = true
+			return f
+		}
+		to, c := table.Rewrite(string(addr))
+		f.rcpts[c] = append(f.rcpts[c], recipient{addr: to, pos: at[c], n: f.count})
+		at[c] += int64(len(to)) + 2
+	}
+}
+
+// found begins with a new message.
+func (d *daemon) found(f fresh, table *route.Table) {
+	id := queue.ID(f.info.ID)
+	if d.exiting {
+		return
+	}
+	switch {
+	case f.gone:
+		return
+	case errors.Is(f.err, queue.ErrDamaged):
+		d.isOdd(queue.Todo(id))
+		return
+	case f.err != nil:
+		d.warning("unable to read " + queue.Todo(id) + "; will try again later")
+		d.todo.at = min(d.todo.at, d.sec+sleepFailure)
+		return
+	}
+	if d.bounces.hold(f, table) {
+		d.todo.known[id] = struct{}{}
+		return
+	}
+	d.announce(f, table)
+}
+
+// announce logs a new message and begins its first delivery: straight from todo when it has few recipients and
+// can be begun at once, else from its own files.
+func (d *daemon) announce(f fresh, table *route.Table) {
+	id := queue.ID(f.info.ID)
+	d.log = qlog.NewMsg(d.log, f.info.ID)
+	d.log = qlog.InfoMsg(d.log, f.info)
+	d.todo.known[id] = struct{}{}
+	m := d.message(id)
+	m.sender, m.birth = f.info.Sender, d.sec
+	m.direct = &direct{table: table, rcpts: f.rcpts, done: make([]bool, f.count), count: f.count, since: d.sec}
+	if f.many || len(d.todo.directs) >= maxDirect || !d.canStart(f) {
+		d.write(m)
+		return
+	}
+	d.todo.directs = append(d.todo.directs, m)
+	for _, c := range queue.Channels() {
+		if len(f.rcpts[c]) == 0 {
+			continue
+		}
+		j := &job{
+			m: m, first: true, next: f.rcpts[c], left: len(f.rcpts[c]), eof: true,
+			retry: nextRetry(m.birth, d.sec, c), dying: d.sec > m.birth+d.c.lifetime,
+		}
+		m.jobs[c] = j
+		d.ch[c].line(j)
+	}
+	d.progress(m)
+}
+
+// progressDirect ends a message that all recipients have got, or has its files written when one of them has not.
+func (d *daemon) progressDirect(m *message) {
+	if m.writing {
+		return
+	}
+	if len(m.bounce) > 0 {
+		d.write(m)
+		return
+	}
+	for _, j := range m.jobs {
+		if j != nil && !j.over() {
+			return
+		}
+	}
+	for _, j := range m.jobs {
+		if j != nil && j.left > 0 {
+			d.write(m)
+			return
+		}
+	}
+	m.direct, m.jobs = nil, [2]*job{}
+	d.forget(m)
+	d.untodo(m.id, func() {})
+	d.foop(m.id)
+}
+
+// untodo has the entry in todo removed, however often that takes.
+func (d *daemon) untodo(id queue.ID, then func()) {
+	d.ask(sendproto.Request{Kind: sendproto.Todo, ID: uint64(id)}, func(ok bool) {
+		if !ok {
+			d.warning("qmail-clean unable to clean up " + queue.Todo(id))
+			d.after(func() { d.untodo(id, then) })
+			return
+		}
+		delete(d.todo.known, id)
+		then()
+	})
+}
+
+// canStart reports whether a message's channels deliver at all.
+func (d *daemon) canStart(f fresh) bool {
+	for c := range d.ch {
+		if len(f.rcpts[c]) > 0 && d.ch[c].limit == 0 {
+			return false
+		}
+	}
+	return true
+}

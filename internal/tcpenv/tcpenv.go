@@ -1,0 +1,102 @@
+// Package tcpenv reads and writes the environment of a program that serves a TCP connection;
+// see tcp-environ(5).
+package tcpenv
+
+import "strconv"
+
+// A Conn is what the environment tells of a connection. An empty string is unknown.
+type Conn struct {
+	Proto      string // "TCP", or "TCP6" over IPv6
+	LocalIP    string
+	LocalPort  string
+	LocalHost  string
+	RemoteIP   string
+	RemotePort string
+	RemoteHost string
+	RemoteInfo string
+}
+
+// fields are the variables with their places in c, in the order in which they are written.
+func (c *Conn) fields() [8]field {
+	return [...]field{
+		{"PROTO", &c.Proto},
+		{"TCPLOCALIP", &c.LocalIP}, {"TCPLOCALPORT", &c.LocalPort}, {"TCPLOCALHOST", &c.LocalHost},
+		{"TCPREMOTEIP", &c.RemoteIP}, {"TCPREMOTEPORT", &c.RemotePort}, {"TCPREMOTEHOST", &c.RemoteHost},
+		{"TCPREMOTEINFO", &c.RemoteInfo},
+	}
+}
+
+type field struct {
+	name  string
+	value *string
+}
+
+// Read returns what env tells.
+func Read(env []string) Conn {
+	var c Conn
+	for _, f := range c.fields() {
+		*f.value, _ = Get(env, f.name)
+	}
+	return c
+}
+
+// Replace returns env with the variables of c in the place of what was there; what is unknown is not set.
+func (c Conn) Replace(env []string) []string {
+	fields := c.fields()
+	out := make([]string, 0, len(env)+len(fields))
+	for _, e := range env {
+		ours := false
+		for _, f := range fields {
+			ours = ours || is(e, f.name)
+		}
+		if !ours {
+			out = append(out, e)
+		}
+	}
+	for _, f := range fields {
+		if *f.value != "" {
+			out = append(out, f.name+"="+*f.value)
+		}
+	}
+	return out
+}
+
+// Local returns the name of this host as the client reached it, or else the address.
+func (c Conn) Local() string {
+	if c.LocalHost != "" {
+		return c.LocalHost
+	}
+	return c.LocalIP
+}
+
+// Get returns the value of an environment variable and whether it is set. The first entry counts, as for getenv.
+func Get(env []string, name string) (value string, set bool) {
+	for _, e := range env {
+		if is(e, name) {
+			return e[len(name)+1:], true
+		}
+	}
+	return "", false
+}
+
+// DataBytes returns the most bytes of a message: DATABYTES in the environment, or else what control/databytes says. 0 is
+// no limit, as is a number past all bounds.
+func DataBytes(env []string, fromControl int) int64 {
+	s, set := Get(env, "DATABYTES")
+	if !set {
+		return int64(fromControl)
+	}
+	digits := 0
+	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
+		digits++
+	}
+	n, err := strconv.ParseInt(s[:digits], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func is(entry, name string) bool {
+	return len(entry) > len(name) && entry[len(name)] == '=' && entry[:len(name)] == name
+}

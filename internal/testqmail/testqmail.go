@@ -1,0 +1,170 @@
+// Package testqmail gives tests, and the demonstration, a whole system of their own: private namespaces with the
+// suite installed in its home, the real accounts, a network of its own and an empty /run. Nothing of it is left on the
+// machine. It needs root on Linux.
+package testqmail
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// baseVariable names the folder of the installed tree to a process inside.
+const baseVariable = "QMAIL_TEST_BASE"
+
+// Inside reports whether the calling test runs in a world of its own. Where it does not, Inside runs that test alone
+// in a new world, reports what became of it, and returns false: the test returns. Without root the test is skipped,
+// which is an error under CI. Environment is added to that of the world.
+func Inside(t *testing.T, environment ...string) bool {
+	t.Helper()
+	if base := os.Getenv(baseVariable); base != "" {
+		if err := enter(base); err != nil {
+			t.Fatalf("making a world: %v", err)
+		}
+		return true
+	}
+	if err := Possible(); err != nil {
+		Skip(t, err.Error())
+	}
+	out, err := Run(append([]string{
+		"-test.run=^" + regexp.QuoteMeta(t.Name()) + "$", "-test.v", "-test.timeout=9m", "-test.count=1",
+	}, short()...), environment...)
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	} else if testing.Verbose() {
+		t.Logf("%s", out)
+	}
+	return false
+}
+
+func short() []string {
+	if testing.Short() {
+		return []string{"-test.short"}
+	}
+	return nil
+}
+
+// Skip skips a test that cannot run here; under CI nothing may be left out.
+func Skip(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("left out under CI: %s", why)
+	}
+	t.Skip(why)
+}
+
+// Possible says why no world can be made here, or nil.
+func Possible() error {
+	if runtime.GOOS != "linux" {
+		return errors.New("whole systems run in Linux namespaces only")
+	}
+	if os.Getuid() != 0 {
+		return errors.New("whole systems need root")
+	}
+	return nil
+}
+
+// Run runs this program again in a new world with the given arguments, and returns its output.
+func Run(args []string, environment ...string) ([]byte, error) {
+	base, err := Installed()
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(append(os.Environ(), baseVariable+"="+base), environment...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = Start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	return out.Bytes(), err
+}
+
+// installation is the tree that the worlds of this process are made from.
+var installation struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// Installed builds the suite, installs it below a temporary folder, and returns that folder. Remove ends it.
+func Installed() (string, error) {
+	installation.once.Do(func() { installation.dir, installation.err = install() })
+	return installation.dir, installation.err
+}
+
+// Remove removes the tree of Installed.
+func Remove() {
+	if installation.dir != "" {
+		os.RemoveAll(installation.dir)
+	}
+}
+
+func install() (string, error) {
+	root, err := Source()
+	if err != nil {
+		return "", err
+	}
+	if err := buildOnce(root); err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "qmail-test-")
+	if err != nil {
+		return "", err
+	}
+	os.Chmod(dir, 0o755)
+	if err := os.Mkdir(filepath.Join(dir, "etc"), 0o755); err != nil {
+		return dir, err
+	}
+	if err := writeAccounts(filepath.Join(dir, "etc")); err != nil {
+		return dir, err
+	}
+	out, err := exec.Command(filepath.Join(root, "build/bin/install"), root, dir, filepath.Join(dir, "manifest")).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("install: %w\n%s", err, out)
+	}
+	return dir, err
+}
+
+// buildOnce runs make; tests of several packages wait for each other.
+func buildOnce(root string) error {
+	if os.Getenv("QMAIL_TEST_BUILT") != "" {
+		return nil
+	}
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "qmail-test-build-"+strconv.Itoa(os.Getuid())), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	if out, err := exec.Command("make", "-C", root, "all").CombinedOutput(); err != nil {
+		return fmt.Errorf("make: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// Source returns the top of the source tree, which the working directory is in.
+func Source() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for d := dir; d != "/"; d = filepath.Dir(d) {
+		if _, err := os.Stat(filepath.Join(d, "conf/conf-qmail")); err == nil {
+			return d, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not in the source tree", dir)
+}

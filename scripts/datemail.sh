@@ -1,0 +1,3 @@
+#!/bin/sh
+# datemail: sendmail, with a Date field of local time.
+exec @QMAIL@/bin/predate @QMAIL@/bin/sendmail ${1+"$@"}

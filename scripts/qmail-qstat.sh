@@ -1,0 +1,5 @@
+#!/bin/sh
+# qmail-qstat: how many messages are in the queue.
+cd @QMAIL@/queue || exit 111
+echo "messages in queue: $(find mess/* -type f -print | wc -l | tr -d ' ')"
+echo "messages in queue but not yet preprocessed: $(find todo -type f -print | wc -l | tr -d ' ')"
