@@ -103,10 +103,6 @@ func (in *installer) mode(e hier.Entry) fs.FileMode {
 func (in *installer) file(path string, e hier.Entry) error {
 	from := filepath.Join(in.source, e.From)
 	text, err := os.ReadFile(from)
-	if errors.Is(err, fs.ErrNotExist) { // HXX interim
-		in.notice(e.From + " does not exist: left out")
-		return nil
-	}
 	if err != nil {
 		return err
 	}

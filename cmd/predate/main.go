@@ -39,7 +39,7 @@ func start(args []string) (*os.Process, *os.File) {
 	if err != nil {
 		proc.Die(exit.Temp, "predate: fatal: unable to create pipe: "+sys.Reason(err))
 	}
-	file, err := proc.Find(args[0], os.Getenv("PATH"))
+	file, err := proc.Look(args[0], os.Environ())
 	if err != nil {
 		unable(args[0], err)
 	}
@@ -61,7 +61,7 @@ func localDate() []byte {
 	if err != nil {
 		unable("date", err)
 	}
-	file, err := proc.Find("date", "/bin:/usr/bin")
+	file, err := proc.Look("date", nil)
 	if err != nil {
 		unable("date", err)
 	}

@@ -9,6 +9,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 
 	"qmail/conf"
 	"qmail/internal/exit"
@@ -16,7 +17,6 @@ import (
 	"qmail/internal/passwd"
 	"qmail/internal/proc"
 	"qmail/internal/spawn"
-	"qmail/internal/users"
 	"qmail/internal/worker/pool"
 )
 
@@ -34,8 +34,8 @@ func main() {
 	}
 	workers := pool.New(2 * conf.Spawn()) // a delivery may need two programs, one after the other
 	deliverer := lspawn.Deliverer{
-		Runner: spawn.Runner{Env: os.Environ(), Pool: workers},
-		IDs:    ids, Default: os.Args[1], Cdb: users.File(conf.Home()), Log: os.Stderr,
+		Runner: spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers},
+		IDs:    ids, Home: conf.Home(), Default: os.Args[1], Log: os.Stderr,
 	}
 	spawner := spawn.Spawner{Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start}
 	spawner.Run(os.Stdin, os.Stdout)

@@ -27,13 +27,21 @@ func main() {
 	}
 	r := remote.New(home)
 	if l, ok := worker.Offered("qmail-remote"); ok {
-		r.Keep = true
-		l.Idle(remote.RestAfter, r.Rest)
-		code := l.Serve(2, func(j worker.Job) worker.Answer {
-			return worker.Answer{Code: r.Deliver(j.Args, j.Files[0], j.Files[1])}
-		})
-		r.Rest()
-		proc.Exit(code)
+		proc.Exit(serve(l, r))
 	}
 	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))
+}
+
+// serve does deliveries for qmail-rspawn. The note in an answer tells it that the host takes combined recipients.
+func serve(l *worker.Link, r *remote.Remote) exit.Code {
+	r.Keep = true
+	defer r.Rest()
+	l.Idle(remote.RestAfter, r.Rest)
+	return l.Serve(2, func(j worker.Job) worker.Answer {
+		a := worker.Answer{Code: r.Deliver(j.Args, j.Files[0], j.Files[1])}
+		if r.Pipelining() {
+			a.Text = []byte("pipelining")
+		}
+		return a
+	})
 }

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"qmail/internal/control"
+	"qmail/internal/dns"
 	"qmail/internal/exit"
+	"qmail/internal/peer"
 	"qmail/internal/proc"
 	"qmail/internal/smtpd"
 	"qmail/internal/submit"
@@ -32,11 +34,25 @@ func main() {
 
 func run(queue *submit.Client) exit.Code {
 	if link, ok := worker.Offered("qmail-smtpd"); ok {
-		return link.Serve(1, func(j worker.Job) worker.Answer {
-			return worker.Answer{Code: serve(queue.With(j.Env), j.Env, j.Files[0], j.Files[0])}
-		})
+		return link.Serve(1, func(j worker.Job) worker.Answer { return worker.Answer{Code: work(queue, j)} })
 	}
 	return serve(queue, os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"))
+}
+
+// work serves one connection of a listening tcp-env, and first does what tcp-env does for a process: the job's arguments are
+// those of its options that say what to find out.
+func work(queue *submit.Client, j worker.Job) exit.Code {
+	conn := j.Files[0]
+	o, ok := peer.ParseArgs(j.Args)
+	if !ok {
+		return exit.Temp
+	}
+	c, err := peer.Of(conn, o, dns.SystemConf)
+	if err != nil {
+		return exit.Temp
+	}
+	env := c.Replace(j.Env)
+	return serve(queue.With(env), env, conn, conn)
 }
 
 func serve(queue *submit.Client, env []string, in, out *os.File) exit.Code {

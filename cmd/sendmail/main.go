@@ -68,6 +68,6 @@ func run(name string, args, env []string) {
 	if proc.Chdir(conf.Home()) != nil {
 		proc.Die(exit.Temp, "sendmail: fatal: unable to switch to qmail home directory")
 	}
-	proc.Exec("bin/"+name, append([]string{"bin/" + name}, args...), env, "")
+	proc.Exec("bin/"+name, append([]string{"bin/" + name}, args...), env)
 	proc.Die(exit.Temp, "sendmail: fatal: unable to run "+name)
 }

@@ -86,6 +86,9 @@ func inside(o options) error {
 	if err := testqmail.Enter(o.base); err != nil {
 		return err
 	}
+	if err := testqmail.Devices(); err != nil {
+		return err
+	}
 	disk, err := newDisk(o.size, o.flush)
 	if err != nil {
 		return err

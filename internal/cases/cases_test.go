@@ -32,7 +32,7 @@ func TestTheProgramsDoWhatTheRecordedCasesSay(t *testing.T) {
 	if err := testqmail.Possible(); err != nil {
 		testqmail.Skip(t, err.Error())
 	}
-	all, err := Load("../../testdata/cases")
+	all, err := Load("../../testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestInAWorld(t *testing.T) {
 	}
 	var w int
 	fmt.Sscan(os.Getenv("QMAIL_CASES_WORLD"), &w)
-	all, err := Load("../../testdata/cases")
+	all, err := Load("../../testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,4 +153,20 @@ func try(e *bed, c *Case, subs []substitution, deliveries *regexp.Regexp) string
 		}
 	}
 	return best
+}
+
+func TestEveryDeviationIsExplained(t *testing.T) {
+	ours, err := Deviations("../../testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../docs/DEVIATIONS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range ours {
+		if !strings.Contains(string(text), "`"+id+"`") {
+			t.Errorf("docs/DEVIATIONS.md does not name %s", id)
+		}
+	}
 }

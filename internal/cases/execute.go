@@ -3,6 +3,7 @@ package cases
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -138,8 +139,8 @@ func (e *bed) collect(c *Case) (map[string]any, error) {
 	for _, r := range c.Collect {
 		var want struct {
 			Path   string `json:"path"`
-			Base64 bool   `json:"b64"`
-			NoMode bool   `json:"nomode"`
+			Base64 int    `json:"b64"`
+			NoMode int    `json:"nomode"`
 		}
 		if json.Unmarshal(r, &want.Path) != nil {
 			if err := json.Unmarshal(r, &want); err != nil {
@@ -159,14 +160,19 @@ func (e *bed) collect(c *Case) (map[string]any, error) {
 			for n, first := 2, key; out[key] != nil; n++ {
 				key = fmt.Sprintf("%s#%d", first, n)
 			}
-			out[key] = e.describe(c, f, want.Base64, want.NoMode)
+			out[key] = e.describe(c, f, want.Base64 != 0, want.NoMode != 0)
 		}
 	}
 	return out, nil
 }
 
-// glob is filepath.Glob where * finds no name that begins with a dot.
+// glob is filepath.Glob where * finds no name that begins with a dot, and /**/ stands for up to one folder.
 func glob(pattern string) ([]string, error) {
+	if before, behind, ok := strings.Cut(pattern, "/**/"); ok {
+		here, err := glob(before + "/" + behind)
+		below, err2 := glob(before + "/*/" + behind)
+		return append(here, below...), errors.Join(err, err2)
+	}
 	all, err := filepath.Glob(pattern)
 	want := strings.Split(pattern, "/")
 	return slices.DeleteFunc(all, func(path string) bool {

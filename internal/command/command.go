@@ -130,6 +130,8 @@ func Feed(argv, env []string, head string, input, out, errs *os.File) (exit.Code
 		_, err = io.Copy(w, input)
 	}
 	if err != nil && !errors.Is(err, syscall.EPIPE) {
+		p.Kill() // or it would take what it got for the whole message
+		p.Wait()
 		return exit.Temp, &FeedError{"unable to copy input", err}
 	}
 	w.Close()

@@ -58,6 +58,9 @@ func TestDiskKeepsRecordOfWhatIsWritten(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
 	}
+	if err := testqmail.Devices(); err != nil {
+		t.Fatal(err)
+	}
 	dir := "/run"
 	path, store := filepath.Join(dir, "disk"), filepath.Join(dir, "store")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {

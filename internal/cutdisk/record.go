@@ -29,8 +29,11 @@ type flush struct {
 	writes int
 }
 
-// A Record is what happened to a disk since it was empty.
+// A Record is what happened to a disk.
 type Record struct {
+	// Base is a file with what the disk held before; empty: it was empty.
+	Base string
+
 	mu      sync.Mutex
 	writes  []write
 	flushes []flush
@@ -77,14 +80,11 @@ type Cut struct {
 func (r *Record) Image(to string, size int64, at time.Time, rng *rand.Rand) (Cut, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	f, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := r.start(to, size)
 	if err != nil {
 		return Cut{}, err
 	}
 	defer f.Close()
-	if err := f.Truncate(size); err != nil {
-		return Cut{}, err
-	}
 	safe := 0
 	for _, fl := range r.flushes {
 		if fl.end.Before(at) {
@@ -101,6 +101,41 @@ func (r *Record) Image(to string, size int64, at time.Time, rng *rand.Rand) (Cut
 		}
 	}
 	return cut(f, r.writes[safe:seen], rng)
+}
+
+// start makes a file with what the disk held before.
+func (r *Record) start(to string, size int64) (*os.File, error) {
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Truncate(size); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if r.Base == "" {
+		return f, nil
+	}
+	base, err := os.Open(r.Base)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	defer base.Close()
+	zero, b := make([]byte, 1<<16), make([]byte, 1<<16)
+	for at := int64(0); ; {
+		n, err := io.ReadFull(base, b)
+		if n > 0 && !bytes.Equal(b[:n], zero[:n]) {
+			if _, err := f.WriteAt(b[:n], at); err != nil {
+				return nil, errors.Join(err, f.Close())
+			}
+		}
+		at += int64(n)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return f, nil
+		}
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
 }
 
 // cut writes a legal subset of the unflushed writes: none, all, the first ones, any, or any sectors of them.

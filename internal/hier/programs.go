@@ -17,9 +17,9 @@ func binaries() (rootOnly, unreadable, public []string) {
 	}
 	public = []string{
 		"bouncesaying", "condredirect", "except", "forward", "maildir2mbox", "maildirmake", "maildirwatch",
-		"predate", "preline", "qbiff", "qmail-inject", "qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd",
+		"predate", "preline", "qbiff", "qmail-inject", "qmail-log", "qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd",
 		"qmail-qmtpd", "qmail-qread", "qmail-showctl", "qmail-smtpd", "qmail-tcpok", "qmail-tcpto",
-		"qmail-upq", "qreceipt", "qsmhook", "sendmail", "tcp-env",
+		"qreceipt", "qsmhook", "sendmail", "tcp-env",
 	}
 	return rootOnly, unreadable, public
 }

@@ -5,7 +5,6 @@ package lspawn
 import (
 	"os"
 
-	"qmail/conf"
 	"qmail/internal/exit"
 	"qmail/internal/passwd"
 	"qmail/internal/priv"
@@ -21,8 +20,8 @@ const maxOutput = 3000
 type Deliverer struct {
 	Runner  spawn.Runner
 	IDs     passwd.IDs
+	Home    string   // of qmail: where the programs start, with users/cdb below it
 	Default string   // the delivery instructions for users without any
-	Cdb     string   // the path of users/cdb
 	Log     *os.File // descriptor 2 of qmail-getpw
 }
 
@@ -50,7 +49,7 @@ func (l *Deliverer) deliver(d *spawn.Delivery) (report.Kind, []byte) {
 	o, err := l.Runner.Run(spawn.Job{
 		Name: "qmail-local", Arg0: "bin/qmail-local",
 		Args: []string{"--", u.Name, u.Home, d.Local, u.Dash, u.Ext, d.Host, d.Sender, l.Default},
-		As:   &priv.ID{UID: u.UID, GID: u.GID}, Dir: conf.Home(),
+		As:   &priv.ID{UID: u.UID, GID: u.GID}, Dir: l.Home,
 		Message: d.Message, Keep: maxOutput,
 	})
 	if err != nil {
@@ -63,7 +62,7 @@ func (l *Deliverer) deliver(d *spawn.Delivery) (report.Kind, []byte) {
 // find returns who gets a local address: by users/cdb, or where that has no entry by qmail-getpw.
 // A report means that it is not known now.
 func (l *Deliverer) find(local string) (users.User, *report.Report) {
-	u, ok, err := users.Lookup(l.Cdb, local)
+	u, ok, err := users.Lookup(users.File(l.Home), local)
 	if err != nil {
 		return users.User{}, report.Defer("", "Trouble reading users/cdb in qmail-lspawn.")
 	}
@@ -72,7 +71,7 @@ func (l *Deliverer) find(local string) (users.User, *report.Report) {
 	}
 	o, err := l.Runner.Run(spawn.Job{
 		Name: "qmail-getpw", Arg0: "bin/qmail-getpw", Args: []string{local},
-		As: &priv.ID{UID: l.IDs.Passwd, GID: l.IDs.NoFiles}, Dir: conf.Home(),
+		As: &priv.ID{UID: l.IDs.Passwd, GID: l.IDs.NoFiles}, Dir: l.Home,
 		Errors: l.Log, Keep: users.MaxAnswer,
 	})
 	if err != nil {

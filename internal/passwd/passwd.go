@@ -9,11 +9,12 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"syscall"
 
 	"qmail/conf"
 )
 
-// Path names of the two files; variables only in tests of other roots, by IDsIn.
+// Path names of the two files. Tests look below another root, by IDsIn and LookupIn.
 const (
 	passwdFile = "/etc/passwd"
 	groupFile  = "/etc/group"
@@ -62,7 +63,7 @@ func find(file string, names []string, into []*int) error {
 	}
 	err := eachLine(file, func(f []string) bool {
 		if p, ok := left[f[0]]; ok && len(f) > 2 {
-			if n, err := strconv.Atoi(f[2]); err == nil && n >= 0 {
+			if n, ok := number(f[2]); ok {
 				for _, x := range p {
 					*x = n
 				}
@@ -84,16 +85,19 @@ func find(file string, names []string, into []*int) error {
 
 // Lookup returns the entry of a user. ErrUnknown means that /etc/passwd was read whole and has no
 // such line; any other error says nothing about the user.
-func Lookup(name string) (Entry, error) {
+func Lookup(name string) (Entry, error) { return LookupIn("", name) }
+
+// LookupIn is Lookup with the file below folder root.
+func LookupIn(root, name string) (Entry, error) {
 	var e Entry
 	found := false
-	err := eachLine(passwdFile, func(f []string) bool {
+	err := eachLine(root+passwdFile, func(f []string) bool {
 		if f[0] != name || len(f) < 6 {
 			return true
 		}
-		uid, err1 := strconv.Atoi(f[2])
-		gid, err2 := strconv.Atoi(f[3])
-		if err1 != nil || err2 != nil || uid < 0 || gid < 0 {
+		uid, ok1 := number(f[2])
+		gid, ok2 := number(f[3])
+		if !ok1 || !ok2 {
 			return true
 		}
 		e, found = Entry{f[0], uid, gid, f[5]}, true
@@ -106,6 +110,13 @@ func Lookup(name string) (Entry, error) {
 		return Entry{}, ErrUnknown
 	}
 	return e, nil
+}
+
+// number reads a uid or gid: decimal digits and nothing else. The highest number means "nobody at all" to
+// the kernel.
+func number(s string) (n int, ok bool) {
+	v, err := strconv.ParseUint(s, 10, 32)
+	return int(v), err == nil && v < 1<<32-1
 }
 
 // eachLine calls fn with the fields of each line until it returns false.
@@ -157,10 +168,11 @@ func split(line []byte) []string {
 // Which returns the first of names whose uid is uid, or "" when none of them has it. It reads no further
 // than it must: qmail-queue asks for each message.
 func Which(uid int, names ...string) (string, error) {
-	f, err := os.Open(passwdFile)
+	fd, err := syscall.Open(passwdFile, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) // the runtime's poller has no part in it
 	if err != nil {
 		return "", err
 	}
+	f := os.NewFile(uintptr(fd), passwdFile)
 	defer f.Close()
 	r := bufio.NewReaderSize(f, 4096)
 	uids := make([]int, len(names)) // 0: not seen yet; else uid + 1

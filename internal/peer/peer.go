@@ -76,18 +76,8 @@ func Of(conn *os.File, o Options, resolvConf string) (tcpenv.Conn, error) {
 	if remote.Addr().Is6() {
 		c.Proto = "TCP6"
 	}
-	var resolver *dns.Resolver
 	if !local.Addr().IsLoopback() || !remote.Addr().IsLoopback() {
-		resolver = dns.Open(resolvConf)
-	}
-	here := make(chan string, 1)
-	go func() { here <- name(resolver, local.Addr()) }()
-	if remote.Addr() == local.Addr() {
-		c.LocalHost = <-here
-		c.RemoteHost = c.LocalHost
-	} else {
-		c.RemoteHost = name(resolver, remote.Addr())
-		c.LocalHost = <-here
+		c.LocalHost, c.RemoteHost = names(dns.Open(resolvConf), local.Addr(), remote.Addr())
 	}
 	if o.Ident {
 		c.RemoteInfo, _ = ident.Ask(local, remote, o.Timeout)
@@ -97,10 +87,18 @@ func Of(conn *os.File, o Options, resolvConf string) (tcpenv.Conn, error) {
 
 func text(ip netip.Addr) string { return ip.WithZone("").String() }
 
+// names asks for the names of both at the same time.
+func names(r *dns.Resolver, local, remote netip.Addr) (here, there string) {
+	done := make(chan string, 1)
+	go func() { done <- name(r, local) }()
+	there = name(r, remote)
+	return <-done, there
+}
+
 // name returns the first name of an address in the DNS. A loopback address is this machine's own business: what a server says
 // of it means nothing, and local mail must not wait for one.
 func name(r *dns.Resolver, ip netip.Addr) string {
-	if r == nil || ip.IsLoopback() {
+	if ip.IsLoopback() {
 		return ""
 	}
 	names, err := r.PTR(ip.WithZone(""))

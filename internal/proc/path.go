@@ -47,3 +47,8 @@ func Look(name string, env []string) (string, error) {
 	}
 	return "", failed
 }
+
+// Exec becomes another program. It returns only when that fails.
+func Exec(path string, args, env []string) error {
+	return &fs.PathError{Op: "exec", Path: path, Err: syscall.Exec(path, args, env)}
+}

@@ -30,8 +30,19 @@ func Die(c exit.Code, text string) {
 }
 
 // FD names an inherited descriptor. The caller holds the File as long as it is in use, since
-// a File that is garbage closes its descriptor.
-func FD(n int, name string) *os.File { return os.NewFile(uintptr(n), name) }
+// a File that is garbage closes its descriptor. Descriptors 0 to 2 are the Files that package os has made already: a second one could
+// not wait for a pipe that does not block.
+func FD(n int, name string) *os.File {
+	switch n {
+	case 0:
+		return os.Stdin
+	case 1:
+		return os.Stdout
+	case 2:
+		return os.Stderr
+	}
+	return os.NewFile(uintptr(n), name)
+}
 
 // WasClosed reports whether descriptor n was not open when the process started. The runtime puts
 // /dev/null, open for reading and writing, in the place of such a descriptor 0, 1 or 2 before

@@ -80,17 +80,19 @@ func (d disk) LinkUnnamed(f File, name string) error {
 }
 
 func (d disk) Create(name string, mode fs.FileMode) (File, error) {
-	return file(os.OpenFile(d.at(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode))
+	return file(sys.Open(d.at(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode))
 }
 
-func (d disk) Open(name string) (File, error) { return regular(sys.OpenNow(d.at(name), os.O_RDONLY)) }
+func (d disk) Open(name string) (File, error) { return d.regular(name, os.O_RDONLY, 0) }
 
-func (d disk) Update(name string) (File, error) {
-	return regular(sys.OpenNow(d.at(name), os.O_WRONLY))
-}
+func (d disk) Update(name string) (File, error) { return d.regular(name, os.O_WRONLY, 0) }
 
 func (d disk) Append(name string, mode fs.FileMode) (File, error) {
-	return regular(os.OpenFile(d.at(name), os.O_WRONLY|os.O_APPEND|os.O_CREATE, mode))
+	f, err := d.regular(name, os.O_WRONLY|os.O_APPEND, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return file(sys.Open(d.at(name), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, mode))
+	}
+	return f, err
 }
 
 func (d disk) Link(old, new string) error              { return os.Link(d.at(old), d.at(new)) }
@@ -100,7 +102,7 @@ func (d disk) Accessed(name string) (time.Time, error) { return sys.Accessed(d.a
 func (d disk) SetTime(name string, t time.Time) error  { return os.Chtimes(d.at(name), t, t) }
 func (d disk) SyncFolder(folder string) error          { return sys.SyncDir(d.at(folder)) }
 func (d disk) EachName(folder string, fn func(string) bool) error {
-	f, err := os.Open(d.at(folder))
+	f, err := sys.Open(d.at(folder), os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -129,20 +131,16 @@ func file(f *os.File, err error) (File, error) {
 	return f, nil
 }
 
-// regular is file for what was there before us: only a regular file will do.
-func regular(f *os.File, err error) (File, error) {
-	if err != nil {
-		return nil, err
-	}
-	fi, err := f.Stat()
+// regular opens what was there before us. Only a regular file will do: to open a FIFO could take for ever.
+func (d disk) regular(name string, flag int, mode fs.FileMode) (File, error) {
+	fi, err := d.Lstat(name)
 	if err == nil && !fi.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: f.Name(), Err: ErrDamaged}
+		err = &fs.PathError{Op: "open", Path: name, Err: ErrDamaged}
 	}
 	if err != nil {
-		f.Close()
 		return nil, err
 	}
-	return f, nil
+	return file(sys.Open(d.at(name), flag, mode))
 }
 
 // remove removes a file that may be gone already, and reports whether it was there.

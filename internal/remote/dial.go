@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 	"time"
 
@@ -37,10 +36,15 @@ func (m *Remote) dial(list []candidate, j *job) (net.Conn, netip.AddrPort, error
 // remember keeps the table of dead hosts. Trouble with it is none: it only saves time.
 func (m *Remote) remember(dead tcpto.View, ip netip.Addr, err error) {
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+	case timedOut(err):
 		m.Dead.TimedOut(ip, m.Now())
 	case err != nil && !errors.Is(err, syscall.ECONNREFUSED):
 	case dead.Counted(ip):
 		m.Dead.Answered(ip)
 	}
+}
+
+func timedOut(err error) bool {
+	n, ok := errors.AsType[net.Error](err)
+	return ok && n.Timeout()
 }

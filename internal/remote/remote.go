@@ -39,8 +39,12 @@ type Remote struct {
 	// calls Rest when no delivery has come for a moment, and at the end.
 	Keep bool
 
-	kept *session
+	kept     *session
+	combines bool
 }
+
+// Pipelining reports whether the host of the last delivery offered PIPELINING: then it is one to combine recipients for.
+func (m *Remote) Pipelining() bool { return m.combines }
 
 // A job is one delivery.
 type job struct {
@@ -73,6 +77,7 @@ func (m *Remote) Deliver(args []string, message, out *os.File) exit.Code {
 
 func (m *Remote) deliver(args []string, message io.Reader, w io.Writer) exit.Code {
 	o := &output{w: w}
+	m.combines = false
 	if err := m.run(args, message, o); err != nil {
 		r := report.Of(err)
 		o.part(string(r.Kind), r.Error(), "\n")
@@ -117,6 +122,7 @@ func (m *Remote) run(args []string, message io.Reader, o *output) error {
 		// Until DATA is answered a connection that was kept may turn out to be dead; then nothing that was
 		// reported counts.
 		o.held = s.reused
+		m.combines = s.pipelining
 		again, err := s.transact(j, o)
 		if !again {
 			m.done(s)

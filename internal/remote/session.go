@@ -17,6 +17,8 @@ const (
 	maxText = 5000
 	// maxReply bounds the bytes read for one reply.
 	maxReply = 1 << 20
+	// surelyBuffered is less than any system's socket buffer.
+	surelyBuffered = 4 << 10
 	// quitWithin is how long QUIT may take: it is a courtesy.
 	quitWithin = 2 * time.Second
 )
@@ -72,15 +74,21 @@ func (s *session) send(commands string) error {
 	return s.w.Flush()
 }
 
-// sendAhead writes commands while their replies are read, so that neither side waits for the other with both
+// sendAhead writes commands whose replies are read later. What surely fits into the buffers between here and there
+// is written at once; the rest while the replies are read, so that neither side waits for the other with both
 // directions full.
 func (s *session) sendAhead(commands string) {
-	s.flight = make(chan error, 1)
-	done := s.flight // the session may be closed, and forgotten, meanwhile
-	go func() {
+	done := make(chan error, 1) // the session may be closed, and forgotten, before it has something
+	s.flight = done
+	write := func() {
 		_, err := io.WriteString(timed{s}, commands)
 		done <- err
-	}()
+	}
+	if len(commands) <= surelyBuffered {
+		write()
+	} else {
+		go write()
+	}
 }
 
 // landed waits for the end of sendAhead.

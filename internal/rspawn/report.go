@@ -19,12 +19,15 @@ func deferral(text string) ending { return ending{report.Deferral, []byte(text)}
 
 // read turns the end of a qmail-remote into one ending per recipient; see qmail-remote(8). Its output is
 // a part for each recipient (r accepted, h refused, s refused for now) and then one for the message
-// (K, Z or D); one that fails before there are recipients prints the last part alone. Every part ends in a NUL.
-// Output that is not like that defers them all.
+// (K, Z or D). A run that ends early prints fewer recipients' parts or none, and the last part is for the
+// others too; with several recipients only one that was accepted is a success. Every part ends in
+// a NUL. Output that is not like that defers them all.
 func read(o spawn.Outcome, recipients int) []ending {
 	if e, ok := trouble(o); ok {
 		return repeat(e, recipients)
 	}
+	unusable := deferral("qmail-remote produced no usable report.\n")
+	list := repeat(unusable, recipients)
 	var parts [][]byte
 	rest := o.Output
 	for len(parts) < recipients {
@@ -35,17 +38,18 @@ func read(o spawn.Outcome, recipients int) []ending {
 		parts = append(parts, part)
 		rest = after
 	}
-	message, _, whole := bytes.Cut(rest, []byte{0})
-	if !isMessage(message) || !whole && !o.Cut || len(parts) > 0 && len(parts) < recipients {
-		return repeat(deferral("qmail-remote produced no usable report.\n"), recipients)
+	text, _, whole := bytes.Cut(rest, []byte{0})
+	if !isMessage(text) || !whole && !o.Cut {
+		return list
 	}
-	last := ending{report.Kind(message[0]), cut(message[1:])}
-	if len(parts) == 0 {
-		return repeat(last, recipients)
-	}
-	list := make([]ending, recipients)
-	for i, part := range parts {
-		list[i] = join(part, last)
+	message := ending{report.Kind(text[0]), cut(text[1:])}
+	for i := range list {
+		switch {
+		case i < len(parts):
+			list[i] = join(parts[i], message)
+		case message.kind != report.Success || recipients == 1:
+			list[i] = message
+		}
 	}
 	return list
 }

@@ -112,10 +112,13 @@ func (c *clock) jump(now time.Time) int64 {
 func (d *daemon) tick() {
 	now := d.Now()
 	d.sec = now.Unix()
-	jump := d.clock.jump(now)
-	if jump > -2 {
-		return
+	if jump := d.clock.jump(now); jump < -1 {
+		d.moved(jump)
 	}
+}
+
+// moved takes note that the clock was set, by so many seconds.
+func (d *daemon) moved(jump int64) {
 	for i := range d.ch {
 		d.ch[i].retry.each(func(w due) int64 { return min(w.at, max(w.at+jump, d.sec)) })
 	}

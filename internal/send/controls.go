@@ -16,8 +16,8 @@ type Controls struct {
 	perHost     int    // concurrencyperhost; 0: no limit
 }
 
-// readControls reads all of them.
-func readControls(dir control.Dir) (c Controls, err error) {
+// ReadControls reads all of them.
+func ReadControls(dir control.Dir) (c Controls, err error) {
 	if c.table, err = route.Read(dir); err != nil {
 		return c, err
 	}

@@ -141,7 +141,7 @@ func (d *daemon) deliver(c queue.Channel) {
 // perHost is the limit of deliveries to one host; 0: none.
 func (d *daemon) perHost(c queue.Channel) int {
 	if c == queue.Remote {
-		return d.c.perHost
+		return d.Controls.perHost
 	}
 	return 0
 }
@@ -221,7 +221,7 @@ func (d *daemon) ended(c queue.Channel, v delivery, p sendproto.Reply) {
 		}
 	case report.Failure:
 		// It counts as running until its paragraph is on disk.
-		m.bounce = bounce.Paragraph(m.bounce, d.c.table.Public(v.r.addr), p.Text)
+		m.bounce = bounce.Paragraph(m.bounce, d.Controls.table.Public(v.r.addr), p.Text)
 		m.failures = append(m.failures, failure{j, v.r})
 		d.progress(m)
 	default:

@@ -106,7 +106,7 @@ type ending struct {
 
 // finish bounces what failed, and ends a message without recipients left.
 func (d *daemon) finish(id queue.ID) {
-	q, in, names, now := d.Queue, d.Injector, d.c.names, d.Now
+	q, in, names, now := d.Queue, d.Injector, d.Controls.names, d.Now
 	n := d.bounces.began()
 	d.tasks.start(func() func() {
 		e := end(q, id, names, func(b bounce.Bounce, text, mess io.Reader) (int, error) {

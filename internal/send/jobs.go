@@ -121,7 +121,7 @@ func (d *daemon) open(c queue.Channel, id queue.ID, first bool) {
 			}
 			m.sender, m.birth = info.Sender, info.Birth.Unix()
 			j.retry = nextRetry(m.birth, d.sec, c)
-			j.dying = d.sec > m.birth+d.c.lifetime
+			j.dying = d.sec > m.birth+d.Controls.lifetime
 			d.ch[c].line(j)
 			d.read(c, j, p, nil)
 		}

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"errors"
 	"time"
 
 	"qmail/internal/exit"
@@ -22,26 +23,15 @@ func Run(cfg Config) exit.Code {
 	return exit.OK
 }
 
-type startError string
-
-func (e startError) Error() string { return string(e) }
-
-const (
-	errControls = startError("unable to read controls")
-	errSpawn    = startError("hath the daemon spawn no fire?")
-)
+var errSpawn = errors.New("hath the daemon spawn no fire?")
 
 func newDaemon(cfg Config) (*daemon, error) {
 	d := &daemon{
 		Config: cfg, tasks: newTasks(), active: map[queue.ID]*message{},
 	}
-	var err error
-	if d.c, err = readControls(cfg.Controls); err != nil {
-		return nil, errControls
-	}
 	for _, c := range queue.Channels() {
 		d.held[c] = map[queue.ID]struct{}{}
-		if err := d.ch[c].begin(cfg.Spawner[c], d.c.concurrency[c]); err != nil {
+		if err := d.ch[c].begin(cfg.Spawner[c], d.Controls.concurrency[c]); err != nil {
 			return nil, errSpawn
 		}
 	}
@@ -166,12 +156,12 @@ func (d *daemon) signal(s Signal) {
 			d.ch[i].retry.each(func(due) int64 { return d.sec })
 		}
 	case Reread:
-		t, err := d.c.table.Reread(d.Controls)
+		t, err := d.Controls.table.Reread(d.Dir)
 		if err != nil {
 			d.alert("unable to reread controls")
 			return
 		}
-		d.c.table = t
+		d.Controls.table = t
 	}
 }
 

@@ -36,7 +36,8 @@ const (
 
 // A Config is what a qmail-send is made of.
 type Config struct {
-	Controls control.Dir
+	Dir      control.Dir // to read some of the controls again
+	Controls Controls
 	Queue    *queue.Queue
 	Log      io.Writer
 	Spawner  [2]Pipe // by channel
@@ -52,7 +53,6 @@ type Config struct {
 // A daemon is the state of qmail-send. Only the owner touches it.
 type daemon struct {
 	Config
-	c       Controls
 	log     []byte // lines not yet written
 	sec     int64  // the time, in seconds, at the beginning of this turn
 	tasks   tasks

@@ -143,7 +143,7 @@ func (d *daemon) look(ids []queue.ID) {
 		t.looking = false
 		return
 	}
-	q, table := d.Queue, d.c.table
+	q, table := d.Queue, d.Controls.table
 	d.tasks.start(func() func() {
 		found := make([]fresh, 0, len(batch))
 		for _, id := range batch {
@@ -237,7 +237,7 @@ func (d *daemon) announce(f fresh, table *route.Table) {
 		}
 		j := &job{
 			m: m, first: true, next: f.rcpts[c], left: len(f.rcpts[c]), eof: true,
-			retry: nextRetry(m.birth, d.sec, c), dying: d.sec > m.birth+d.c.lifetime,
+			retry: nextRetry(m.birth, d.sec, c), dying: d.sec > m.birth+d.Controls.lifetime,
 		}
 		m.jobs[c] = j
 		d.ch[c].line(j)

@@ -42,15 +42,14 @@ type Server struct {
 
 // Serve holds one session and returns the exit code. It leaves in and out open.
 func (s Server) Serve(in, out *os.File) exit.Code {
-	conn := sys.NewDialogue(in, out)
-	conn.Timeout(defaultTimeout * time.Second)
 	c, ok := readControls(s.Control, s.Env)
 	defer c.close()
+	conn := sys.NewDialogue(in, out)
+	conn.Timeout(max(c.timeout, time.Second))
 	if !ok {
 		io.WriteString(conn, "421 unable to read controls (#4.3.0)\r\n")
 		return ended
 	}
-	conn.Timeout(c.timeout)
 	t := &session{controls: c, server: s, conn: conn, timeout: c.timeout}
 	t.in = crlf.NewReader(t)
 	return t.run()

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"qmail/conf"
 	"qmail/internal/exit"
 	"qmail/internal/priv"
 	"qmail/internal/report"
@@ -17,13 +16,14 @@ import (
 
 // A Runner runs delivery programs: in a worker where one is at hand, else as a process of its own.
 type Runner struct {
+	Bin  string // the folder of the programs
 	Env  []string
 	Pool *pool.Pool // nil: always a process of its own
 }
 
 // A Job is one run of a program.
 type Job struct {
-	Name    string   // the program in HOME/bin
+	Name    string   // the program in the Runner's folder
 	Arg0    string   // what it sees as its own name
 	Args    []string // the others
 	As      *priv.ID // nil: as we do
@@ -107,7 +107,7 @@ func (r *Runner) start(j Job, out *os.File) (wait func() Outcome, err error) {
 		files[2] = out
 	}
 	p, err := priv.Start(priv.Child{
-		Path: filepath.Join(conf.Home(), "bin", j.Name), Args: append([]string{j.Arg0}, j.Args...),
+		Path: filepath.Join(r.Bin, j.Name), Args: append([]string{j.Arg0}, j.Args...),
 		Env: r.Env, Dir: j.Dir, Files: files, As: j.As,
 	})
 	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOMEM) {

@@ -100,11 +100,11 @@ type job interface {
 
 // Open starts a qmail-queue for one message.
 func (c *Client) Open() (*Message, error) {
-	textR, textW, err := os.Pipe()
+	textR, textW, err := sys.Pipe()
 	if err != nil {
 		return nil, report.Defer("4.3.0", "qq unable to make a pipe")
 	}
-	rcptR, rcptW, err := os.Pipe()
+	rcptR, rcptW, err := sys.Pipe()
 	if err != nil {
 		textR.Close()
 		textW.Close()

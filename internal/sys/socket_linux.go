@@ -8,3 +8,5 @@ func socket(family int) (int, error) {
 }
 
 func accept(fd int) (int, unix.Sockaddr, error) { return unix.Accept4(fd, unix.SOCK_CLOEXEC) }
+
+func pipe(p []int) error { return unix.Pipe2(p, unix.O_CLOEXEC) }

@@ -30,3 +30,14 @@ func accept(fd int) (int, unix.Sockaddr, error) {
 	}
 	return c, from, err
 }
+
+func pipe(p []int) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	err := unix.Pipe(p)
+	if err == nil {
+		unix.CloseOnExec(p[0])
+		unix.CloseOnExec(p[1])
+	}
+	return err
+}

@@ -79,6 +79,36 @@ func Get(env []string, name string) (value string, set bool) {
 	return "", false
 }
 
+// GetInt returns the value of an environment variable that is a decimal number of at most nine digits.
+func GetInt(env []string, name string) (n int, ok bool) {
+	s, _ := Get(env, name)
+	if len(s) > 9 {
+		return 0, false
+	}
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, s != ""
+}
+
+// Without returns env without the named variables.
+func Without(env []string, names ...string) []string {
+	out := make([]string, 0, len(env))
+	for _, e := range env {
+		keep := true
+		for _, n := range names {
+			keep = keep && !is(e, n)
+		}
+		if keep {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // DataBytes returns the most bytes of a message: DATABYTES in the environment, or else what control/databytes says. 0 is
 // no limit, as is a number past all bounds.
 func DataBytes(env []string, fromControl int) int64 {

@@ -126,20 +126,26 @@ func makeHome(base string) error {
 		return err
 	}
 	from := filepath.Join(base, home)
-	for _, n := range []string{"alias", "boot", "control", "queue", "users"} {
-		if err := run("cp", "-a", filepath.Join(from, n), home+"/"+n); err != nil {
-			return err
-		}
-	}
-	if err := run("chown", "--reference="+from, home); err != nil {
+	entries, err := os.ReadDir(from)
+	if err != nil {
 		return err
+	}
+	for _, e := range entries {
+		if n := e.Name(); n != "bin" {
+			if err := run("cp", "-a", filepath.Join(from, n), home+"/"+n); err != nil {
+				return err
+			}
+		}
 	}
 	for _, d := range []string{home + "/bin", "/run/bin/upper", "/run/bin/work"} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return err
 		}
 	}
-	err := mount("overlay", home+"/bin", "overlay", 0, "lowerdir="+from+"/bin,upperdir=/run/bin/upper,workdir=/run/bin/work")
+	if err := run("chown", "--reference="+from, home, home+"/bin", "/run/bin/upper"); err != nil {
+		return err
+	}
+	err = mount("overlay", home+"/bin", "overlay", 0, "lowerdir="+from+"/bin,upperdir=/run/bin/upper,workdir=/run/bin/work")
 	if err != nil { // no overlay here: a copy
 		err = run("cp", "-a", from+"/bin/.", home+"/bin")
 	}

@@ -17,3 +17,6 @@ func Start(*exec.Cmd) error { return errors.ErrUnsupported }
 func Enter(base string) error { return enter(base) }
 
 func enter(string) error { return errors.ErrUnsupported }
+
+// Devices fails, as Start does.
+func Devices() error { return errors.ErrUnsupported }

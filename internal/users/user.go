@@ -60,7 +60,7 @@ func ParseUser(b []byte) (User, error) {
 func number(s string) (n int, ok bool) {
 	const highest = 1<<32 - 1
 	v, err := strconv.ParseUint(s, 10, 32)
-	if err != nil || v >= highest || s[0] == '+' {
+	if err != nil || v >= highest {
 		return 0, false
 	}
 	return int(v), true

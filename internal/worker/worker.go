@@ -9,6 +9,7 @@ package worker
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"qmail/conf"
@@ -54,6 +55,8 @@ func Offered(name string) (*Link, bool) {
 	if err != nil || !os.SameFile(self, installed) {
 		return nil, false
 	}
+	// What this program starts must not find the socket: it might take the offer for itself.
+	syscall.CloseOnExec(socket)
 	return Accept(proc.FD(socket, "parent")), true
 }
 

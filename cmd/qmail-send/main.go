@@ -1,0 +1,102 @@
+// Qmail-send delivers the messages of the queue; see qmail-send(8).
+//
+//	uid   qmails, group qmail; qmail-start becomes it
+//	fd 0  the log, written line by line
+//	fd 1  orders to qmail-lspawn    fd 2  its replies
+//	fd 3  orders to qmail-rspawn    fd 4  its replies
+//	fd 5  requests to qmail-clean   fd 6  its answers
+//	exec  qmail-queue, for bounces
+//	exit  0 after SIGTERM or the loss of a helper; 111 if it cannot start
+//
+// SIGALRM: try everything now. SIGHUP: read control/locals and control/virtualdomains again.
+//
+//go:debug updatemaxprocs=0
+package main
+
+import (
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/control"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/qlog"
+	"qmail/internal/queue"
+	"qmail/internal/send"
+	"qmail/internal/sys"
+)
+
+func main() {
+	proc.Begin()
+	log := proc.FD(0, "log")
+	debug.SetCrashOutput(log, debug.CrashOptions{})
+	cannot := func(why string) {
+		log.Write(qlog.Alert(nil, "cannot start: "+why))
+		proc.Exit(exit.Temp)
+	}
+	if proc.Chdir(conf.Home()) != nil {
+		cannot("unable to switch to home directory")
+	}
+	controls, err := send.ReadControls(control.Default())
+	if err != nil {
+		cannot("unable to read controls")
+	}
+	if proc.Chdir("queue") != nil {
+		cannot("unable to switch to queue directory")
+	}
+	sys.Umask(0o077)
+	lock, err := queue.LockSend(".")
+	if err == sys.ErrLocked {
+		cannot("qmail-send is already running")
+	}
+	if err != nil {
+		cannot("unable to open mutex")
+	}
+	defer lock.Close()
+	trigger, err := queue.OpenTrigger(".")
+	if err != nil {
+		cannot("unable to open trigger")
+	}
+	proc.Exit(send.Run(send.Config{
+		Dir: control.Default(), Controls: controls, Queue: queue.Open(".", nil), Log: log,
+		Spawner: [2]send.Pipe{
+			queue.Local:  {To: pipe(1, "orders to qmail-lspawn"), From: pipe(2, "replies of qmail-lspawn")},
+			queue.Remote: {To: pipe(3, "orders to qmail-rspawn"), From: pipe(4, "replies of qmail-rspawn")},
+		},
+		Clean:    send.Pipe{To: pipe(5, "requests to qmail-clean"), From: pipe(6, "answers of qmail-clean")},
+		Trigger:  trigger.C,
+		Signals:  signals(),
+		Injector: send.NewInjector(os.Environ(), log),
+		Now:      time.Now,
+	}))
+}
+
+// pipe names one of our pipes. Nobody else has this end, so that it can be one that the runtime polls.
+func pipe(fd int, name string) *os.File {
+	syscall.SetNonblock(fd, true)
+	syscall.CloseOnExec(fd)
+	return proc.FD(fd, name)
+}
+
+// signals turns signals into what they ask for.
+func signals() <-chan send.Signal {
+	got, asked := make(chan os.Signal, 16), make(chan send.Signal)
+	signal.Notify(got, syscall.SIGTERM, syscall.SIGALRM, syscall.SIGHUP)
+	go func() {
+		for s := range got {
+			switch s {
+			case syscall.SIGTERM:
+				asked <- send.Stop
+			case syscall.SIGALRM:
+				asked <- send.RunAll
+			case syscall.SIGHUP:
+				asked <- send.Reread
+			}
+		}
+	}()
+	return asked
+}

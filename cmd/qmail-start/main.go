@@ -1,0 +1,141 @@
+// Qmail-start starts qmail: it turns on the four daemons, and a logger if one is named; see qmail-start(8).
+//
+//	usage  qmail-start [defaultdelivery [logger arg ...]]
+//	uid    root
+//	fd 1   the log, where no logger is named; it becomes descriptor 2 of the helpers
+//	exec   qmail-lspawn as root, qmail-rspawn as qmailr, qmail-clean as qmailq, the logger as qmaill;
+//	       itself it becomes qmail-send as qmails
+//	exit   111 if it cannot; else that of qmail-send
+//
+//go:debug updatemaxprocs=0
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"qmail/conf"
+	"qmail/internal/exit"
+	"qmail/internal/passwd"
+	"qmail/internal/priv"
+	"qmail/internal/proc"
+	"qmail/internal/sys"
+)
+
+// standard is how mail is delivered where neither a .qmail file nor our caller says.
+const standard = "./Mailbox"
+
+// descriptors is how many qmail-send begins with.
+const descriptors = 7
+
+func main() {
+	proc.Begin()
+	err := sys.Reserve(descriptors, 1)
+	if err == nil {
+		err = start(os.Args[1:])
+	}
+	proc.Die(exit.Temp, "qmail-start: fatal: "+err.Error())
+}
+
+// start starts everything. It returns only when that fails; helpers that run already end with their pipes.
+func start(args []string) error {
+	ids, err := passwd.QmailIDs()
+	if err != nil {
+		return err
+	}
+	if err := proc.Chdir("/"); err != nil {
+		return err
+	}
+	sys.Umask(0o077)
+	delivery := standard
+	if len(args) > 0 {
+		delivery = args[0]
+	}
+	log := proc.FD(1, "log")
+	if len(args) > 1 {
+		if log, err = logger(args[1:], priv.ID{UID: ids.Log, GID: ids.NoFiles}); err != nil {
+			return err
+		}
+	}
+	files := []*os.File{log}
+	for _, h := range [...]struct {
+		args []string
+		as   priv.ID
+	}{
+		{[]string{"qmail-lspawn", delivery}, priv.ID{UID: ids.Root, GID: ids.Qmail}},
+		{[]string{"qmail-rspawn"}, priv.ID{UID: ids.Remote, GID: ids.Qmail}},
+		{[]string{"qmail-clean"}, priv.ID{UID: ids.Queue, GID: ids.Qmail}},
+	} {
+		to, from, err := helper(h.args, h.as, log)
+		if err != nil {
+			return err
+		}
+		files = append(files, to, from)
+	}
+	if err := priv.Become(priv.ID{UID: ids.Send, GID: ids.Qmail}); err != nil {
+		return err
+	}
+	return sys.Become(program("qmail-send"), []string{"qmail-send"}, os.Environ(), files)
+}
+
+func program(name string) string { return filepath.Join(conf.Home(), "bin", name) }
+
+// helper starts a program with a pipe in and a pipe out, and returns our ends of them.
+func helper(args []string, as priv.ID, log *os.File) (to, from *os.File, err error) {
+	in, to, err := pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	from, out, err := pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	_, err = priv.Start(priv.Child{
+		Path: program(args[0]), Args: args, Env: os.Environ(), Files: []*os.File{in, out, log}, As: &as,
+	})
+	in.Close()
+	out.Close()
+	return to, from, err
+}
+
+// pipe makes a pipe that is close-on-exec and that the runtime does not poll, as other programs get its ends.
+func pipe() (r, w *os.File, err error) {
+	r, w, err = os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Fd()
+	w.Fd()
+	return r, w, nil
+}
+
+// logger starts the logger, which is looked for in PATH, and returns where the log goes.
+func logger(args []string, as priv.ID) (*os.File, error) {
+	path, err := find(args[0])
+	if err != nil {
+		return nil, err
+	}
+	r, w, err := pipe()
+	if err != nil {
+		return nil, err
+	}
+	_, err = priv.Start(priv.Child{
+		Path: path, Args: args, Env: os.Environ(), Files: []*os.File{r, os.Stdout, os.Stderr}, As: &as,
+	})
+	r.Close()
+	return w, err
+}
+
+func find(name string) (string, error) {
+	if filepath.Base(name) != name {
+		return name, nil
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		path := filepath.Join(dir, name)
+		if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", &os.PathError{Op: "find", Path: name, Err: syscall.ENOENT}
+}

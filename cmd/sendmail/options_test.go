@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestOptionsOfTheOtherSendmailAreTakenAsItTookThem(t *testing.T) {
+	for _, c := range []struct{ args, classic string }{
+		{"a b", "-a -- a b"},
+		{"-t", "-H --"},
+		{"-t a", "-H -- a"},
+		{"-oi -oem -em -i -m -v -x -Jx -bm -B8BITMIME a", "-a -- a"},
+		{"-fx@y -FJoe a", "-a -f x@y -- a"},
+		{"-f x@y a", "-a -f x@y -- a"},
+		{"-p a", "-a --"},
+		{"-itfx a", "-H -f x -- a"},
+		{"-- -t", "-a -- -t"},
+	} {
+		o, mistake := parse(strings.Fields(c.args))
+		if got := strings.Join(o.classic(), " "); mistake != "" || got != c.classic {
+			t.Errorf("%q: got %q, want %q; %q", c.args, got, c.classic, mistake)
+		}
+	}
+	for args, first := range map[string]string{
+		"-q": "sendmail: illegal option -- q\n", "-rx": "sendmail: illegal option -- r\n", "-bi": "", "-bd": "", "-b": "sendmail: option requires an argument -- b\n",
+	} {
+		if _, mistake := parse(strings.Fields(args)); mistake != first+usage {
+			t.Errorf("%q: %q", args, mistake)
+		}
+	}
+}
+
+func TestTheServerIsToldOfALocalConnectionUnlessItHasOne(t *testing.T) {
+	if e := serverEnv([]string{"PROTO=TCP"}); !reflect.DeepEqual(e, []string{"PROTO=TCP"}) {
+		t.Error(e)
+	}
+	e := serverEnv([]string{"A=b", "DATABYTES=5"})
+	if !strings.Contains(strings.Join(e, " "), "RELAYCLIENT= DATABYTES=0") || e[0] != "A=b" {
+		t.Error(e)
+	}
+}
+
+func TestOnlyAnOrdinaryGoProgramIsTakenForOurQmailInject(t *testing.T) {
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil || !ours(self) {
+		t.Errorf("this test program (%v) is not known", err)
+	}
+	script, link := filepath.Join(dir, "script"), filepath.Join(dir, "link")
+	os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755)
+	os.Symlink(self, link)
+	for _, path := range []string{script, link, dir, filepath.Join(dir, "absent")} {
+		if ours(path) {
+			t.Errorf("%s is taken for ours", path)
+		}
+	}
+	if c, err := exec.LookPath("true"); err == nil && ours(c) {
+		t.Error("a C program is taken for ours")
+	}
+}

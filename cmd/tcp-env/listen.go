@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"qmail/conf"
+	"qmail/internal/exit"
+	"qmail/internal/listener"
+	"qmail/internal/proc"
+	"qmail/internal/sys"
+	"qmail/internal/tcpenv"
+)
+
+// listen serves until SIGTERM. Sessions that run then are finished; a second SIGTERM ends them.
+func listen(o options, fds []int, env []string) exit.Code {
+	if sys.NotDumpable() != nil {
+		return exit.Temp
+	}
+	var sockets []*sys.Listener
+	for _, fd := range fds {
+		l, err := sys.NewListener(fd)
+		if err != nil {
+			return exit.Temp
+		}
+		sockets = append(sockets, l)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		self = filepath.Join(conf.Home(), "bin/tcp-env")
+	}
+	s := listener.Service{
+		Limit: o.limit, PerAddress: o.perAddress, Args: o.peer.Args(), Env: env, Path: self,
+		Command: append(append([]string{"tcp-env"}, o.peer.Args()...), o.program...), Log: proc.FD(2, "log"),
+	}
+	if installed(o.program, env) {
+		s.Worker = "qmail-smtpd"
+	}
+	term, stop := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(term, syscall.SIGTERM)
+	go func() {
+		<-term
+		signal.Reset(syscall.SIGTERM)
+		close(stop)
+	}()
+	s.Serve(sockets, stop)
+	return exit.OK
+}
+
+// installed reports whether the command is the qmail-smtpd of HOME/bin, the one server that can be a worker.
+func installed(command, env []string) bool {
+	file, err := proc.Look(command[0], env)
+	return err == nil && len(command) == 1 && file == filepath.Join(conf.Home(), "bin/qmail-smtpd")
+}
+
+// sockets returns the descriptors that are listening sockets and the environment without what systemd said of them.
+func sockets(env []string) (fds []int, rest []string) {
+	const first, most = 3, 64
+	pid, _ := tcpenv.Get(env, "LISTEN_PID")
+	if n, ok := tcpenv.GetInt(env, "LISTEN_FDS"); ok && pid == strconv.Itoa(os.Getpid()) {
+		for fd := first; fd < first+min(n, most); fd++ {
+			if sys.IsListening(fd) {
+				fds = append(fds, fd)
+			}
+		}
+	}
+	if len(fds) == 0 && sys.IsListening(0) {
+		fds = []int{0}
+	}
+	return fds, tcpenv.Without(env, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+}

@@ -1,0 +1,44 @@
+// Tcp-env tells a program about the TCP connection that it serves; see tcp-env(1) and tcp-environ(5).
+//
+//	uid   qmaild, normally  exec  the program of its arguments
+//	fd 0  a connection, as from inetd nowait: tcp-env becomes the program
+//	      or a listening socket, as from inetd wait: it accepts, and serves, until it gets SIGTERM
+//	fd 3  and up: listening sockets of systemd, by LISTEN_PID and LISTEN_FDS
+//	env   that of the program, but for what it sets
+//	exit  111 when there is no connection or no program; 0 after SIGTERM
+package main
+
+import (
+	"os"
+
+	"qmail/internal/dns"
+	"qmail/internal/exit"
+	"qmail/internal/peer"
+	"qmail/internal/proc"
+)
+
+func main() {
+	proc.Begin()
+	o, ok := parse(os.Args[1:])
+	if !ok {
+		proc.Exit(exit.Temp)
+	}
+	if fds, env := sockets(os.Environ()); len(fds) > 0 {
+		proc.Exit(listen(o, fds, env))
+	}
+	proc.Exit(become(o))
+}
+
+// become finds out about the connection and executes the program.
+func become(o options) exit.Code {
+	conn := proc.FD(0, "connection")
+	c, err := peer.Of(conn, o.peer, dns.SystemConf)
+	if err != nil {
+		return exit.Temp
+	}
+	env := c.Replace(os.Environ())
+	if path, err := proc.Look(o.program[0], env); err == nil {
+		proc.Exec(path, o.program, env)
+	}
+	return exit.Temp
+}

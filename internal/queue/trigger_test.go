@@ -1,0 +1,103 @@
+package queue
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"qmail/internal/sys"
+)
+
+func heard(t *Trigger) bool {
+	select {
+	case <-t.C:
+		return true
+	case <-time.After(2 * time.Second):
+		return false
+	}
+}
+
+func TestEveryPullIsHeardAfterTheEntryIsThere(t *testing.T) {
+	dir := t.TempDir()
+	makeTree(t, dir)
+	path := filepath.Join(dir, triggerName)
+	q := Open(dir, nil)
+	q.Pull() // there is no FIFO: no harm
+	if err := sys.Mkfifo(path, 0o622); err != nil {
+		t.Fatal(err)
+	}
+	q.Pull() // nobody listens: no harm
+	trigger, err := OpenTrigger(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		q.Pull()
+		if !heard(trigger) {
+			t.Fatalf("pull %d was not heard", i)
+		}
+	}
+	for range 100000 { // more than the FIFO holds
+		q.Pull()
+	}
+	if !heard(trigger) {
+		t.Fatal("a burst was not heard")
+	}
+	// Somebody puts another FIFO in its place.
+	os.Remove(path)
+	trigger.Reopen()
+	if err := sys.Mkfifo(path, 0o622); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	trigger.Reopen()
+	time.Sleep(50 * time.Millisecond)
+	for heardNow(trigger) {
+	}
+	q.Pull()
+	if !heard(trigger) {
+		t.Fatal("a pull of the new FIFO was not heard")
+	}
+}
+
+func heardNow(t *Trigger) bool {
+	select {
+	case <-t.C:
+		return true
+	case <-time.After(50 * time.Millisecond):
+		return false
+	}
+}
+
+func TestATriggerThatIsNoFifoIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	makeTree(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, triggerName), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenTrigger(dir); err == nil {
+		t.Error("it was opened")
+	}
+}
+
+func TestOnlyOneQmailSendGetsTheLock(t *testing.T) {
+	dir := t.TempDir()
+	makeTree(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "lock/sendmutex"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := LockSend(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LockSend(dir); err != sys.ErrLocked {
+		t.Error(err)
+	}
+	f.Close()
+	g, err := LockSend(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Close()
+}

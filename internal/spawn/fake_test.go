@@ -1,0 +1,95 @@
+package spawn
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"qmail/internal/exit"
+	"qmail/internal/sys"
+	"qmail/internal/worker"
+)
+
+// The test binary is also the delivery program: it is linked under this name into a folder of its own.
+const program = "qmail-fake"
+
+// quick keeps a program that is built with the race detector from waiting a second at its end.
+const quick = "GORACE=atexit_sleep_ms=0"
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "sleeper" {
+		time.Sleep(time.Second)
+		os.Exit(0)
+	}
+	if filepath.Base(os.Args[0]) != program {
+		os.Exit(m.Run())
+	}
+	if len(os.Args) == 1 && sys.IsPacketSocket(3) {
+		os.Exit(int(worker.Accept(os.NewFile(3, "parent")).Serve(2, func(j worker.Job) worker.Answer {
+			code := play(j.Args, j.Files[0], j.Files[1])
+			return worker.Answer{Code: code, Text: []byte("worker")}
+		})))
+	}
+	os.Exit(int(play(os.Args[1:], os.Stdin, os.Stdout)))
+}
+
+// play does what its arguments say: "print TEXT", "repeat N", "cat", "stderr TEXT", "child", "exit N", "kill N", "where".
+func play(args []string, message, out *os.File) exit.Code {
+	for len(args) > 0 {
+		verb, arg := args[0], ""
+		if len(args) > 1 {
+			arg = args[1]
+		}
+		args = args[min(2, len(args)):]
+		n, _ := strconv.Atoi(arg)
+		switch verb {
+		case "print":
+			out.WriteString(arg)
+		case "stderr":
+			os.Stderr.WriteString(arg)
+		case "repeat":
+			io.WriteString(out, strings.Repeat("x", n))
+		case "cat":
+			io.Copy(out, message)
+		case "where":
+			dir, _ := os.Getwd()
+			out.WriteString(dir + " " + strings.Join(os.Environ(), ","))
+		case "child":
+			self, _ := os.Executable()
+			cmd := exec.Command(self)
+			cmd.Args = []string{"sleeper"}
+			cmd.Stdout = out
+			cmd.Start()
+		case "exit":
+			return exit.Code(n)
+		case "kill":
+			syscall.Kill(os.Getpid(), syscall.Signal(n))
+			time.Sleep(time.Minute)
+		case "panic":
+			panic(arg)
+		}
+	}
+	return exit.OK
+}
+
+// bin makes a folder with the program.
+func bin(t testing.TB) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Link(self, filepath.Join(dir, program)); err != nil {
+		if err := os.Symlink(self, filepath.Join(dir, program)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
