@@ -25,7 +25,11 @@ func terminals(user string, fn func(line string)) {
 		return
 	}
 	defer f.Close()
-	r := bufio.NewReader(f)
+	logins(bufio.NewReader(f), user, fn)
+}
+
+// logins is terminals for the records that r holds.
+func logins(r io.Reader, user string, fn func(line string)) {
 	rec := make([]byte, recordSize)
 	for {
 		if _, err := io.ReadFull(r, rec); err != nil {

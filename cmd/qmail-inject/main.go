@@ -20,18 +20,22 @@ import (
 )
 
 func main() {
-	proc.Begin()
+	proc.BeginThin()
 	o, mistake := inject.ParseArgs(os.Args[1:])
+	if o.Show || mistake != "" {
+		proc.Begin()
+	}
 	if mistake != "" {
 		proc.Die(exit.Perm, mistake)
 	}
 	if proc.WasClosed(os.Stdin) {
+		proc.Begin()
 		proc.Die(exit.Temp, "qmail-inject: fatal: read error")
 	}
 	env := os.Environ()
 	proc.Exit(inject.Run(inject.World{
 		Home: conf.Home(), Control: control.Default(), Env: env,
-		Input: os.Stdin, Output: os.Stdout, Trouble: os.Stderr, Queue: submit.New(env, os.Stderr),
+		Input: os.Stdin, Output: os.Stdout, Trouble: proc.Stderr{}, Queue: submit.New(env, os.Stderr),
 		Now: time.Now(), Pid: os.Getpid(),
 	}, o))
 }

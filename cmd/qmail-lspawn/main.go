@@ -17,11 +17,13 @@ import (
 	"qmail/internal/passwd"
 	"qmail/internal/proc"
 	"qmail/internal/spawn"
+	"qmail/internal/sys"
 	"qmail/internal/worker/pool"
 )
 
 func main() {
 	proc.Begin()
+	sys.InheritOnly(3)
 	if len(os.Args) < 2 {
 		proc.Exit(exit.Perm)
 	}

@@ -346,8 +346,12 @@ func (h *home) waitForMess() {
 func TestAnEmptyPipeThatDoesNotBlockIsWaitedFor(t *testing.T) {
 	h := newHome(t)
 	var fds [2]int
-	if err := syscall.Pipe2(fds[:], syscall.O_NONBLOCK|syscall.O_CLOEXEC); err != nil {
+	if err := syscall.Pipe(fds[:]); err != nil {
 		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		syscall.CloseOnExec(fd)
+		syscall.SetNonblock(fd, true)
 	}
 	r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
 	h.write("env", testEnvelope)

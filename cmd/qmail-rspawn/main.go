@@ -18,6 +18,7 @@ import (
 	"qmail/internal/proc"
 	"qmail/internal/rspawn"
 	"qmail/internal/spawn"
+	"qmail/internal/sys"
 	"qmail/internal/tcpto"
 	"qmail/internal/worker/pool"
 )
@@ -27,6 +28,7 @@ const combined = 50
 
 func main() {
 	proc.Begin()
+	sys.InheritOnly(3)
 	ids, err := passwd.QmailIDs()
 	if err != nil {
 		proc.Die(exit.Temp, "qmail-rspawn: fatal: "+err.Error())

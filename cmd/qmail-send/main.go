@@ -27,6 +27,7 @@ import (
 	"qmail/internal/qlog"
 	"qmail/internal/queue"
 	"qmail/internal/send"
+	"qmail/internal/sendctl"
 	"qmail/internal/sys"
 )
 
@@ -61,6 +62,13 @@ func main() {
 	if err != nil {
 		cannot("unable to open trigger")
 	}
+	asked := make(chan send.Request)
+	// Without its folder the queue tools are not served; mail is.
+	sendctl.Listen(".", func(r sendctl.Request) sendctl.Answer {
+		answer := make(chan sendctl.Answer, 1)
+		asked <- send.Request{Request: r, Answer: answer}
+		return <-answer
+	})
 	proc.Exit(send.Run(send.Config{
 		Dir: control.Default(), Controls: controls, Queue: queue.Open(".", nil), Log: log,
 		Spawner: [2]send.Pipe{
@@ -72,12 +80,16 @@ func main() {
 		Signals:  signals(),
 		Injector: send.NewInjector(os.Environ(), log),
 		Now:      time.Now,
+		Requests: asked,
 	}))
 }
 
-// pipe names one of our pipes. Nobody else has this end, so that it can be one that the runtime polls.
+// pipe names one of our pipes. Nobody else has this end, so that it can be one that the runtime polls, but for those that
+// package os has already made into Files that wait.
 func pipe(fd int, name string) *os.File {
-	syscall.SetNonblock(fd, true)
+	if fd > 2 {
+		syscall.SetNonblock(fd, true)
+	}
 	syscall.CloseOnExec(fd)
 	return proc.FD(fd, name)
 }

@@ -99,20 +99,22 @@ func helper(args []string, as priv.ID, log *os.File) (to, from *os.File, err err
 	return to, from, err
 }
 
-// pipe makes a pipe that is close-on-exec and that the runtime does not poll, as other programs get its ends.
+// pipe makes a pipe that is close-on-exec and whose ends wait, as programs expect of a descriptor that they are given.
 func pipe() (r, w *os.File, err error) {
-	r, w, err = os.Pipe()
-	if err != nil {
+	if r, w, err = os.Pipe(); err != nil {
 		return nil, nil, err
 	}
-	r.Fd()
-	w.Fd()
+	for _, f := range [...]*os.File{r, w} {
+		if err := syscall.SetNonblock(int(f.Fd()), false); err != nil {
+			return nil, nil, err
+		}
+	}
 	return r, w, nil
 }
 
 // logger starts the logger, which is looked for in PATH, and returns where the log goes.
 func logger(args []string, as priv.ID) (*os.File, error) {
-	path, err := find(args[0])
+	path, err := proc.Look(args[0], os.Environ())
 	if err != nil {
 		return nil, err
 	}
@@ -125,17 +127,4 @@ func logger(args []string, as priv.ID) (*os.File, error) {
 	})
 	r.Close()
 	return w, err
-}
-
-func find(name string) (string, error) {
-	if filepath.Base(name) != name {
-		return name, nil
-	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		path := filepath.Join(dir, name)
-		if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
-			return path, nil
-		}
-	}
-	return "", &os.PathError{Op: "find", Path: name, Err: syscall.ENOENT}
 }

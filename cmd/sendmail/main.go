@@ -22,14 +22,14 @@ import (
 )
 
 func main() {
-	proc.Begin()
+	proc.BeginThin()
 	name := ""
 	if len(os.Args) > 0 {
 		name = filepath.Base(os.Args[0])
 	}
 	switch name {
 	case "newaliases":
-		proc.Die(exit.Perm, "sendmail: fatal: please use fastforward/newaliases instead")
+		die(exit.Perm, "sendmail: fatal: please use fastforward/newaliases instead")
 	case "mailq":
 		run("qmail-qread", nil, os.Environ())
 	}
@@ -39,7 +39,7 @@ func main() {
 	}
 	o, mistake := parse(rest)
 	if mistake != "" {
-		proc.Die(exit.Perm, mistake)
+		die(exit.Perm, mistake)
 	}
 	env := os.Environ()
 	if o.hasName {
@@ -54,20 +54,25 @@ func main() {
 		run("qmail-inject", o.classic(), env)
 	}
 	if proc.WasClosed(os.Stdin) {
-		proc.Die(exit.Temp, "qmail-inject: fatal: read error")
+		die(exit.Temp, "qmail-inject: fatal: read error")
 	}
 	proc.Exit(inject.Run(inject.World{
 		Home: conf.Home(), Control: control.Default(), Env: env,
-		Input: os.Stdin, Output: os.Stdout, Trouble: os.Stderr, Queue: submit.New(env, os.Stderr),
+		Input: os.Stdin, Output: os.Stdout, Trouble: proc.Stderr{}, Queue: submit.New(env, os.Stderr),
 		Now: time.Now(), Pid: os.Getpid(),
 	}, o.inject()))
+}
+
+func die(c exit.Code, text string) {
+	proc.Begin()
+	proc.Die(c, text)
 }
 
 // run becomes a program of HOME/bin.
 func run(name string, args, env []string) {
 	if proc.Chdir(conf.Home()) != nil {
-		proc.Die(exit.Temp, "sendmail: fatal: unable to switch to qmail home directory")
+		die(exit.Temp, "sendmail: fatal: unable to switch to qmail home directory")
 	}
 	proc.Exec("bin/"+name, append([]string{"bin/" + name}, args...), env)
-	proc.Die(exit.Temp, "sendmail: fatal: unable to run "+name)
+	die(exit.Temp, "sendmail: fatal: unable to run "+name)
 }

@@ -173,6 +173,18 @@ func TestServerThatKnowsNoEDNSIsAskedWithoutIt(t *testing.T) {
 	}
 }
 
+func TestQuestionsAreHeardWhereEDNSIsDropped(t *testing.T) {
+	s := serve(t, func(x query) [][]byte {
+		if x.edns {
+			return nil
+		}
+		return [][]byte{pack(world.answer(x, true))}
+	})
+	if got, err := resolver(s).MX("far.test"); err != nil || len(got) != 2 {
+		t.Error(got, err)
+	}
+}
+
 func TestNextServerIsAskedWhenOneFails(t *testing.T) {
 	silent := serve(t, func(query) [][]byte { return nil })
 	failing := serve(t, func(x query) [][]byte {

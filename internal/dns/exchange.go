@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"qmail/internal/sys"
 )
 
 const (
@@ -21,12 +23,13 @@ const (
 	maxStrays = 64
 )
 
-// ask puts a question to one server after the other until one answers.
+// ask puts a question to one server after the other until one answers. The last round does without EDNS0, which
+// some box on the way may drop.
 func (r *Resolver) ask(q dnsmessage.Question) (*answer, error) {
 	err := errNone
-	for range r.conf.attempts {
+	for round := range r.conf.attempts {
 		for _, s := range r.conf.servers {
-			a, aerr := r.askServer(s, q)
+			a, aerr := r.askServer(s, q, round == 0 || round < r.conf.attempts-1)
 			if aerr == nil {
 				return a, nil
 			}
@@ -38,13 +41,13 @@ func (r *Resolver) ask(q dnsmessage.Question) (*answer, error) {
 
 // askServer asks one server: by UDP, again without EDNS0 if that is what it stumbled over, and by TCP if the
 // answer did not fit.
-func (r *Resolver) askServer(s netip.AddrPort, q dnsmessage.Question) (*answer, error) {
+func (r *Resolver) askServer(s netip.AddrPort, q dnsmessage.Question, edns bool) (*answer, error) {
 	if r.conf.tcp {
 		a, _, err := r.exchange("tcp", s, q, true)
 		return a, err
 	}
-	a, h, err := r.exchange("udp", s, q, true)
-	if err != nil && (h.RCode == dnsmessage.RCodeFormatError || h.RCode == dnsmessage.RCodeNotImplemented) {
+	a, h, err := r.exchange("udp", s, q, edns)
+	if err != nil && edns && (h.RCode == dnsmessage.RCodeFormatError || h.RCode == dnsmessage.RCodeNotImplemented) {
 		a, h, err = r.exchange("udp", s, q, false)
 	}
 	if err == nil && h.Truncated {
@@ -67,14 +70,13 @@ func (r *Resolver) exchange(network string, s netip.AddrPort, q dnsmessage.Quest
 		return nil, none, err
 	}
 	end := time.Now().Add(r.conf.timeout)
-	d := net.Dialer{Deadline: end, KeepAlive: -1}
-	c, err := d.Dial(network, s.String())
+	tcp := network == "tcp"
+	c, err := dial(tcp, s, r.conf.timeout)
 	if err != nil {
 		return nil, none, err
 	}
 	defer c.Close()
 	c.SetDeadline(end)
-	tcp := network == "tcp"
 	if !tcp {
 		packet = packet[2:]
 	}
@@ -97,10 +99,20 @@ func (r *Resolver) exchange(network string, s netip.AddrPort, q dnsmessage.Quest
 	return nil, none, errAnswer
 }
 
+func dial(tcp bool, s netip.AddrPort, timeout time.Duration) (*os.File, error) {
+	if tcp {
+		return sys.Connect(netip.Addr{}, s, timeout)
+	}
+	return sys.ConnectUDP(s)
+}
+
 // receive reads one packet, or one answer with its length before it.
-func receive(c net.Conn, buf []byte, tcp bool) ([]byte, error) {
+func receive(c io.Reader, buf []byte, tcp bool) ([]byte, error) {
 	if !tcp {
 		n, err := c.Read(buf)
+		if err == io.EOF {
+			return nil, nil // a packet with nothing in it
+		}
 		return buf[:max(0, n)], err
 	}
 	if _, err := io.ReadFull(c, buf[:2]); err != nil {

@@ -94,6 +94,7 @@ func (t *tree) queue(u conf.Users) {
 	t.dir("queue/intd", u.Queue, 0o700)
 	t.dir("queue/todo", u.Queue, 0o750)
 	t.dir("queue/bounce", u.Send, 0o700)
+	t.dir("queue/sendctl", u.Send, 0o700)
 	t.split("queue/mess", u.Queue, 0o750)
 	t.split("queue/info", u.Send, 0o700)
 	t.split("queue/local", u.Send, 0o700)

@@ -17,9 +17,9 @@ func binaries() (rootOnly, unreadable, public []string) {
 	}
 	public = []string{
 		"bouncesaying", "condredirect", "except", "forward", "maildir2mbox", "maildirmake", "maildirwatch",
-		"predate", "preline", "qbiff", "qmail-inject", "qmail-log", "qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd",
-		"qmail-qmtpd", "qmail-qread", "qmail-showctl", "qmail-smtpd", "qmail-tcpok", "qmail-tcpto",
-		"qreceipt", "qsmhook", "sendmail", "tcp-env",
+		"predate", "preline", "qbiff", "qmail-hold", "qmail-hold", "qmail-inject", "qmail-log", "qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd",
+		"qmail-qmtpd", "qmail-qread", "qmail-release", "qmail-rm", "qmail-run", "qmail-showctl", "qmail-smtpd",
+		"qmail-tcpok", "qmail-tcpto", "qreceipt", "qsmhook", "sendmail", "tcp-env",
 	}
 	return rootOnly, unreadable, public
 }

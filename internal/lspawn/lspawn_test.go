@@ -191,6 +191,12 @@ func TestALongReportIsCutAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestOutputThatCouldNotBeReadWholeSaysSo(t *testing.T) {
+	if _, text := read(spawn.Outcome{Output: []byte("half"), Cut: true}); string(text) != "half\nError report too long, sorry.\n" {
+		t.Errorf("%q", text)
+	}
+}
+
 func TestAReportEndsAtItsFirstNul(t *testing.T) {
 	if _, text := read(spawn.Outcome{Output: []byte("a\x00b")}); string(text) != "a" {
 		t.Errorf("%q", text)

@@ -2,6 +2,7 @@ package lspawn
 
 import (
 	"bytes"
+	"slices"
 
 	"qmail/internal/exit"
 	"qmail/internal/report"
@@ -30,7 +31,7 @@ func text(o spawn.Outcome) []byte {
 	b := o.Output
 	if o.Cut {
 		// 3 bytes are the delivery number, the letter and the NUL of the reply.
-		b = append(b[:maxOutput-len(tooLong)-3:maxOutput-len(tooLong)-3], tooLong...)
+		b = slices.Concat(b[:min(len(b), maxOutput-len(tooLong)-3)], []byte(tooLong))
 	}
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]

@@ -97,9 +97,8 @@ func lock(path string, end time.Time) (box, error) {
 		if err != nil {
 			return box{}, &Error{Opening, err}
 		}
-		err = sys.LockWithin(f, time.Until(end))
+		err = lockBefore(f, end)
 		if err == sys.ErrLocked {
-			f.Close()
 			return box{}, &Error{Locking, err}
 		}
 		if err != nil { // a filesystem without locks, or a device
@@ -109,6 +108,29 @@ func lock(path string, end time.Time) (box, error) {
 			return box{f, created, true}, nil
 		}
 		f.Close()
+	}
+}
+
+// lockBefore takes the lock of f. After ErrLocked f is not the caller's any more. It waits in a call of
+// its own for the kernel's queue: who asks now and then comes too late when there are many.
+func lockBefore(f *os.File, end time.Time) error {
+	err := sys.TryLock(f)
+	if err != sys.ErrLocked {
+		return err
+	}
+	got := make(chan error, 1)
+	go func() { got <- sys.Lock(f) }()
+	late := time.NewTimer(time.Until(end))
+	defer late.Stop()
+	select {
+	case err := <-got:
+		return err
+	case <-late.C:
+		go func() { // f must stay open as long as the call lasts
+			<-got
+			f.Close()
+		}()
+		return sys.ErrLocked
 	}
 }
 

@@ -39,17 +39,23 @@ type Child struct {
 
 // Start starts the child. The files stay open here.
 func Start(c Child) (*os.Process, error) {
-	attr := &os.ProcAttr{Dir: c.Dir, Env: c.Env, Files: c.Files}
+	attr := &os.ProcAttr{Dir: c.Dir, Env: c.Env, Files: c.Files, Sys: c.sys()}
 	if c.Env == nil {
 		attr.Env = []string{}
 	}
-	if c.As != nil || c.Group {
-		attr.Sys = &syscall.SysProcAttr{Setpgid: c.Group}
+	return os.StartProcess(c.Path, c.Args, attr)
+}
+
+// sys returns what of a child the system alone can do; nil if nothing.
+func (c *Child) sys() *syscall.SysProcAttr {
+	if c.As == nil && !c.Group {
+		return nil
 	}
+	attr := &syscall.SysProcAttr{Setpgid: c.Group}
 	if c.As != nil {
-		attr.Sys.Credential = &syscall.Credential{
+		attr.Credential = &syscall.Credential{
 			Uid: uint32(c.As.UID), Gid: uint32(c.As.GID), Groups: []uint32{uint32(c.As.GID)},
 		}
 	}
-	return os.StartProcess(c.Path, c.Args, attr)
+	return attr
 }

@@ -9,20 +9,24 @@ import (
 	"qmail/internal/rfc822"
 )
 
-// The least codes of the two kinds of refusal; any other code is consent, as it always was, except to the greeting
-// and to EHLO.
+// Reply codes (RFC 5321, section 4.2.3). The greeting and the reply to EHLO must be what they should; to all else
+// any code below refusedForNow is consent, as it always was.
 const (
-	refusedForNow = 400
-	refused       = 500
+	greeting       = 220
+	introduced     = 250
+	refusedForNow  = 400
+	closing        = 421
+	refused        = 500
+	unknownCommand = 500
+	notImplemented = 502
+)
 
-	greeting        = 220
-	done            = 250
-	closing         = 421
-	unknownCommand  = 500
-	notImplemented  = 502
-	possiblyTwice   = " but connection died. Possible duplicate! (#4.4.2)\n"
-	onceAtMost      = " but connection died. (#4.4.2)\n"
-	connectedTo     = "Connected to "
+// What the report says about connections, as it always has.
+const (
+	connectedTo   = "Connected to "
+	onceAtMost    = " but connection died. (#4.4.2)\n"
+	possiblyTwice = " but connection died. Possible duplicate! (#4.4.2)\n"
+
 	permanent, soft = "D", "Z"
 )
 
@@ -58,14 +62,14 @@ func (s *session) greet(o *output) bool {
 	code, err = s.ask("EHLO " + s.helo + "\r\n")
 	if err == nil && (code == unknownCommand || code == notImplemented) {
 		code, err = s.ask("HELO " + s.helo + "\r\n")
-	} else if err == nil && code == done {
+	} else if err == nil && code == introduced {
 		s.offers()
 	}
 	if err != nil {
 		s.died(o, onceAtMost)
 		return false
 	}
-	if code != done {
+	if code != introduced {
 		s.giveUp(o, soft, connectedTo, " but my name was rejected")
 		return false
 	}

@@ -110,7 +110,7 @@ func TestServerThatStopsReadingEndsWithTheTimeout(t *testing.T) {
 	g := newRig(t, s)
 	start := time.Now()
 	var out strings.Builder
-	g.deliver([]string{"far.test", "", "c@far.test"}, &endless{64 << 20}, &out)
+	g.Deliver([]string{"far.test", "", "c@far.test"}, &endless{64 << 20}, &out)
 	if got := out.String(); !strings.HasPrefix(got, "r\x00ZConnected to 10.0.0.1 but connection died. (#4.4.2)") {
 		t.Errorf("%q", got)
 	}
@@ -158,7 +158,7 @@ func TestLongMessageStreams(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var out strings.Builder
-	g.deliver([]string{"far.test", "", "c@far.test"}, &endless{256 << 20}, &out)
+	g.Deliver([]string{"far.test", "", "c@far.test"}, &endless{256 << 20}, &out)
 	runtime.ReadMemStats(&after)
 	if got := out.String(); !strings.HasPrefix(got, "r\x00K") {
 		t.Errorf("%q", got)

@@ -71,12 +71,8 @@ func New(home string) *Remote {
 
 // Deliver does one delivery. Args are the host, the sender and the recipients; the report goes to out. The exit
 // code is OK, whatever the report says, unless the report could not be written.
-func (m *Remote) Deliver(args []string, message, out *os.File) exit.Code {
-	return m.deliver(args, message, out)
-}
-
-func (m *Remote) deliver(args []string, message io.Reader, w io.Writer) exit.Code {
-	o := &output{w: w}
+func (m *Remote) Deliver(args []string, message io.Reader, out io.Writer) exit.Code {
+	o := &output{w: out}
 	m.combines = false
 	if err := m.run(args, message, o); err != nil {
 		r := report.Of(err)

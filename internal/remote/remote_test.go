@@ -151,7 +151,7 @@ func TestMessageThatCannotBeReadIsDeferred(t *testing.T) {
 	g := newRig(t, serve(t, smtp("", nil)))
 	for _, r := range []io.Reader{broken{}, io.MultiReader(strings.NewReader(strings.Repeat("x\n", 100000)), broken{})} {
 		var out strings.Builder
-		g.deliver([]string{"far.test", "", "c@far.test"}, r, &out)
+		g.Deliver([]string{"far.test", "", "c@far.test"}, r, &out)
 		if !strings.HasSuffix(out.String(), "ZUnable to read message. (#4.3.0)\n\x00") {
 			t.Errorf("%q", out.String())
 		}
@@ -164,7 +164,7 @@ func (broken) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestReportThatCannotBeWrittenIsADeferral(t *testing.T) {
 	g := newRig(t, serve(t, smtp("", nil)))
-	if code := g.deliver([]string{"far.test", "", "c@far.test"}, strings.NewReader(testMessage), failing{}); code != 111 {
+	if code := g.Deliver([]string{"far.test", "", "c@far.test"}, strings.NewReader(testMessage), failing{}); code != 111 {
 		t.Error(code)
 	}
 }
@@ -300,4 +300,16 @@ func TestDeadFirstHostCostsOnlyItsTimeout(t *testing.T) {
 	if list, err := g.Dead.List(); err != nil || len(list) != 0 {
 		t.Error("a host that answers is still listed:", list, err)
 	}
+}
+
+func FuzzRoute(f *testing.F) {
+	for _, s := range []string{"relay", "relay:26", "[::1]:26", "[::1", ":26", "]:", "[]:x", "a:b:c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, route string) {
+		relay, port := splitRoute(route)
+		if !strings.HasPrefix(route, relay) || relay == route && port != smtpPort {
+			t.Errorf("%q: %q, %d", route, relay, port)
+		}
+	})
 }

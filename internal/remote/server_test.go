@@ -268,7 +268,7 @@ const testMessage = "Subject: x\n\nhello\n"
 // send delivers a message and returns the report, with | for NUL.
 func (g *rig) send(message string, args ...string) string {
 	var out bytes.Buffer
-	if code := g.deliver(args, strings.NewReader(message), &out); code != 0 {
+	if code := g.Deliver(args, strings.NewReader(message), &out); code != 0 {
 		g.t.Errorf("exit %d", code)
 	}
 	return strings.ReplaceAll(out.String(), "\x00", "|")

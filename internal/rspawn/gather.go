@@ -10,7 +10,11 @@ const (
 	// window is how long a delivery waits for others of its message and host. It must be
 	// short beside a reply of a distant host.
 	window = 3 * time.Millisecond
-	// remembered is how long a host counts as one that offers PIPELINING.
+	// pace is how far apart further deliveries of a message start to a host of which
+	// nothing is known, for as long as probation.
+	pace      = 10 * time.Millisecond
+	probation = 500 * time.Millisecond
+	// remembered is how long it counts what is known of a host.
 	remembered = 10 * time.Minute
 	// lately is how long after one delivery of a message to a host others are expected.
 	lately = 2 * time.Second
@@ -25,42 +29,52 @@ type key struct{ mess, sender, host string }
 
 // A group is some deliveries that wait for more.
 type group struct {
-	key   key
-	list  []*spawn.Delivery
-	bytes int
-	due   time.Time
-	gone  bool // it runs
+	list []*spawn.Delivery
+	due  time.Time
+}
+
+// A lesson is what a run of qmail-remote told of a host.
+type lesson struct {
+	host      string
+	pipelines bool
+}
+
+// A known is what is known of a host.
+type known struct {
+	pipelines bool
+	plain     bool // it does not, or that does not come out
+	since     time.Time
 }
 
 // A gatherer puts deliveries together that may share a run of qmail-remote. Only a host that is known
 // to offer PIPELINING gets several recipients in one transaction, and a delivery waits
-// only when another of the same message and host has just been seen: one that is alone goes at once.
+// only when another of the same message and host has just been seen: one that is alone goes at once. While
+// nothing is known of a host the deliveries of one message go to it one by one, a moment apart, until one of
+// them has told, so that a long list does not begin with as many connections as there are slots.
 type gatherer struct {
-	limit   int
-	run     func([]*spawn.Delivery) // does not wait
-	groups  map[key]*group
-	seen    map[key]time.Time    // when the last delivery of a key came
-	pipes   map[string]time.Time // when a host last offered PIPELINING
-	waiting []*group             // the oldest first; those that are gone stay until their time
+	limit  int                     // the most recipients in one run
+	run    func([]*spawn.Delivery) // does not wait
+	groups map[key]*group
+	seen   map[key]time.Time // when the last delivery of a key came
+	hosts  map[string]known
 }
 
 func newGatherer(limit int, run func([]*spawn.Delivery)) *gatherer {
 	return &gatherer{
 		limit: limit, run: run,
-		groups: make(map[key]*group), seen: make(map[key]time.Time), pipes: make(map[string]time.Time),
+		groups: make(map[key]*group), seen: make(map[key]time.Time), hosts: make(map[string]known),
 	}
 }
 
-// serve owns the gatherer's state for as long as deliveries come, in lists of those that came at
-// once; pipelining takes the names of hosts that offered it.
-func (g *gatherer) serve(deliveries <-chan []*spawn.Delivery, pipelining <-chan string) {
+// serve owns the gatherer's state for as long as deliveries come, in lists of those that came at once.
+func (g *gatherer) serve(deliveries <-chan []*spawn.Delivery, lessons <-chan lesson) {
 	timer := time.NewTimer(time.Hour)
 	for {
 		select {
 		case list := <-deliveries:
 			g.add(list, time.Now())
-		case host := <-pipelining:
-			g.learn(host, time.Now())
+		case l := <-lessons:
+			g.learn(l, time.Now())
 		case <-timer.C:
 		}
 		timer.Reset(g.flush(time.Now()))
@@ -71,27 +85,29 @@ func (g *gatherer) serve(deliveries <-chan []*spawn.Delivery, pipelining <-chan 
 func (g *gatherer) add(list []*spawn.Delivery, now time.Time) {
 	for i, d := range list {
 		k := key{d.Mess, d.Sender, hostOf(d)}
-		if g.limit < 2 || now.Sub(g.pipes[k.host]) > remembered {
+		if g.limit < 2 || g.host(k.host, now).plain {
 			g.run([]*spawn.Delivery{d})
 			continue
 		}
-		if gr := g.groups[k]; gr != nil {
-			g.join(gr, d)
-			continue
+		gr := g.groups[k]
+		if gr == nil {
+			expected := now.Sub(g.seen[k]) < lately || anotherOf(k, list[i+1:])
+			g.note(k, now)
+			if !expected {
+				g.run([]*spawn.Delivery{d})
+				continue
+			}
+			gr = &group{due: now.Add(window)}
+			g.groups[k] = gr
 		}
-		recent := now.Sub(g.seen[k]) < lately
-		g.note(k, now)
-		if !recent && !anotherOf(k, list[i+1:]) {
-			g.run([]*spawn.Delivery{d})
-			continue
+		gr.list = append(gr.list, d)
+		if n := g.fit(gr.list); g.hosts[k.host].pipelines && (n == g.limit || n < len(gr.list)) {
+			gr.due = now
 		}
-		gr := &group{key: k, due: now.Add(window)}
-		g.groups[k] = gr
-		g.waiting = append(g.waiting, gr)
-		g.join(gr, d)
 	}
 }
 
+// anotherOf reports whether a list has a delivery of the key.
 func anotherOf(k key, list []*spawn.Delivery) bool {
 	for _, d := range list {
 		if d.Mess == k.mess && d.Sender == k.sender && hostOf(d) == k.host {
@@ -101,56 +117,85 @@ func anotherOf(k key, list []*spawn.Delivery) bool {
 	return false
 }
 
-// join adds a delivery to a group, which goes when it is full.
-func (g *gatherer) join(gr *group, d *spawn.Delivery) {
-	gr.list = append(gr.list, d)
-	gr.bytes += len(d.Recipient)
-	if len(gr.list) >= g.limit || gr.bytes >= maxAddresses {
-		g.release(gr)
+// host returns what is known of a host. A new one is on probation, and counts as plain when that is over.
+func (g *gatherer) host(name string, now time.Time) known {
+	h, ok := g.hosts[name]
+	age := now.Sub(h.since)
+	switch {
+	case !ok || age > remembered:
+		forget(g.hosts, maxHosts, func(h known) bool { return now.Sub(h.since) > remembered })
+		h = known{since: now}
+	case !h.pipelines && !h.plain && age > probation:
+		h.plain = true
 	}
+	g.hosts[name] = h
+	return h
 }
 
-func (g *gatherer) release(gr *group) {
-	delete(g.groups, gr.key)
-	gr.gone = true
-	g.run(gr.list)
-}
-
-// flush runs the groups that are due and returns when the next one is.
+// flush runs what is due and returns when more is.
 func (g *gatherer) flush(now time.Time) time.Duration {
-	for len(g.waiting) > 0 {
-		gr := g.waiting[0]
-		if wait := gr.due.Sub(now); wait > 0 {
-			return wait
+	next := time.Hour
+	for k, gr := range g.groups {
+		h := g.host(k.host, now)
+		for len(gr.list) > 0 && (gr.due.Sub(now) <= 0 || h.plain) {
+			n := 1
+			if h.pipelines {
+				n = g.fit(gr.list)
+			}
+			g.run(gr.list[:n:n])
+			gr.list = gr.list[n:]
+			if !h.pipelines {
+				gr.due = now.Add(pace)
+			}
 		}
-		if !gr.gone {
-			g.release(gr)
+		if len(gr.list) == 0 {
+			delete(g.groups, k)
+			continue
 		}
-		g.waiting = g.waiting[1:]
+		next = min(next, gr.due.Sub(now))
 	}
-	g.waiting = nil
-	return time.Hour
+	return next
+}
+
+// fit returns how many of the first deliveries fit into one run.
+func (g *gatherer) fit(list []*spawn.Delivery) int {
+	n, bytes := 0, 0
+	for n < min(g.limit, len(list)) && (n == 0 || bytes+len(list[n].Recipient) <= maxAddresses) {
+		bytes += len(list[n].Recipient)
+		n++
+	}
+	return n
 }
 
 // note remembers that a delivery of a key came.
 func (g *gatherer) note(k key, now time.Time) {
-	forget(g.seen, maxKeys, now, lately)
+	forget(g.seen, maxKeys, func(t time.Time) bool { return now.Sub(t) > lately })
 	g.seen[k] = now
 }
 
-// learn remembers that a host offers PIPELINING.
-func (g *gatherer) learn(host string, now time.Time) {
-	forget(g.pipes, maxHosts, now, remembered)
-	g.pipes[host] = now
+// learn remembers whether a host offers PIPELINING, and what waited for that goes.
+func (g *gatherer) learn(l lesson, now time.Time) {
+	old := g.host(l.host, now)
+	if old.pipelines && !l.pipelines {
+		return // a run that failed before it could tell
+	}
+	g.hosts[l.host] = known{pipelines: l.pipelines, plain: !l.pipelines, since: now}
+	if !old.pipelines {
+		for k, gr := range g.groups {
+			if k.host == l.host {
+				gr.due = now
+			}
+		}
+	}
 }
 
-// forget makes room in a full map of times: what is old goes, or all where nothing is old.
-func forget[K comparable](m map[K]time.Time, limit int, now time.Time, age time.Duration) {
+// forget makes room in a full map: what is old goes, or all where nothing is old.
+func forget[K comparable, V any](m map[K]V, limit int, old func(V) bool) {
 	if len(m) < limit {
 		return
 	}
-	for k, t := range m {
-		if now.Sub(t) > age {
+	for k, v := range m {
+		if old(v) {
 			delete(m, k)
 		}
 	}

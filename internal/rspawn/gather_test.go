@@ -42,15 +42,15 @@ func TestRecipientsOfOneMessageAndHostThatCameTogetherShareARun(t *testing.T) {
 	var r runs
 	g := newGatherer(50, r.run)
 	now := time.Now()
-	g.learn("far.test", now)
+	g.learn(lesson{"far.test", true}, now)
 	var list []*spawn.Delivery
 	list = append(list, to("1/1", "s", "far.test", "ab")...)
 	list = append(list, to("1/1", "other", "far.test", "c")...)
 	list = append(list, to("1/1", "s", "FAR.test", "d")...)
 	list = append(list, to("1/2", "s", "far.test", "e")...)
-	list = append(list, to("1/1", "s", "near.test", "fg")...)
+	list = append(list, to("1/1", "s", "near.test", "f")...)
 	g.add(list, now)
-	if got := r.take(); got != "c e f g" {
+	if got := r.take(); got != "c e f" {
 		t.Errorf("at once: %q", got)
 	}
 	if wait := g.flush(now); wait <= 0 || wait > window {
@@ -70,7 +70,7 @@ func TestADeliveryThatIsAloneGoesAtOnce(t *testing.T) {
 	var r runs
 	g := newGatherer(50, r.run)
 	now := time.Now()
-	g.learn("far.test", now)
+	g.learn(lesson{"far.test", true}, now)
 	for _, local := range []string{"a", "b", "c"} {
 		g.add(to("1/"+local, "s", "far.test", local), now)
 		if got := r.take(); got != local {
@@ -87,18 +87,67 @@ func TestADeliveryThatIsAloneGoesAtOnce(t *testing.T) {
 	}
 }
 
-func TestAHostThatDidNotOfferPipeliningGetsOneRecipientAtATime(t *testing.T) {
+func TestAHostThatDoesNotOfferPipeliningGetsOneRecipientAtATimeAtOnce(t *testing.T) {
 	var r runs
 	g := newGatherer(50, r.run)
 	now := time.Now()
+	g.learn(lesson{"far.test", false}, now)
 	g.add(to("1/1", "s", "far.test", "abc"), now)
 	if got := r.take(); got != "a b c" {
-		t.Errorf("unknown: %q", got)
+		t.Errorf("%q", got)
 	}
-	g.learn("far.test", now)
-	g.add(to("1/1", "s", "far.test", "abc"), now.Add(remembered+1))
-	if got := r.take(); got != "a b c" {
-		t.Errorf("known long ago: %q", got)
+}
+
+func TestToAnUnknownHostDeliveriesOfAMessageGoOneByOneUntilItIsKnown(t *testing.T) {
+	var r runs
+	g := newGatherer(50, r.run)
+	now := time.Now()
+	g.add(to("1/1", "s", "far.test", "abcdefg"), now)
+	g.add(to("1/2", "s", "far.test", "x"), now)
+	for i, want := range []string{"x", "a", "b", "c"} {
+		if got := r.take(); got != want {
+			t.Errorf("after %d: %q", i, got)
+		}
+		now = now.Add(max(0, g.flush(now)))
+		g.flush(now)
+	}
+	r.take()
+	g.learn(lesson{"far.test", true}, now)
+	g.flush(now)
+	if got := r.take(); got != "efg" {
+		t.Errorf("when it is known: %q", got)
+	}
+	g.add(to("1/1", "s", "far.test", "hi"), now.Add(remembered+time.Second))
+	if g.flush(now.Add(remembered + time.Second + window)); r.take() != "h" {
+		t.Error("what was known long ago still counts")
+	}
+}
+
+func TestNoDeliveryWaitsLongForAHostToBecomeKnown(t *testing.T) {
+	for name, lessons := range map[string][]lesson{"silence": nil, "plain": {{"far.test", false}}} {
+		var r runs
+		g := newGatherer(50, r.run)
+		begin := time.Now()
+		now := begin
+		var locals string
+		for range 1000 {
+			locals += "a"
+		}
+		g.add(to("1/1", "s", "far.test", locals), now)
+		for _, l := range lessons {
+			g.learn(l, now)
+		}
+		for wait := g.flush(now); wait < time.Minute; wait = g.flush(now) {
+			now = now.Add(wait)
+		}
+		if len(r.list) != 1000 || now.Sub(begin) > probation+2*pace {
+			t.Errorf("%s: %d runs after %v", name, len(r.list), now.Sub(begin))
+		}
+		for _, run := range r.list {
+			if run != "a" {
+				t.Fatalf("%s: a run of %q", name, run)
+			}
+		}
 	}
 }
 
@@ -107,7 +156,7 @@ func TestCombiningCanBeTurnedOff(t *testing.T) {
 		var r runs
 		g := newGatherer(limit, r.run)
 		now := time.Now()
-		g.learn("far.test", now)
+		g.learn(lesson{"far.test", true}, now)
 		g.add(to("1/1", "s", "far.test", "abc"), now)
 		if got := r.take(); got != "a b c" {
 			t.Errorf("%d: %q", limit, got)
@@ -115,25 +164,28 @@ func TestCombiningCanBeTurnedOff(t *testing.T) {
 	}
 }
 
-func TestAFullGroupGoesWithoutWaitingAndTheNextOneIsNotLate(t *testing.T) {
+func TestAFullGroupGoesWithoutWaiting(t *testing.T) {
 	var r runs
 	g := newGatherer(3, r.run)
 	now := time.Now()
-	g.learn("far.test", now)
-	g.add(to("1/1", "s", "far.test", "abcdefgh"), now)
-	if got := r.take(); got != "abc def" {
-		t.Errorf("%q", got)
+	g.learn(lesson{"far.test", true}, now)
+	g.add(to("1/1", "s", "far.test", "ab"), now)
+	g.flush(now)
+	if got := r.take(); got != "" {
+		t.Errorf("not full: %q", got)
 	}
-	g.flush(now.Add(window))
-	if got := r.take(); got != "gh" {
-		t.Errorf("%q", got)
+	g.add(to("1/1", "s", "far.test", "cdefgh"), now)
+	g.flush(now)
+	if got := r.take(); got != "abc def gh" {
+		t.Errorf("full: %q", got)
 	}
 	long := to("1/2", "s", "far.test", "ijkl")
 	for _, d := range long {
-		d.Recipient = strings.Repeat("x", maxAddresses/2) + "@far.test"
+		d.Recipient = strings.Repeat("x", maxAddresses/2) + "x@far.test"
 	}
 	g.add(long, now)
-	if got := r.take(); got != "ij kl" {
+	g.flush(now)
+	if got := r.take(); got != "i j k l" {
 		t.Errorf("long addresses: %q", got)
 	}
 }
@@ -144,10 +196,10 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	now := time.Now()
 	for i := range 5 * maxHosts {
 		host := "h" + strings.Repeat("x", i%50) + string(rune('a'+i%26)) + time.Duration(i).String()
-		g.learn(host, now)
+		g.learn(lesson{host, true}, now)
 		g.add(to("1/1", "s", host, "a"), now)
 	}
-	if len(g.pipes) > maxHosts || len(g.seen) > maxKeys {
-		t.Errorf("%d hosts, %d keys", len(g.pipes), len(g.seen))
+	if len(g.hosts) > maxHosts || len(g.seen) > maxKeys {
+		t.Errorf("%d hosts, %d keys", len(g.hosts), len(g.seen))
 	}
 }

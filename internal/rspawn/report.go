@@ -5,7 +5,6 @@ import (
 
 	"qmail/internal/exit"
 	"qmail/internal/report"
-	"qmail/internal/sendproto"
 	"qmail/internal/spawn"
 )
 
@@ -42,7 +41,7 @@ func read(o spawn.Outcome, recipients int) []ending {
 	if !isMessage(text) || !whole && !o.Cut {
 		return list
 	}
-	message := ending{report.Kind(text[0]), cut(text[1:])}
+	message := ending{report.Kind(text[0]), text[1:]}
 	for i := range list {
 		switch {
 		case i < len(parts):
@@ -83,7 +82,7 @@ func join(part []byte, message ending) ending {
 	if rank(message.kind) <= rank(kind) {
 		text = append(text, message.text...)
 	}
-	return ending{kind, cut(text)}
+	return ending{kind, text}
 }
 
 // rank orders the kinds from bad to good.
@@ -104,9 +103,6 @@ func isRecipient(part []byte) bool {
 func isMessage(part []byte) bool {
 	return len(part) > 0 && (part[0] == 'K' || part[0] == 'Z' || part[0] == 'D')
 }
-
-// cut bounds a text to what qmail-send keeps.
-func cut(text []byte) []byte { return text[:min(len(text), sendproto.MaxReply)] }
 
 func repeat(e ending, n int) []ending {
 	list := make([]ending, n)

@@ -21,23 +21,24 @@ type Deliverer struct {
 // New returns a Deliverer that gives qmail-remote at most combine recipients at a time.
 func New(runner spawn.Runner, combine int) *Deliverer {
 	r := &Deliverer{runner, make(chan []*spawn.Delivery)}
-	pipelining := make(chan string)
+	lessons := make(chan lesson)
 	g := newGatherer(combine, func(group []*spawn.Delivery) {
 		go func() {
-			if r.run(group) {
-				pipelining <- hostOf(group[0])
+			if pipelines, known := r.run(group); known {
+				lessons <- lesson{hostOf(group[0]), pipelines}
 			}
 		}()
 	})
-	go g.serve(r.deliveries, pipelining)
+	go g.serve(r.deliveries, lessons)
 	return r
 }
 
 // Start begins some deliveries.
 func (r *Deliverer) Start(list []*spawn.Delivery) { r.deliveries <- list }
 
-// run delivers one message to recipients at one host and reports whether that offered PIPELINING.
-func (r *Deliverer) run(group []*spawn.Delivery) (pipelines bool) {
+// run delivers one message to recipients at one host and reports whether that offered PIPELINING. Only
+// a worker tells.
+func (r *Deliverer) run(group []*spawn.Delivery) (pipelines, known bool) {
 	first := group[0]
 	args := []string{first.Host, first.Sender}
 	for _, d := range group {
@@ -52,12 +53,12 @@ func (r *Deliverer) run(group []*spawn.Delivery) (pipelines bool) {
 		for _, d := range group {
 			d.Reply(t.Kind, spawn.Text(t))
 		}
-		return false
+		return false, false
 	}
 	for i, e := range read(o, len(group)) {
 		group[i].Reply(e.kind, e.text)
 	}
-	return string(o.Note) == "pipelining"
+	return string(o.Note) == "pipelining", o.Worker
 }
 
 func hostOf(d *spawn.Delivery) string { return ascii.LowerString(d.Host) }

@@ -84,14 +84,22 @@ func (d *daemon) scanned(found []queue.Found) {
 	for _, f := range found {
 		for _, c := range queue.Channels() {
 			if f.Has[c] {
-				at := min(f.Next[c].Unix(), d.sec+farthest)
-				d.ch[c].retry.add(due{at, f.ID})
+				d.scannedPart(c, f.ID, f.Next[c].Unix())
 			}
 		}
 		if !f.Has[0] && !f.Has[1] {
 			d.finish(f.ID)
 		}
 	}
+}
+
+// scannedPart takes over one channel of a message.
+func (d *daemon) scannedPart(c queue.Channel, id queue.ID, at int64) {
+	if at == holdTime {
+		d.held[c][id] = struct{}{}
+		return
+	}
+	d.ch[c].retry.add(due{min(at, d.sec+farthest), id})
 }
 
 // clock notices when somebody sets the clock.

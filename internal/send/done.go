@@ -17,10 +17,10 @@ import (
 type bounces struct {
 	last    int              // number of the latest
 	going   map[int]struct{} // those whose message has not ended
-	waiting []held
+	waiting []kept
 }
 
-type held struct {
+type kept struct {
 	f     fresh
 	table *route.Table
 	until int // every bounce up to this number
@@ -31,7 +31,7 @@ func (b *bounces) hold(f fresh, table *route.Table) bool {
 	if len(b.going) == 0 || f.info.Sender != "" && f.info.Sender != "#@[]" {
 		return false
 	}
-	b.waiting = append(b.waiting, held{f, table, b.last})
+	b.waiting = append(b.waiting, kept{f, table, b.last})
 	return true
 }
 
@@ -53,7 +53,7 @@ func (d *daemon) bounceEnded(n int) {
 		oldest = min(oldest, x)
 	}
 	keep := b.waiting[:0]
-	var now []held
+	var now []kept
 	for _, h := range b.waiting {
 		if h.until < oldest {
 			now = append(now, h)
@@ -108,11 +108,11 @@ type ending struct {
 func (d *daemon) finish(id queue.ID) {
 	q, in, names, now := d.Queue, d.Injector, d.Controls.names, d.Now
 	n := d.bounces.began()
-	d.tasks.start(func() func() {
+	d.endings.start(func() func() {
 		e := end(q, id, names, func(b bounce.Bounce, text, mess io.Reader) (int, error) {
 			return in.Inject(b.Sender, b.Recipient, func(w io.Writer) error { return b.Write(w, now(), text, mess) })
 		})
-		return func() { d.finished1(id, n, e) }
+		return func() { d.settleEnd(id, n, e) }
 	})
 }
 
@@ -152,8 +152,8 @@ func end(q *queue.Queue, id queue.ID, names bounce.Names, inject func(b bounce.B
 	return e
 }
 
-// finished1 logs how the end went, and has qmail-clean do the rest of it.
-func (d *daemon) finished1(id queue.ID, n int, e ending) {
+// settleEnd logs how the end went, and has qmail-clean do the rest of it.
+func (d *daemon) settleEnd(id queue.ID, n int, e ending) {
 	if e.triple {
 		d.log = qlog.TripleBounce(d.log, queue.Bounce(id))
 	}

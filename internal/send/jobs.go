@@ -24,6 +24,7 @@ type message struct {
 	failures []failure  // whom they are about
 	letters  [2][]int64 // positions of recipients that are done and not marked yet
 	busy     bool       // a task about it is under way
+	wish     *wish      // what a queue tool wants of it
 	writing  bool       // it is to get, or getting, its info, local and remote files
 	remove   bool       // a queue tool wants it gone
 }
@@ -101,7 +102,7 @@ func (d *daemon) open(c queue.Channel, id queue.ID, first bool) {
 	}
 	*opening++
 	m := d.message(id)
-	j := &job{m: m, first: first}
+	j := &job{m: m, first: first, reading: true}
 	m.jobs[c] = j
 	q := d.Queue
 	d.tasks.start(func() func() {
@@ -116,7 +117,7 @@ func (d *daemon) open(c queue.Channel, id queue.ID, first bool) {
 				d.warning("trouble opening " + c.File(id) + "; will try again later")
 				m.jobs[c] = nil
 				d.ch[c].retry.add(due{d.sec + sleepFailure, id})
-				d.forget(m)
+				d.progress(m)
 				return
 			}
 			m.sender, m.birth = info.Sender, info.Birth.Unix()
@@ -180,6 +181,12 @@ func (d *daemon) read(c queue.Channel, j *job, p piece, err error) {
 		j.next, j.from, j.eof = append(j.next, p.rcpts...), p.from, p.eof
 		j.left += len(p.rcpts)
 	}
+	if j.m.wish != nil {
+		j.next = nil
+		d.ch[c].unline(j)
+		d.progress(j.m)
+		return
+	}
 	d.passed(c, j)
 }
 
@@ -191,7 +198,7 @@ func (d *daemon) passed(c queue.Channel, j *job) {
 	if j.eof {
 		d.ch[c].unline(j)
 	}
-	if j.over() {
+	if j.over() || j.m.wish != nil {
 		d.progress(j.m)
 	}
 }
@@ -210,6 +217,8 @@ func (d *daemon) progress(m *message) {
 		d.progressDirect(m)
 	case len(m.bounce) > 0:
 		d.appendBounce(m)
+	case m.wish != nil:
+		d.progressWish(m)
 	default:
 		for i, j := range m.jobs {
 			if d.progressPass(m, queue.Channel(i), j) {

@@ -27,7 +27,7 @@ var errSpawn = errors.New("hath the daemon spawn no fire?")
 
 func newDaemon(cfg Config) (*daemon, error) {
 	d := &daemon{
-		Config: cfg, tasks: newTasks(), active: map[queue.ID]*message{},
+		Config: cfg, tasks: newTasks(maxTasks), endings: newTasks(maxEndings), active: map[queue.ID]*message{},
 	}
 	for _, c := range queue.Channels() {
 		d.held[c] = map[queue.ID]struct{}{}
@@ -94,7 +94,9 @@ func (d *daemon) wait(timer <-chan time.Time) {
 	local, remote := &d.ch[queue.Local], &d.ch[queue.Remote]
 	select {
 	case fn := <-d.tasks.settled:
-		d.settle(fn)
+		d.settle(&d.tasks, fn)
+	case fn := <-d.endings.settled:
+		d.settle(&d.endings, fn)
 	case p, ok := <-local.replies:
 		d.reply(queue.Local, p, ok)
 	case p, ok := <-remote.replies:
@@ -127,7 +129,9 @@ func (d *daemon) wait(timer <-chan time.Time) {
 func (d *daemon) poll() bool {
 	select {
 	case fn := <-d.tasks.settled:
-		d.settle(fn)
+		d.settle(&d.tasks, fn)
+	case fn := <-d.endings.settled:
+		d.settle(&d.endings, fn)
 	case p, ok := <-d.ch[queue.Local].replies:
 		d.reply(queue.Local, p, ok)
 	case p, ok := <-d.ch[queue.Remote].replies:
@@ -140,8 +144,8 @@ func (d *daemon) poll() bool {
 	return true
 }
 
-func (d *daemon) settle(fn func()) {
-	d.tasks.ended()
+func (d *daemon) settle(t *tasks, fn func()) {
+	t.ended()
 	if fn != nil {
 		fn()
 	}
@@ -182,7 +186,7 @@ func (d *daemon) finished() bool {
 			return false
 		}
 	}
-	return d.tasks.idle() && len(d.todo.writes) == 0 && (d.clean.lost || len(d.clean.asked) == 0)
+	return d.tasks.idle() && d.endings.idle() && len(d.todo.writes) == 0 && (d.clean.lost || len(d.clean.asked) == 0)
 }
 
 // saveTimes leaves the next attempts where the next qmail-send finds them: as the times of the files. A pass that was cut short goes

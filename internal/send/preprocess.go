@@ -94,7 +94,8 @@ func (d *daemon) catchUp(m *message) {
 // converted goes on with a message that has its files now.
 func (d *daemon) converted(m *message, has [2]bool, done func(int) bool) {
 	x := m.direct
-	m.direct, m.writing = nil, false
+	d.undirect(m)
+	m.writing = false
 	for _, c := range queue.Channels() {
 		j := m.jobs[c]
 		if j == nil {

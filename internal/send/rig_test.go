@@ -22,7 +22,7 @@ import (
 
 // A site is a queue in a temporary folder with everything around a qmail-send but the real programs.
 type site struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	control string
 	fs      queue.FS // nil: the real one
@@ -41,7 +41,7 @@ type site struct {
 	cleanBad bool // qmail-clean answers !
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	s := &site{t: t, dir: t.TempDir(), control: t.TempDir(), got: map[string]int{}, limit: 20, now: time.Now}
 	for _, d := range []string{"pid", "intd", "todo", "bounce", "lock"} {
 		os.MkdirAll(filepath.Join(s.dir, d), 0o700)

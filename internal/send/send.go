@@ -55,7 +55,8 @@ type daemon struct {
 	Config
 	log     []byte // lines not yet written
 	sec     int64  // the time, in seconds, at the beginning of this turn
-	tasks   tasks
+	tasks   tasks  // those that touch the disk
+	endings tasks  // of those, the ones that end messages
 	ch      [2]channel
 	clean   cleaner
 	todo    todo

@@ -31,7 +31,8 @@ type todo struct {
 	looking bool
 	known   map[queue.ID]struct{} // entries that have been read and not yet removed
 	odd     map[string]struct{}   // entries that are of no use, each named once in the log
-	directs []*message            // delivered straight from todo, the oldest first
+	direct  int                   // messages that are delivered straight from todo
+	directs []*message            // those, the oldest first, and some that are so no more
 	writes  []*message            // to get info, local and remote
 	writing bool
 }
@@ -42,12 +43,13 @@ func (t *todo) begin() {
 
 // A direct is what is held of a message whose only record is in todo.
 type direct struct {
-	table *route.Table // by which it was routed, so that a reread in between changes nothing
-	rcpts [2][]recipient
-	done  []bool // by number: delivered
-	count int
-	late  []late // delivered while the files were being written
-	since int64
+	table   *route.Table // by which it was routed, so that a reread in between changes nothing
+	rcpts   [2][]recipient
+	done    []bool // by number: delivered
+	count   int
+	late    []late // delivered while the files were being written
+	since   int64
+	counted bool // among those that are delivered straight from todo
 }
 
 type late struct {
@@ -69,7 +71,7 @@ type fresh struct {
 // next returns when todo is to be looked at, or a message there has taken too long.
 func (t *todo) next(now int64) int64 {
 	at := t.at
-	if len(t.directs) > 0 {
+	if len(t.directs) > 0 && t.directs[0].direct != nil {
 		at = min(at, t.directs[0].direct.since+directTime+1)
 	}
 	return at
@@ -226,10 +228,12 @@ func (d *daemon) announce(f fresh, table *route.Table) {
 	m := d.message(id)
 	m.sender, m.birth = f.info.Sender, d.sec
 	m.direct = &direct{table: table, rcpts: f.rcpts, done: make([]bool, f.count), count: f.count, since: d.sec}
-	if f.many || len(d.todo.directs) >= maxDirect || !d.canStart(f) {
+	if f.many || d.todo.direct >= maxDirect || !d.canStart(f) {
 		d.write(m)
 		return
 	}
+	d.todo.direct++
+	m.direct.counted = true
 	d.todo.directs = append(d.todo.directs, m)
 	for _, c := range queue.Channels() {
 		if len(f.rcpts[c]) == 0 {
@@ -265,10 +269,19 @@ func (d *daemon) progressDirect(m *message) {
 			return
 		}
 	}
-	m.direct, m.jobs = nil, [2]*job{}
+	d.undirect(m)
+	m.jobs = [2]*job{}
 	d.forget(m)
 	d.untodo(m.id, func() {})
 	d.foop(m.id)
+}
+
+// undirect takes note that a message is not in todo any more.
+func (d *daemon) undirect(m *message) {
+	if m.direct.counted {
+		d.todo.direct--
+	}
+	m.direct = nil
 }
 
 // untodo has the entry in todo removed, however often that takes.

@@ -111,7 +111,7 @@ func TestRecipientsAreRefusedBeforeMemoryIsFull(t *testing.T) {
 
 func TestAHugeMessageIsReadToItsEndAndRefused(t *testing.T) {
 	w := newWorld(t, map[string]string{"me": "m.test\n", "databytes": "10000\n"})
-	size := 1 << 30
+	size := 1 << 28
 	if testing.Short() {
 		size = 1 << 26
 	}

@@ -71,6 +71,11 @@ func play(args []string, message, out *os.File) exit.Code {
 		case "kill":
 			syscall.Kill(os.Getpid(), syscall.Signal(n))
 			time.Sleep(time.Minute)
+		case "say": // to the parent, unasked
+			syscall.Write(3, []byte(arg))
+		case "stop":
+			os.WriteFile(arg, []byte(strconv.Itoa(os.Getpid())), 0o600)
+			syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		case "panic":
 			panic(arg)
 		}

@@ -10,6 +10,7 @@ import (
 	"qmail/internal/exit"
 	"qmail/internal/priv"
 	"qmail/internal/report"
+	"qmail/internal/sys"
 	"qmail/internal/worker"
 	"qmail/internal/worker/pool"
 )
@@ -39,15 +40,16 @@ type Outcome struct {
 	Crashed bool      // by a signal, or as a worker in the middle of the job; Code means nothing then
 	Code    exit.Code // never exit.Crash, which is a crash
 	Output  []byte    // everything that was written, up to Keep bytes
-	Cut     bool      // there was more
-	Note    []byte    // a worker's note to its parent
+	Cut     bool      // there was more, or it could not be read
+	Worker  bool      // a worker did the job
+	Note    []byte    // its note to its parent
 }
 
 // Run runs a job and waits until it has ended and nobody has its output open any more: a program that
 // was left running in the background is waited for as well. An error, always a *report.Report, means that the
 // job was not begun.
 func (r *Runner) Run(j Job) (Outcome, error) {
-	out, in, err := os.Pipe()
+	out, in, err := sys.OutputPipe()
 	if err != nil {
 		return Outcome{}, report.Defer("4.3.0", "qmail-spawn unable to create pipe.")
 	}
@@ -88,7 +90,7 @@ func (r *Runner) hand(j Job, out *os.File) (wait func() Outcome) {
 	}
 	return func() Outcome {
 		a, err := w.Wait(j.Near)
-		return Outcome{Crashed: err != nil, Code: a.Code, Note: a.Text}
+		return Outcome{Crashed: err != nil, Code: a.Code, Worker: true, Note: a.Text}
 	}
 }
 
@@ -127,12 +129,12 @@ func (r *Runner) start(j Job, out *os.File) (wait func() Outcome, err error) {
 
 func unableToRun(name string) *report.Report { return report.Defer("", "Unable to run "+name+".") }
 
-// readAll reads to the end and keeps at most keep bytes.
+// readAll reads to the end and keeps at most keep bytes; cut means that these are not all.
 func readAll(f *os.File, keep int) (b []byte, cut bool) {
-	b, err := io.ReadAll(io.LimitReader(f, int64(keep)))
-	if err != nil {
-		return b, false
+	b, err := io.ReadAll(io.LimitReader(f, int64(keep)+1))
+	if err != nil || len(b) <= keep {
+		return b, err != nil
 	}
-	n, _ := io.Copy(io.Discard, f)
-	return b, n > 0
+	io.Copy(io.Discard, f)
+	return b[:keep], true
 }

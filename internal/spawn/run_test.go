@@ -3,6 +3,7 @@ package spawn
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -55,7 +56,7 @@ func warm(t testing.TB, r *Runner, j Job) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if string(o.Note) == "worker" {
+		if o.Worker && string(o.Note) == "worker" {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -143,6 +144,58 @@ func TestManyJobsAtOnceEachGetTheirOwnOutput(t *testing.T) {
 	}
 }
 
+func TestAWorkerThatLiesHarmsOnlyItsOwnJob(t *testing.T) {
+	dir := bin(t)
+	r := Runner{Bin: dir, Env: []string{quick}, Pool: pool.NewIn(dir, 4)}
+	defer r.Pool.Close()
+	job := func(args ...string) Job {
+		return Job{Name: program, Arg0: program, Args: args, Message: input(t, "m"), Keep: 100}
+	}
+	for _, lie := range []string{"x", "\x00\x02", strings.Repeat("x", 5000), "qmail-worker\n"} {
+		warm(t, &r, job())
+		if o, err := r.Run(job("say", lie, "print", "text")); err != nil || !o.Crashed {
+			t.Errorf("%.20q: %+v %v", lie, o, err)
+		}
+		for range 3 {
+			if o, err := r.Run(job("print", "fine")); err != nil || o.Crashed || string(o.Output) != "fine" {
+				t.Errorf("after %.20q: %+v %v", lie, o, err)
+			}
+		}
+	}
+}
+
+func TestAStoppedWorkerHoldsOnlyItsOwnJob(t *testing.T) {
+	dir := bin(t)
+	r := Runner{Bin: dir, Env: []string{quick}, Pool: pool.NewIn(dir, 4)}
+	defer r.Pool.Close()
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	job := func(args ...string) Job {
+		return Job{Name: program, Arg0: program, Args: args, Message: input(t, "m"), Keep: 100}
+	}
+	warm(t, &r, job())
+	stopped := make(chan Outcome)
+	stop := job("stop", pidFile)
+	go func() {
+		o, _ := r.Run(stop)
+		stopped <- o
+	}()
+	pid := 0
+	for pid == 0 {
+		b, _ := os.ReadFile(pidFile)
+		pid, _ = strconv.Atoi(string(b))
+		time.Sleep(time.Millisecond)
+	}
+	for range 5 {
+		if o, err := r.Run(job("print", "fine")); err != nil || o.Crashed || string(o.Output) != "fine" {
+			t.Errorf("%+v %v", o, err)
+		}
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+	if o := <-stopped; !o.Crashed {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestAProgramOfAnotherMakeIsRunOncePerJob(t *testing.T) {
 	dir := t.TempDir()
 	script := "#!/bin/sh\n[ $# -gt 0 ] || exit 0\nread line\necho \"$1 $line\"\necho error >&2\n"
@@ -153,7 +206,7 @@ func TestAProgramOfAnotherMakeIsRunOncePerJob(t *testing.T) {
 	defer r.Pool.Close()
 	for range 30 {
 		o, err := r.Run(Job{Name: "wrapper", Arg0: "wrapper", Args: []string{"arg"}, Message: input(t, "line\n"), Keep: 100})
-		if err != nil || string(o.Output) != "arg line\nerror\n" || o.Note != nil {
+		if err != nil || string(o.Output) != "arg line\nerror\n" || o.Worker {
 			t.Fatalf("%+v %q %v", o, o.Output, err)
 		}
 	}

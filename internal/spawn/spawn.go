@@ -21,9 +21,10 @@ type Delivery struct {
 }
 
 // Reply says how the delivery ended, once, and from any goroutine. Text is what the log and the
-// bounce show, complete with its newline.
+// bounce show, complete with its newline; what is more than qmail-send keeps is cut off.
 func (d *Delivery) Reply(kind report.Kind, text []byte) {
 	d.Message.Close()
+	text = text[:min(len(text), sendproto.MaxReply)]
 	d.replies <- sendproto.Reply{Delnum: d.Delnum, Kind: kind, Text: text}
 }
 

@@ -133,13 +133,13 @@ func (c *Client) start(text, rcpt *os.File) (job, error) {
 			return kept{w}, nil
 		}
 	}
-	p, err := priv.Start(priv.Child{
+	pid, err := priv.Fork(priv.Child{
 		Path: c.path, Args: []string{"qmail-queue"}, Env: c.env, Files: []*os.File{text, rcpt, c.stderr},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return process{p}, nil
+	return process(pid), nil
 }
 
 type kept struct{ w *pool.Worker }
@@ -154,21 +154,22 @@ func (k kept) wait() (exit.Code, error) {
 	return a.Code, nil
 }
 
-type process struct{ p *os.Process }
+// process is a qmail-queue started the classic way, by its process id.
+type process int
 
-func (p process) pid() int { return p.p.Pid }
+func (p process) pid() int { return int(p) }
 
 var errCrashed = errors.New("qmail-queue crashed")
 
 func (p process) wait() (exit.Code, error) {
-	st, err := p.p.Wait()
+	st, err := priv.Wait(int(p))
 	if err != nil {
 		return 0, err
 	}
 	if !st.Exited() {
 		return 0, errCrashed
 	}
-	return exit.Code(st.ExitCode()), nil
+	return exit.Code(st.ExitStatus()), nil
 }
 
 // Write adds bytes to the message.

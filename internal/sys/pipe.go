@@ -1,6 +1,10 @@
 package sys
 
-import "os"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // Pipe makes a pipe whose reads and writes block. It costs a third of the system calls of os.Pipe, whose ends the runtime
 // polls.
@@ -8,6 +12,21 @@ func Pipe() (r, w *os.File, err error) {
 	var p [2]int
 	if err := pipe(p[:]); err != nil {
 		return nil, nil, os.NewSyscallError("pipe", err)
+	}
+	return os.NewFile(uintptr(p[0]), "pipe"), os.NewFile(uintptr(p[1]), "pipe"), nil
+}
+
+// OutputPipe makes a pipe for the output of a child: the runtime polls its reading end, its writing end blocks, as
+// a child expects, and costs no more than a pipe.
+func OutputPipe() (r, w *os.File, err error) {
+	var p [2]int
+	if err := pipe(p[:]); err != nil {
+		return nil, nil, os.NewSyscallError("pipe", err)
+	}
+	if _, err := unix.FcntlInt(uintptr(p[0]), unix.F_SETFL, unix.O_NONBLOCK); err != nil {
+		unix.Close(p[0])
+		unix.Close(p[1])
+		return nil, nil, os.NewSyscallError("fcntl", err)
 	}
 	return os.NewFile(uintptr(p[0]), "pipe"), os.NewFile(uintptr(p[1]), "pipe"), nil
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -67,15 +69,24 @@ func sockaddr(ap netip.AddrPort) (family int, sa unix.Sockaddr) {
 	if ip.Is4() {
 		return unix.AF_INET, &unix.SockaddrInet4{Port: int(ap.Port()), Addr: ip.As4()}
 	}
-	zone, _ := strconv.Atoi(ip.Zone())
-	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(ap.Port()), Addr: ip.As16(), ZoneId: uint32(zone)}
+	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(ap.Port()), Addr: ip.As16(), ZoneId: zoneID(ip.Zone())}
+}
+
+// zoneID returns the number of an interface, which the zone of an address names or is.
+func zoneID(zone string) uint32 {
+	if n, err := strconv.ParseUint(zone, 10, 32); err == nil || zone == "" {
+		return uint32(n)
+	}
+	b, _ := os.ReadFile("/sys/class/net/" + filepath.Base(zone) + "/ifindex")
+	n, _ := strconv.ParseUint(strings.TrimRight(string(b), "\n"), 10, 32)
+	return uint32(n)
 }
 
 // Connect makes a TCP connection from the address local, unless that is the zero value, and waits at most d: os.ErrDeadlineExceeded is
 // for a host that does not answer. Reads and writes of the File can have deadlines.
 func Connect(local netip.Addr, remote netip.AddrPort, d time.Duration) (*os.File, error) {
 	family, to := sockaddr(remote)
-	fd, err := socket(family)
+	fd, err := socket(family, unix.SOCK_STREAM)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
@@ -174,4 +185,19 @@ func (l *Listener) Accept() (*os.File, netip.AddrPort, error) {
 // Passing reports whether an error of Accept is the connection's, which went away before it was accepted.
 func Passing(err error) bool {
 	return errors.Is(err, unix.ECONNABORTED) || errors.Is(err, unix.EPROTO) || errors.Is(err, unix.EPERM)
+}
+
+// ConnectUDP makes a UDP socket that speaks to one address and hears from no other. Reads and writes of the File can have
+// deadlines.
+func ConnectUDP(remote netip.AddrPort) (*os.File, error) {
+	family, to := sockaddr(remote)
+	fd, err := socket(family, unix.SOCK_DGRAM)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	if err := unix.Connect(fd, to); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("connect", err)
+	}
+	return os.NewFile(uintptr(fd), remote.String()), nil
 }

@@ -2,9 +2,9 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// socket makes a TCP socket that does not block.
-func socket(family int) (int, error) {
-	return unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+// socket makes an Internet socket that does not block.
+func socket(family, kind int) (int, error) {
+	return unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 }
 
 func accept(fd int) (int, unix.Sockaddr, error) { return unix.Accept4(fd, unix.SOCK_CLOEXEC) }

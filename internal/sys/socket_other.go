@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket makes a TCP socket that does not block.
-func socket(family int) (int, error) {
+// socket makes an Internet socket that does not block.
+func socket(family, kind int) (int, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+	fd, err := unix.Socket(family, kind, 0)
 	if err == nil {
 		unix.CloseOnExec(fd)
 		err = unix.SetNonblock(fd, true)

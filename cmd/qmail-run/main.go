@@ -1,0 +1,35 @@
+// Qmail-run has qmail-send try messages now: those that are named, or without arguments all.
+//
+//	uid   root or qmails, who may ask qmail-send
+//	fd 1  a line about each message
+//	args  [-s sender] [-r recipient] [id ...]; -s and -r may be repeated, and * in them stands for anything
+//	exec  nothing
+//	exit  0; 100 usage, or a message was not in the queue; 111 if qmail-send is not running or cannot do it now
+package main
+
+import (
+	"os"
+
+	"qmail/conf"
+	"qmail/internal/control"
+	"qmail/internal/exit"
+	"qmail/internal/proc"
+	"qmail/internal/queue"
+	"qmail/internal/queuetool"
+	"qmail/internal/route"
+	"qmail/internal/sendctl"
+	"qmail/internal/sys"
+)
+
+func main() {
+	proc.Begin()
+	if err := proc.Chdir(conf.Home(), "queue"); err != nil {
+		proc.Die(exit.Temp, "qmail-run: fatal: unable to chdir: "+sys.Reason(err))
+	}
+	site := queuetool.Site{Queue: queue.Open(".", nil), Dir: "."}
+	if table, err := route.Read(control.Default()); err == nil {
+		site.Route = table.Rewrite
+	}
+	tool := queuetool.Tool{Name: "qmail-run", Verb: sendctl.Run, Done: "is tried now", All: true}
+	proc.Exit(queuetool.Run(tool, os.Args[1:], site, proc.FD(1, "list")))
+}

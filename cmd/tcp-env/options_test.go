@@ -1,0 +1,57 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"qmail/internal/listener"
+	"qmail/internal/peer"
+)
+
+func TestOptionsAreReadAsGetoptDoes(t *testing.T) {
+	type want struct {
+		ident      bool
+		timeout    time.Duration
+		limit, per int
+		program    string
+	}
+	std := want{true, 30 * time.Second, listener.DefaultLimit, listener.DefaultPerAddress, "p a"}
+	for line, w := range map[string]want{
+		"p a":               std,
+		"-r p a":            std,
+		"-R p a":            {false, std.timeout, std.limit, std.per, "p a"},
+		"-Rr p a":           std,
+		"-t5 p a":           {true, 5 * time.Second, std.limit, std.per, "p a"},
+		"-t 5 -R p -r":      {false, 5 * time.Second, std.limit, std.per, "p -r"},
+		"-Rt5 p":            {false, 5 * time.Second, std.limit, std.per, "p"},
+		"-c20 -a 3 -- -p":   {true, std.timeout, 20, 3, "-p"},
+		"-c99999999999 p a": {true, std.timeout, listener.MaxLimit, std.per, "p a"},
+		"- a":               {true, std.timeout, std.limit, std.per, "- a"},
+	} {
+		o, ok := parse(strings.Fields(line))
+		got := want{o.peer.Ident, o.peer.Timeout, o.limit, o.perAddress, strings.Join(o.program, " ")}
+		if !ok || got != w {
+			t.Errorf("%q: %+v, %v; want %+v", line, got, ok, w)
+		}
+		again, ok := peer.ParseArgs(o.peer.Args())
+		if !ok || again.Ident != o.peer.Ident || o.peer.Ident && again != o.peer {
+			t.Errorf("%q: %+v became %+v", line, o.peer, again)
+		}
+	}
+	for _, line := range []string{"", "-r", "-z p", "-t", "-tx p", "-t -5 p", "-c0 p", "-a 0 p", "--"} {
+		if o, ok := parse(strings.Fields(line)); ok {
+			t.Errorf("%q: %+v", line, o)
+		}
+	}
+}
+
+func TestSystemdSocketsAreForThisProcessOnly(t *testing.T) {
+	env := []string{"A=1", "LISTEN_PID=" + strconv.Itoa(os.Getpid()+1), "LISTEN_FDS=1", "LISTEN_FDNAMES=x"}
+	if fds, rest := sockets(env); len(fds) > 0 || !slices.Equal(rest, []string{"A=1"}) {
+		t.Errorf("%v, %q", fds, rest)
+	}
+}

@@ -1,0 +1,20 @@
+package proc
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+// BeginThin is Begin for a program that is started for every message and has nothing to say while all goes well. It does not
+// catch SIGPIPE, which takes a thread of its own: a broken pipe on any descriptor but 1 and 2 is an error without that. Before
+// such a program writes to those it calls Begin, or uses Stderr.
+func BeginThin() { debug.SetTraceback("crash") }
+
+// Stderr is descriptor 2 of a program that called BeginThin.
+type Stderr struct{}
+
+// Write writes to descriptor 2; a broken pipe there is an error.
+func (Stderr) Write(b []byte) (int, error) {
+	Begin()
+	return os.Stderr.Write(b)
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package sys
+
+func closeRange(int) bool { return false }
