@@ -3,10 +3,7 @@ package control
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"qmail/conf"
@@ -24,22 +21,11 @@ func Default() Dir { return Dir(filepath.Join(conf.Home(), "control")) }
 
 // Raw returns the bytes of a control file. Absence is not an error: ok is false.
 func (d Dir) Raw(name string) (b []byte, ok bool, err error) {
-	f, err := os.Open(filepath.Join(string(d), name))
+	b, err = readFile(filepath.Join(string(d), name), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
-	if err != nil {
-		return nil, false, err
-	}
-	defer f.Close()
-	b, err = io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, false, err
-	}
-	if len(b) > maxFile {
-		return nil, false, fmt.Errorf("%s: more than %d bytes", f.Name(), maxFile)
-	}
-	return b, true, nil
+	return b, err == nil, err
 }
 
 // Line returns the first line of a control file, without blanks at its end.

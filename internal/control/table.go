@@ -91,5 +91,10 @@ func Files() []File {
 			"How many seconds qmail-smtpd waits for each piece of data from a client.", false},
 		{"virtualdomains", Entries, "No virtual domains.", "Virtual domain: ", "", send,
 			"Lines user@domain:prepend, domain:prepend or .domain:prepend: recipients there become prepend-recipient, a local address.", false},
+
+		{"concurrencyperhost", Number, "0", "Deliveries to one remote host at once: ", ".", send,
+			"How many remote deliveries to one host may run at once; 0 is no limit.", true},
+		{"remotecombine", Number, "50", "Recipients in one SMTP transaction: ", ".", []string{"qmail-rspawn"},
+			"How many recipients of a message on one host may share an SMTP transaction; 1 gives each its own.", true},
 	}
 }

@@ -303,11 +303,14 @@ func sound(m *model, name string) error {
 			return fmt.Errorf("%s: the message is not whole, or another's: %q, %q", name, m.names[name].now(), mess.now())
 		}
 	case "local", "remote", "bounce":
-		if m.names[Info(id)] == nil && m.names[Todo(id)] == nil {
-			return fmt.Errorf("%s has neither info nor todo", name)
+		if m.names[Info(id)] == nil {
+			return fmt.Errorf("%s has no info", name)
 		}
 	case "info":
-		if m.names[Todo(id)] == nil && !whole(m.names[name].now(), mess.now()) {
+		if m.names[Todo(id)] != nil {
+			return fmt.Errorf("%s is beside todo", name)
+		}
+		if !whole(m.names[name].now(), mess.now()) {
 			return fmt.Errorf("%s: the message is not whole, or another's: %q, %q", name, m.names[name].now(), mess.now())
 		}
 	}

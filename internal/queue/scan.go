@@ -32,9 +32,9 @@ type Recovery struct {
 }
 
 // Recover is the first scan, which a qmail-send runs before it does anything else. It trusts nothing: a crash may have brought
-// back any name that was removed and not synced. What belongs to a message whose mess is gone is removed; so are recipients and
-// bounces without info and todo, which only a finished message leaves. Foreign entries are named to Odd, once,
-// and stay where they are. An error means that a folder could not be read: the scan is not complete.
+// back any name that was removed and not synced. What belongs to a message whose mess is gone is removed; so is what todo
+// supersedes, and so are recipients and bounces without info, which only a finished message leaves. Foreign entries are named
+// to Odd, once, and stay where they are. New mail may come in and be delivered meanwhile, but nobody calls Prepare. An error means that a folder could not be read: the scan is not complete.
 func (q *Queue) Recover(r Recovery) error {
 	odd := r.Odd
 	if odd == nil {
@@ -64,35 +64,62 @@ func (q *Queue) Recover(r Recovery) error {
 	return err
 }
 
-// recoverTodo asks for the removal of a todo entry whose mess is gone.
+// recoverTodo asks for the removal of a todo entry whose mess is gone. Mail may be coming in meanwhile: a message in the making has its mess
+// first, one that ends loses it last, so only an entry that is there while mess is not is nobody's. Nobody takes its
+// number before it is removed.
 func (q *Queue) recoverTodo(r Recovery, id ID) error {
-	there, err := q.there(Mess(id))
-	if err == nil && !there && r.Ask != nil {
+	for i, name := range [...]string{Mess(id), Todo(id), Mess(id)} {
+		there, err := q.there(name)
+		if err != nil || there != (i == 1) {
+			return err
+		}
+	}
+	if r.Ask != nil {
 		r.Ask(ChoreTodo, id)
+	}
+	return nil
+}
+
+// recoverInfo removes an info without mess, and what todo supersedes, and hands over the rest.
+func (q *Queue) recoverInfo(r Recovery, id ID) error {
+	mess, err := q.there(Mess(id))
+	if err != nil {
+		return err
+	}
+	todo, err := q.there(Todo(id))
+	if err != nil {
+		return err
+	}
+	if !mess || todo {
+		return q.DropLeftovers(id)
+	}
+	f, err := q.Look(id)
+	if isGone(err) {
+		return nil
+	}
+	if err == nil && r.Waiting != nil {
+		r.Waiting(f)
 	}
 	return err
 }
 
-// recoverInfo removes an info without mess, passes over one that todo supersedes, and hands over the rest.
-func (q *Queue) recoverInfo(r Recovery, id ID) error {
-	there, err := q.there(Mess(id))
-	if err != nil {
-		return err
-	}
-	if !there {
-		for _, name := range [...]string{Local.File(id), Remote.File(id), Bounce(id), Info(id)} {
-			if _, err := q.remove(name); err != nil {
-				return err
-			}
+// DropLeftovers removes info, local, remote and bounce of a message that is in todo: they are from a time before a crash. Until the first scan
+// is complete, a message is not delivered straight from todo before they are gone, since nobody would remove them later
+// and the next message with this number would find them. After that scan there are none.
+func (q *Queue) DropLeftovers(id ID) error {
+	for _, name := range [...]string{Local.File(id), Remote.File(id), Bounce(id), Info(id)} {
+		if err := q.drop(name); err != nil {
+			return err
 		}
-		return nil
 	}
-	if there, err = q.there(Todo(id)); there || err != nil {
-		return err
-	}
-	f, err := q.Look(id)
-	if err == nil && r.Waiting != nil {
-		r.Waiting(f)
+	return nil
+}
+
+// drop removes a name that may not come back.
+func (q *Queue) drop(name string) error {
+	there, err := q.remove(name)
+	if err == nil && there && !q.follow {
+		err = q.fs.SyncFolder(folderOf(name))
 	}
 	return err
 }
@@ -116,21 +143,20 @@ func (q *Queue) Look(id ID) (Found, error) {
 	return f, err
 }
 
-// recoverPart removes a file of local, remote or bounce whose message has no mess, or neither info nor todo.
+// recoverPart removes a file of local, remote or bounce, unless its message is in S5.
 func (q *Queue) recoverPart(name string, id ID) error {
-	mess, err := q.there(Mess(id))
-	if err != nil {
-		return err
-	}
-	if mess {
-		for _, n := range [...]string{Info(id), Todo(id)} {
-			if there, err := q.there(n); there || err != nil {
-				return err
-			}
+	keep := true
+	for i, n := range [...]string{Mess(id), Info(id), Todo(id)} {
+		there, err := q.there(n)
+		if err != nil {
+			return err
 		}
+		keep = keep && there == (i < 2)
 	}
-	_, err = q.remove(name)
-	return err
+	if keep {
+		return nil
+	}
+	return q.drop(name)
 }
 
 // EachTodo calls fn for each message in todo, in no order, until it returns false. Foreign entries go to odd.

@@ -64,8 +64,12 @@ func orMe(dir control.Dir, name, otherwise string) (string, error) {
 	return otherwise, nil
 }
 
-// Rewrite returns the recipient in the form in which it is delivered, and by which channel.
+// Rewrite returns the recipient in the form in which it is delivered, and by which channel. An empty recipient is the
+// postmaster: whoever sent such a message gets to know.
 func (t *Table) Rewrite(recipient string) (string, queue.Channel) {
+	if recipient == "" {
+		recipient = "postmaster"
+	}
 	at := strings.LastIndexByte(recipient, '@')
 	if at < 0 {
 		at = len(recipient)

@@ -57,7 +57,7 @@ func TestEachRecipientGoesTheWayThatTheControlFilesSay(t *testing.T) {
 		{"x@long.x.test", "lx-x@long.x.test", queue.Local},
 		{"x@other.x.test", "sx-x@other.x.test", queue.Local},
 		{"x@example", "x@example", queue.Remote},
-		{"", "all-@env.test", queue.Local},
+		{"", "all-postmaster@env.test", queue.Local},
 	} {
 		if out, ch := tab.Rewrite(c.in); out != c.out || ch != c.ch {
 			t.Errorf("%q: got %q by %v, want %q by %v", c.in, out, ch, c.out, c.ch)

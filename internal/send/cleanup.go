@@ -44,6 +44,7 @@ type scan struct {
 	found   chan []queue.Found
 	asked   chan queue.ID
 	odd     chan string
+	asks    []Request // of the queue tools, meanwhile
 }
 
 // scanBatch is how many messages the scan hands over at once.
@@ -72,6 +73,10 @@ func (d *daemon) startScan() {
 		return func() {
 			d.scanned(batch)
 			d.scan.running = false
+			for _, r := range d.scan.asks {
+				d.request(r)
+			}
+			d.scan.asks = nil
 			if err != nil {
 				d.warning("unable to read the queue: some messages will wait until qmail-send is started again")
 			}

@@ -159,6 +159,13 @@ func (d *daemon) signal(s Signal) {
 		for i := range d.ch {
 			d.ch[i].retry.each(func(due) int64 { return d.sec })
 		}
+		for _, m := range d.active {
+			for _, j := range m.jobs {
+				if j != nil && j.over() {
+					j.retry = d.sec // its pass has ended for all but the disk
+				}
+			}
+		}
 	case Reread:
 		t, err := d.Controls.table.Reread(d.Dir)
 		if err != nil {

@@ -37,8 +37,10 @@ func (d *daemon) request(r Request) {
 	}
 	id := queue.ID(r.ID)
 	switch {
-	case d.exiting || d.scan.running:
+	case d.exiting:
 		r.Answer <- sendctl.Trouble
+	case d.scan.running:
+		d.scan.asks = append(d.scan.asks, r) // until it is known what there is
 	case r.Verb == sendctl.Run:
 		r.Answer <- d.runNow(id)
 	case r.Verb == sendctl.Release:

@@ -478,3 +478,20 @@ func TestAClockThatIsSetBackStopsNothing(t *testing.T) {
 		t.Errorf("due at %d, %d, %d", d.ch[0].retry[0].at, d.later[0].at, d.todo.at)
 	}
 }
+
+func TestAnEntryFromBeforeTheStartIsNotTrustedToHaveNoFiles(t *testing.T) {
+	s := newSite(t)
+	// The machine went down after the files were written and before todo had given way to them.
+	id := s.inject("a@b", "joe@here.test")
+	for name, text := range map[string]string{
+		queue.Info(id): "Fstale\x00", queue.Local.File(id): "Tstale@here.test\x00", queue.Remote.File(id): "Tstale@far.test\x00", queue.Bounce(id): "stale",
+	} {
+		os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600)
+	}
+	r := s.start()
+	s.until("end msg", 1)
+	r.stop()
+	if s.files() != "" || len(s.got) != 1 || s.got["joe@here.test"] != 1 || len(s.bounced) != 0 {
+		t.Errorf("left: %s; %v", s.files(), s.got)
+	}
+}

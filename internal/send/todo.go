@@ -20,8 +20,8 @@ const (
 	maxDirect = 1000
 	// directTime is how many seconds a message may take for that.
 	directTime = 2
-	// maxOdd bounds the entries of todo that are known to be unusable.
-	maxOdd = 10000
+	// maxListed bounds the entries of todo that are listed at once, and those that are remembered as unusable.
+	maxListed = 10000
 )
 
 // todo is what is known of the todo folder.
@@ -29,6 +29,9 @@ type todo struct {
 	due     bool  // it is to be looked at
 	at      int64 // at the latest then
 	looking bool
+	begun   bool                  // all that was there when we started has been looked at
+	more    bool                  // not all that is there was listed the last time
+	old     map[queue.ID]struct{} // entries from before our start that could not be read yet
 	known   map[queue.ID]struct{} // entries that have been read and not yet removed
 	odd     map[string]struct{}   // entries that are of no use, each named once in the log
 	direct  int                   // messages that are delivered straight from todo
@@ -38,7 +41,7 @@ type todo struct {
 }
 
 func (t *todo) begin() {
-	t.due, t.known, t.odd = true, map[queue.ID]struct{}{}, map[string]struct{}{}
+	t.due, t.known, t.odd, t.old = true, map[queue.ID]struct{}{}, map[string]struct{}{}, map[queue.ID]struct{}{}
 }
 
 // A direct is what is held of a message whose only record is in todo.
@@ -103,7 +106,7 @@ func (d *daemon) doTodo() {
 		var odd []string
 		err := q.EachTodo(func(name string, _ error) { odd = append(odd, name) }, func(id queue.ID) bool {
 			ids = append(ids, id)
-			return len(ids) < maxOdd
+			return len(ids) < maxListed
 		})
 		return func() {
 			for _, name := range odd {
@@ -113,22 +116,23 @@ func (d *daemon) doTodo() {
 				d.warning("unable to read todo; will try again later")
 				t.at = d.sec + sleepFailure
 			}
-			d.look(ids)
+			t.more = len(ids) == maxListed
+			d.look(ids, err == nil && !t.more)
 		}
 	})
 }
 
 // isOdd names an entry that is of no use, once.
 func (d *daemon) isOdd(name string) {
-	if _, ok := d.todo.odd[name]; ok || len(d.todo.odd) >= maxOdd {
+	if _, ok := d.todo.odd[name]; ok || len(d.todo.odd) >= maxListed {
 		return
 	}
 	d.todo.odd[name] = struct{}{}
 	d.warning("skipping " + name + ": not a message of ours")
 }
 
-// look reads those of the entries that are new, a batch at a time.
-func (d *daemon) look(ids []queue.ID) {
+// look reads those of the entries that are new, a batch at a time; whole says that ids are all that there are.
+func (d *daemon) look(ids []queue.ID, whole bool) {
 	t := &d.todo
 	var batch []queue.ID
 	for len(ids) > 0 && len(batch) < todoBatch {
@@ -143,19 +147,24 @@ func (d *daemon) look(ids []queue.ID) {
 	}
 	if len(batch) == 0 || d.exiting {
 		t.looking = false
+		t.begun = t.begun || whole
 		return
 	}
-	q, table := d.Queue, d.Controls.table
+	q, table, scanning := d.Queue, d.Controls.table, d.scan.running
 	d.tasks.start(func() func() {
 		found := make([]fresh, 0, len(batch))
 		for _, id := range batch {
-			found = append(found, readTodo(q, table, id))
+			f := readTodo(q, table, id)
+			if scanning && f.err == nil {
+				f.err = q.DropLeftovers(id)
+			}
+			found = append(found, f)
 		}
 		return func() {
 			for _, f := range found {
 				d.found(f, table)
 			}
-			d.look(ids)
+			d.look(ids, whole)
 		}
 	})
 }
@@ -207,6 +216,9 @@ func (d *daemon) found(f fresh, table *route.Table) {
 		d.isOdd(queue.Todo(id))
 		return
 	case f.err != nil:
+		if !d.todo.begun {
+			d.todo.old[id] = struct{}{}
+		}
 		d.warning("unable to read " + queue.Todo(id) + "; will try again later")
 		d.todo.at = min(d.todo.at, d.sec+sleepFailure)
 		return
@@ -228,7 +240,7 @@ func (d *daemon) announce(f fresh, table *route.Table) {
 	m := d.message(id)
 	m.sender, m.birth = f.info.Sender, d.sec
 	m.direct = &direct{table: table, rcpts: f.rcpts, done: make([]bool, f.count), count: f.count, since: d.sec}
-	if f.many || d.todo.direct >= maxDirect || !d.canStart(f) {
+	if f.many || d.todo.direct >= maxDirect || !d.canStart(f) || d.isOld(id) {
 		d.write(m)
 		return
 	}
@@ -293,8 +305,19 @@ func (d *daemon) untodo(id queue.ID, then func()) {
 			return
 		}
 		delete(d.todo.known, id)
+		if d.todo.more && len(d.todo.known) < maxListed/2 {
+			d.todo.due = true
+		}
 		then()
 	})
+}
+
+// isOld reports whether an entry may be from before our start. An earlier qmail-send may then have left it files, which a delivery
+// straight from todo would not remove.
+func (d *daemon) isOld(id queue.ID) bool {
+	_, old := d.todo.old[id]
+	delete(d.todo.old, id)
+	return old || !d.todo.begun
 }
 
 // canStart reports whether a message's channels deliver at all.

@@ -132,7 +132,7 @@ func (s *session) lost(err error) {
 	case err == crlf.ErrTooLong:
 		s.say("500 line too long (#5.5.2)")
 	case err == crlf.ErrBareLF:
-		s.say("451 See http://pobox.com/~djb/docs/smtplf.html.")
+		s.say("451 See https://cr.yp.to/docs/smtplf.html.")
 	}
 	s.end(ended)
 }
@@ -165,7 +165,7 @@ func (s *session) command(line []byte) {
 	case "vrfy":
 		s.say("252 send some mail, i'll try my best")
 	case "help":
-		s.say("214 qmail home page: http://pobox.com/~djb/qmail.html")
+		s.say("214 qmail home page: https://cr.yp.to/qmail.html")
 	case "quit":
 		s.say("221 " + s.greeting)
 		s.end(exit.OK)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"qmail/conf"
@@ -87,4 +88,20 @@ func replaceAccounts(to, from string, added []string) error {
 		}
 	}
 	return os.WriteFile(to, []byte(strings.Join(append(kept, added...), "\n")+"\n"), 0o644)
+}
+
+// account looks an account up in the world's own passwd.
+func account(name string) (uid, gid int, ok bool) {
+	text, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return 0, 0, false
+	}
+	for _, l := range strings.Split(string(text), "\n") {
+		if f := strings.Split(l, ":"); len(f) > 3 && f[0] == name {
+			uid, err1 := strconv.Atoi(f[2])
+			gid, err2 := strconv.Atoi(f[3])
+			return uid, gid, err1 == nil && err2 == nil
+		}
+	}
+	return 0, 0, false
 }

@@ -1,0 +1,77 @@
+package control
+
+// A Variable is an environment variable that a program of the suite reads or sets.
+type Variable struct {
+	Name    string
+	Readers []string // programs that read it
+	Setters []string // programs that set it for what they start
+	About   string   // one sentence
+}
+
+// Variables returns every environment variable of the suite.
+func Variables() []Variable {
+	var (
+		inject  = []string{"qmail-inject", "sendmail"}
+		local   = []string{"qmail-local"}
+		tcpEnv  = []string{"tcp-env"}
+		servers = []string{"qmail-smtpd", "qmail-qmtpd", "qmail-qmqpd"}
+		readers = []string{"maildir2mbox", "elq", "pinq", "qail"}
+	)
+	return []Variable{
+		{"QMAILQUEUE", append([]string{"qmail-inject", "sendmail", "forward", "condredirect", "qreceipt", "qmail-local", "qmail-send"}, servers...), nil,
+			"The program that takes the place of qmail-queue."},
+
+		{"QMAILINJECT", inject, nil, "Letters that change what qmail-inject does: c, f, i, m, r, s."},
+		{"QMAILUSER", inject, nil, "The user name of From and of the envelope sender; then MAILUSER, USER and LOGNAME."},
+		{"MAILUSER", inject, nil, "The user name where QMAILUSER is not set."},
+		{"LOGNAME", inject, nil, "The user name where QMAILUSER, MAILUSER and USER are not set."},
+		{"QMAILHOST", inject, nil, "The host name of From and of the envelope sender; then MAILHOST."},
+		{"MAILHOST", inject, nil, "The host name where QMAILHOST is not set."},
+		{"QMAILSUSER", inject, nil, "The user name of the envelope sender alone."},
+		{"QMAILSHOST", inject, nil, "The host name of the envelope sender alone."},
+		{"QMAILNAME", inject, nil, "The personal name of From; then MAILNAME and NAME."},
+		{"MAILNAME", inject, nil, "The personal name where QMAILNAME is not set."},
+		{"NAME", inject, nil, "The personal name where QMAILNAME and MAILNAME are not set."},
+		{"QMAILDEFAULTHOST", inject, nil, "Stands for control/defaulthost."},
+		{"QMAILDEFAULTDOMAIN", inject, nil, "Stands for control/defaultdomain."},
+		{"QMAILPLUSDOMAIN", inject, nil, "Stands for control/plusdomain."},
+		{"QMAILIDHOST", inject, nil, "Stands for control/idhost."},
+		{"QMAILMFTFILE", inject, nil, "A file of mailing list addresses: a message to one of them gets Mail-Followup-To."},
+
+		{"RELAYCLIENT", servers, nil, "Where it is set, every recipient is accepted, with its value at the end."},
+		{"DATABYTES", servers, nil, "Stands for control/databytes."},
+		{"PROTO", nil, tcpEnv, "TCP, or TCP6 on an IPv6 connection."},
+		{"TCPLOCALIP", servers, tcpEnv, "Our address on this connection."},
+		{"TCPLOCALPORT", nil, tcpEnv, "Our port on this connection."},
+		{"TCPLOCALHOST", servers, tcpEnv, "Our name by TCPLOCALIP, where DNS has one."},
+		{"TCPREMOTEIP", servers, tcpEnv, "The client's address."},
+		{"TCPREMOTEPORT", nil, tcpEnv, "The client's port."},
+		{"TCPREMOTEHOST", servers, tcpEnv, "The client's name, where DNS has one."},
+		{"TCPREMOTEINFO", servers, tcpEnv, "What the client's IDENT server says of it."},
+		{"LISTEN_PID", tcpEnv, nil, "The process that systemd's listening sockets are for."},
+		{"LISTEN_FDS", tcpEnv, nil, "How many listening sockets there are, from descriptor 3 on."},
+
+		{"SENDER", []string{"condredirect", "qreceipt", "qbiff", "qsmhook"}, local, "The envelope sender."},
+		{"NEWSENDER", []string{"forward"}, local, "The envelope sender of what is forwarded."},
+		{"RECIPIENT", []string{"qsmhook"}, local, "The envelope recipient."},
+		{"USER", append([]string{"qbiff"}, inject...), local, "The user whose mail it is."},
+		{"HOME", nil, local, "The user's home directory."},
+		{"LOCAL", []string{"qbiff"}, local, "The recipient up to the at sign."},
+		{"HOST", []string{"qsmhook"}, local, "The recipient behind the at sign."},
+		{"HOST2", nil, local, "HOST without its last part."},
+		{"HOST3", nil, local, "HOST without its last two parts."},
+		{"HOST4", nil, local, "HOST without its last three parts."},
+		{"EXT", nil, local, "The extension of the address."},
+		{"EXT2", nil, local, "EXT behind its first dash."},
+		{"EXT3", nil, local, "EXT behind its second dash."},
+		{"EXT4", nil, local, "EXT behind its third dash."},
+		{"DEFAULT", nil, local, "What the word default in the name of the .qmail file stood for."},
+		{"DTLINE", []string{"forward", "condredirect", "preline", "qsmhook"}, local, "The Delivered-To line."},
+		{"RPLINE", []string{"preline", "qsmhook"}, local, "The Return-Path line."},
+		{"UFLINE", []string{"preline", "qsmhook"}, local, "The From line of an mbox."},
+
+		{"MAIL", readers, nil, "The user's mbox."},
+		{"MAILDIR", append([]string{"maildirwatch"}, readers...), nil, "The user's Maildir."},
+		{"MAILTMP", readers, nil, "A file that becomes the new mbox."},
+	}
+}

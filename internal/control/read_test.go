@@ -1,0 +1,38 @@
+package control
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestAWholeFileIsRead(t *testing.T) {
+	dir := t.TempDir()
+	for _, n := range []int{0, 1, 511, 512, 513, 100_000} {
+		text := strings.Repeat("x", n)
+		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if b, ok, err := Dir(dir).Raw("f"); err != nil || !ok || string(b) != text {
+			t.Errorf("%d bytes: %d, %v, %v", n, len(b), ok, err)
+		}
+	}
+	if _, err := readFile(filepath.Join(dir, "f"), 99_999); err == nil {
+		t.Error("a file over the limit was read")
+	}
+}
+
+func TestOnlyAbsenceIsNoError(t *testing.T) {
+	dir := t.TempDir()
+	if _, ok, err := Dir(dir).Raw("absent"); ok || err != nil {
+		t.Errorf("absent: %v, %v", ok, err)
+	}
+	os.Mkdir(filepath.Join(dir, "folder"), 0o700)
+	os.Symlink("loop", filepath.Join(dir, "loop"))
+	for _, name := range []string{"folder", "loop"} {
+		if _, ok, err := Dir(dir).Raw(name); ok || err == nil {
+			t.Errorf("%s: %v, %v", name, ok, err)
+		}
+	}
+}
