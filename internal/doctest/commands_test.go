@@ -25,7 +25,7 @@ const (
 	hostName = "host.example.org"
 	log      = "/var/log/mail.log"
 	pristine = "/run/pristine"
-	patience = 20 * time.Second
+	patience = 5 * time.Second
 )
 
 // accounts are those that the documents speak of, beside the root and me of every world.
@@ -81,7 +81,7 @@ mkdir /run/home/%[1]s; chown %[2]d:%[2]d /run/home/%[1]s
 (cd alias; touch .qmail-postmaster .qmail-mailer-daemon .qmail-root; chmod 644 .qmail*)
 cp boot/home rc
 mkdir ` + pristine + `
-cp -a control alias users /run/home ` + pristine + `
+cp -a control alias users bin/qmail-queue /run/home ` + pristine + `
 `
 	if out, err := shell("", setup); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, out)
@@ -125,6 +125,7 @@ func (w *world) reset() error {
 for d in control alias users; do find $d -mindepth 1 -delete; cp -a `+pristine+`/$d .; done
 find /run/home -mindepth 1 -delete; cp -a `+pristine+`/home /run
 find queue/mess queue/info queue/local queue/remote queue/todo queue/intd queue/bounce -type f -delete
+rm -f bin/qmail-queue; cp -a `+pristine+`/qmail-queue bin
 find /tmp/qmail-documents -delete 2>/dev/null || :
 cp boot/home rc
 rm -f `+log)

@@ -61,10 +61,20 @@ func Tree(source fs.FS) ([]Entry, error) {
 	for _, n := range bootScripts {
 		t.file("boot/"+n, "boot/"+n, 0o755, true)
 	}
+	for _, n := range bootUnits {
+		t.file("boot/"+n, "boot/"+n, 0o644, true)
+	}
 	if err := t.documents(source); err != nil {
 		return nil, err
 	}
 	return t.entries, nil
+}
+
+// Queue returns the entries of the queue alone.
+func Queue() []Entry {
+	t := &tree{group: conf.GroupNames().Qmail}
+	t.queue(conf.UserNames())
+	return t.entries
 }
 
 // tree collects the entries.

@@ -10,14 +10,14 @@ import (
 // Programs of bin, by who may do what with them. Those that only qmail's own programs start cannot be read; those
 // that only root starts cannot be executed by others.
 func binaries() (rootOnly, unreadable, public []string) {
-	rootOnly = []string{"qmail-lspawn", "qmail-newmrh", "qmail-newu", "qmail-start"}
+	rootOnly = []string{"qmail-lspawn", "qmail-newmrh", "qmail-newu", "qmail-start", "queue-fix"}
 	unreadable = []string{
 		"qmail-clean", "qmail-getpw", "qmail-local", "qmail-popup", "qmail-pw2u", "qmail-remote",
 		"qmail-rspawn", "qmail-send", "splogger",
 	}
 	public = []string{
 		"bouncesaying", "condredirect", "except", "forward", "maildir2mbox", "maildirmake", "maildirwatch",
-		"predate", "preline", "qbiff", "qmail-hold", "qmail-hold", "qmail-inject", "qmail-log", "qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd",
+		"predate", "preline", "qbiff", "qmail-hold", "qmail-inject", "qmail-log", "qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd",
 		"qmail-qmtpd", "qmail-qread", "qmail-release", "qmail-rm", "qmail-run", "qmail-showctl", "qmail-smtpd",
 		"qmail-tcpok", "qmail-tcpto", "qreceipt", "qsmhook", "sendmail", "tcp-env",
 	}
@@ -60,7 +60,10 @@ func (t *tree) programs(u conf.Users) {
 
 var bootScripts = []string{
 	"home", "home+df", "proc", "proc+df", "binm1", "binm1+df", "binm2", "binm2+df", "binm3", "binm3+df",
+	"run", "run-smtpd",
 }
+
+var bootUnits = []string{"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service"}
 
 // documents adds docs/man/NAME.N as man/manN/NAME.N and the other documents as doc/NAME.
 func (t *tree) documents(source fs.FS) error {

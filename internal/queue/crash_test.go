@@ -389,7 +389,7 @@ var lives = map[string]func(*testing.T, *world) []*letter{
 }
 
 func TestNoPowerCutLosesAnAcceptedMessage(t *testing.T) {
-	limit := 200
+	limit := 100
 	if testing.Short() {
 		limit = 50
 	}

@@ -16,10 +16,10 @@ type queueing chan *submit.Client
 // NewInjector returns an Injector that starts qmail-queue with this environment; stderr is its descriptor 2.
 func NewInjector(env []string, stderr *os.File) Injector {
 	q := make(queueing, injectors)
+	c := submit.New(env, stderr)
+	c.Keep()
 	for range injectors {
-		c := submit.New(env, stderr)
-		c.Keep()
-		q <- c
+		q <- c.With(env)
 	}
 	return q
 }

@@ -413,6 +413,7 @@ func TestAFullDiskDelaysAndLosesNothing(t *testing.T) {
 	mu.Lock()
 	offset, failing = 124*time.Second, false
 	mu.Unlock()
+	r.pull() // the clock that we moved wakes nobody
 	s.until("warning: unable to append to bounce/", 1)
 	disk.mu.Lock()
 	disk.bad = nil

@@ -1,0 +1,84 @@
+// Queue-fix checks a queue that qmail-send does not work on, and repairs it.
+//
+//	usage  queue-fix [-n | -f] [queue]
+//	uid    root
+//	fd 1   one line for each fault, and at the end how many there were
+//	fd 2   why it could not go on
+//	exit   0 when all is well, or well again; 1 when -n found faults; 100 for a wrong usage; 111 when it could not go on:
+//	       qmail-send is running, an account is missing, the disk refused something
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/exit"
+	"qmail/internal/passwd"
+	"qmail/internal/proc"
+	"qmail/internal/queuefix"
+	"qmail/internal/sys"
+)
+
+const found exit.Code = 1
+
+func main() {
+	proc.Begin()
+	mend, args := false, os.Args[1:]
+	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
+		switch args[0] {
+		case "-n":
+			mend = false
+		case "-f":
+			mend = true
+		default:
+			usage()
+		}
+		args = args[1:]
+	}
+	site := queuefix.Site{Dir: conf.Home() + "/queue", Now: time.Now()}
+	if len(args) > 1 {
+		usage()
+	}
+	if len(args) == 1 {
+		site.Dir = args[0]
+	}
+	a, err := passwd.AccountsIn("")
+	if err != nil {
+		die(err.Error())
+	}
+	if missing := append(a.MissingUsers, a.MissingGroups...); len(missing) > 0 {
+		die("account " + missing[0] + " does not exist")
+	}
+	site.UIDs, site.GIDs = a.UIDs, a.GIDs
+	out := proc.FD(1, "report")
+	n, err := queuefix.Run(site, mend, out)
+	if err != nil {
+		where := site.Dir
+		if e, ok := errors.AsType[*fs.PathError](err); ok {
+			where += "/" + e.Path
+		}
+		die(where + ": " + sys.Reason(err))
+	}
+	proc.Exit(conclude(out, n, mend))
+}
+
+// conclude says how it ended.
+func conclude(out *os.File, n int, mend bool) exit.Code {
+	text, code := "no fault", exit.OK
+	switch {
+	case n > 0 && mend:
+		text = strconv.Itoa(n) + " faults, all repaired"
+	case n > 0:
+		text, code = strconv.Itoa(n)+" faults; nothing is changed, -f repairs them", found
+	}
+	out.WriteString("queue-fix: " + text + "\n")
+	return code
+}
+
+func usage() { proc.Die(exit.Perm, "queue-fix: usage: queue-fix [-n | -f] [queue]") }
+
+func die(text string) { proc.Die(exit.Temp, "queue-fix: fatal: "+text) }

@@ -1,0 +1,145 @@
+package queuefix
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"qmail/internal/queue"
+	"qmail/internal/sys"
+)
+
+const (
+	// orphan is when an envelope without a message can be no qmail-queue's any more; see internal/queue.
+	orphan = 36 * time.Hour
+	// future is how far from now no clock is wrong, and no message's next attempt.
+	future = 30 * 24 * time.Hour
+	// heldUntil is the next attempt of a message that qmail-hold keeps.
+	heldUntil = 1<<31 - 1
+)
+
+// judge decides about each message: it stays, is moved to its right number, or is set aside.
+func (f *fixer) judge(all []*message) {
+	var stay []*message
+	for _, m := range all {
+		if f.err != nil {
+			return
+		}
+		switch what := f.damage(m); {
+		case m.inode == 0:
+			f.withoutMess(m)
+		case what != "":
+			f.setAsideWhole(m, what)
+		default:
+			stay = append(stay, m)
+		}
+	}
+	f.renumber(stay, occupied(all))
+	for _, m := range stay {
+		f.attributes(m)
+	}
+}
+
+// occupied returns every name that a message has.
+func occupied(all []*message) map[string]*message {
+	by := map[string]*message{}
+	for _, m := range all {
+		for _, path := range m.path {
+			by[path] = m
+		}
+	}
+	return by
+}
+
+// withoutMess sets aside what belongs to no message: it was finished when the machine went down, or its text is lost.
+func (f *fixer) withoutMess(m *message) {
+	for _, k := range undo() {
+		path, ok := m.path[k]
+		if !ok || k == "intd" && f.Now.Sub(m.files[k].ModTime()) < orphan {
+			continue
+		}
+		f.setAside(path, "has no message")
+		delete(m.path, k)
+	}
+}
+
+// damage returns why a message cannot stay, or "". Without an envelope it was promised to nobody; qmail-send
+// removes it after a while. But something that qmail-send has made about it says that there was one.
+func (f *fixer) damage(m *message) string {
+	if m.inode == 0 {
+		return ""
+	}
+	todo, info := m.path["todo"], m.path["info"]
+	switch {
+	case todo != "":
+		return f.envelope(m, "todo")
+	case info != "":
+		return f.envelope(m, "info", "local", "remote")
+	case m.path["local"] != "" || m.path["remote"] != "" || m.path["bounce"] != "":
+		return "its sender is lost"
+	}
+	return ""
+}
+
+func (f *fixer) envelope(m *message, needed ...string) string {
+	if m.size == 0 {
+		return "its text is lost"
+	}
+	for _, k := range needed {
+		path, ok := m.path[k]
+		if !ok {
+			continue
+		}
+		file, err := f.root.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = queue.Whole(k, file)
+			file.Close()
+		}
+		if errors.Is(err, queue.ErrDamaged) {
+			return path + " is damaged"
+		}
+		if err != nil {
+			return path + " cannot be read: " + sys.Reason(err)
+		}
+	}
+	return ""
+}
+
+// setAsideWhole takes all files of a message out of the queue, into a folder with its number.
+func (f *fixer) setAsideWhole(m *message, why string) {
+	to := f.room("", m.id.String())
+	f.fault(m.path["mess"], why+"; the message is set aside as "+to)
+	var mv move
+	for _, k := range kinds() {
+		if path, ok := m.path[k]; ok {
+			mv.names = append(mv.names, rename{k, path, to + "/" + k})
+		}
+	}
+	f.moves = append(f.moves, mv)
+}
+
+// attributes checks owners, modes and times of the files of a message.
+func (f *fixer) attributes(m *message) {
+	for _, k := range kinds() {
+		fi, ok := m.files[k]
+		if !ok || k == "intd" && m.path["todo"] == "" {
+			continue // one that is being written is nobody's business
+		}
+		path := m.path[k]
+		f.owned(path, fi, f.uid[k], anyGroup, f.mode[k])
+		at := fi.ModTime()
+		switch {
+		case k != "info" && k != "local" && k != "remote" || at.Sub(f.Now) < future || at.Unix() == heldUntil && k != "info":
+			continue
+		case k == "info":
+			f.fault(path, fmt.Sprintf("was born in the future, in %d; now", at.UTC().Year()))
+		default:
+			f.fault(path, fmt.Sprintf("is to be tried next in %d; now", at.UTC().Year()))
+		}
+		f.do(func() error { return f.root.Chtimes(path, f.Now, f.Now) })
+	}
+}

@@ -1,0 +1,199 @@
+package queuefix
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"qmail/internal/queue"
+	"qmail/internal/sys"
+)
+
+// A move gives the files of one message other names.
+type move struct {
+	names []rename // in the order of kinds
+}
+
+type rename struct{ kind, from, to string }
+
+// refuge is above every inode number: a message waits there under a number of its own while another takes its old one.
+const refuge queue.ID = 1 << 62
+
+// renumber plans how the messages get the numbers of their files. A number that is needed by one and held by another that
+// needs a third is freed first, so that neither chains nor cycles matter; the rest follows in the next round. by is who has a name now.
+func (f *fixer) renumber(all []*message, by map[string]*message) {
+	byName := map[queue.ID]*message{}
+	wanted := map[queue.ID]bool{}
+	for _, m := range all {
+		if m.path["mess"] == queue.Mess(m.id) {
+			byName[m.id] = m
+		}
+		if m.id != m.inode {
+			wanted[m.inode] = true
+		}
+	}
+	taken := map[queue.ID]bool{}
+	for _, m := range all {
+		taken[m.id] = true
+	}
+	next := refuge
+	for _, m := range all {
+		switch holder := byName[m.inode]; {
+		case m.id != m.inode && wanted[m.id] && byName[m.id] == m:
+			for taken[next] {
+				next++
+			}
+			taken[next] = true
+			if f.mend {
+				f.fault(m.path["mess"], fmt.Sprintf("has inode number %d; waits as %d", m.inode, next))
+			} else {
+				f.fault(m.path["mess"], wrongNumber(m))
+			}
+			f.relocate(m, next, by)
+		case holder != nil && holder != m && holder.inode == m.inode:
+			f.fault(m.path["mess"], fmt.Sprintf("is %s under another number", holder.path["mess"]))
+			f.unite(m, holder)
+		default:
+			f.relocate(m, m.inode, by)
+		}
+	}
+}
+
+func wrongNumber(m *message) string {
+	return fmt.Sprintf("has inode number %d; becomes %s", m.inode, queue.Mess(m.inode))
+}
+
+// relocate moves each file of a message to where message id has it, unless it is there. It waits for the next round when one of the
+// names is taken by another message, which goes away in this one.
+func (f *fixer) relocate(m *message, id queue.ID, by map[string]*message) {
+	for _, k := range kinds() {
+		if holder := by[name(k, id)]; m.path[k] != "" && holder != nil && holder != m && f.mend {
+			f.again = true
+			return
+		}
+	}
+	if id != m.id && id == m.inode {
+		f.fault(m.path["mess"], wrongNumber(m))
+	}
+	var mv move
+	for _, k := range kinds() {
+		path, ok := m.path[k]
+		if !ok || path == name(k, id) {
+			continue
+		}
+		if id == m.id {
+			f.fault(path, "is in the wrong folder; becomes "+name(k, id))
+		}
+		mv.names = append(mv.names, rename{k, path, name(k, id)})
+	}
+	if len(mv.names) > 0 {
+		f.moves = append(f.moves, mv)
+	}
+}
+
+// unite ends a move that was cut short, or frees a file from its second name: holder gets what it does not have.
+func (f *fixer) unite(m, holder *message) {
+	var mv move
+	for _, k := range kinds() {
+		path, ok := m.path[k]
+		if !ok {
+			continue
+		}
+		if there, ok := holder.files[k]; ok && !same(there, m.files[k]) {
+			f.setAside(path, "is not "+holder.path[k])
+			delete(m.path, k)
+			delete(m.files, k)
+			continue
+		}
+		mv.names = append(mv.names, rename{k, path, name(k, holder.id)})
+	}
+	f.moves = append(f.moves, mv)
+}
+
+func same(a, b fs.FileInfo) bool {
+	adev, aino := sys.Inode(a)
+	bdev, bino := sys.Inode(b)
+	return adev == bdev && aino == bino
+}
+
+// move does all that was planned. Each step of all messages comes before the next step of any, so there are few waits for
+// the disk.
+func (f *fixer) move() {
+	if !f.mend || f.err != nil || len(f.moves) == 0 {
+		return
+	}
+	f.fail(f.linkAll())
+	if f.err == nil {
+		f.fail(f.unlinkAll())
+	}
+}
+
+// linkAll makes all new names and waits until they are on disk.
+func (f *fixer) linkAll() error {
+	folders := map[string]bool{}
+	for _, m := range f.moves {
+		for _, r := range m.names {
+			if to := parent(r.to); !folders[to] {
+				if err := f.folders(r.to); err != nil {
+					return err
+				}
+				folders[to] = true
+			}
+			if err := f.link(r); err != nil {
+				return err
+			}
+		}
+	}
+	return f.syncAll(folders)
+}
+
+// link gives a file a second name. If that name is there it must be the same file's, except in intd: what stands there is nothing
+// that a message needs.
+func (f *fixer) link(r rename) error {
+	err := f.root.Link(r.from, r.to)
+	if !errors.Is(err, fs.ErrExist) || r.kind == "intd" {
+		return unlessExist(err)
+	}
+	a, e1 := f.root.Lstat(r.from)
+	b, e2 := f.root.Lstat(r.to)
+	if e1 == nil && e2 == nil && same(a, b) {
+		return nil
+	}
+	return err
+}
+
+// unlessExist is err without fs.ErrExist.
+func unlessExist(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// unlinkAll removes the old names.
+func (f *fixer) unlinkAll() error {
+	folders := map[string]bool{}
+	for _, m := range f.moves {
+		for _, k := range undo() {
+			for _, r := range m.names {
+				if r.kind != k || r.from == r.to {
+					continue
+				}
+				if err := f.root.Remove(r.from); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return err
+				}
+				folders[parent(r.from)] = true
+			}
+		}
+	}
+	return f.syncAll(folders)
+}
+
+func (f *fixer) syncAll(folders map[string]bool) error {
+	for d := range folders {
+		if err := f.sync(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package queuefix
+
+import (
+	"strings"
+	"syscall"
+)
+
+// Names in the folder lock.
+const (
+	sendMutex = "lock/sendmutex"
+	trigger   = "lock/trigger"
+	lockTCP   = "lock/tcpto"
+	lockTCP6  = "lock/tcpto6"
+)
+
+const errNotFolder = syscall.ENOTDIR
+
+// kinds returns the folders that have a file of a message. A message's names are made in this order, so that it is
+// nothing to anybody before it is all there: todo before info, since with todo what info says is not believed.
+func kinds() []string {
+	return []string{"mess", "intd", "bounce", "local", "remote", "todo", "info"}
+}
+
+// undo returns the kinds in the order in which a message's old names go.
+func undo() []string {
+	return []string{"info", "local", "remote", "bounce", "intd", "todo", "mess"}
+}
+
+// divided reports whether the folder of a kind has subfolders.
+func divided(kind string) bool {
+	return kind == "mess" || kind == "info" || kind == "local" || kind == "remote"
+}
+
+func parent(name string) string {
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		return name[:i]
+	}
+	return "."
+}
+
+// flat makes one name of a path.
+func flat(name string) string { return strings.ReplaceAll(name, "/", "_") }

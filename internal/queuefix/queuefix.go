@@ -1,0 +1,237 @@
+// Package queuefix finds what is wrong with a queue and puts it right. Nothing is ever deleted: what cannot stay is
+// set aside below the queue's folder Lost. Messages move by links: all names of the new place are made and synced before the
+// first old one goes, so whatever ends the repair leaves a message whole in one place or in both.
+//
+// No qmail-send may run. New mail may come in: its files are named by their inode numbers, so nothing here has a
+// use for their names, and a message without envelope is left alone.
+package queuefix
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/queue"
+	"qmail/internal/sys"
+)
+
+// Lost is the folder of the queue where things are set aside.
+const Lost = "lost+queue"
+
+// A Site is a queue and whose it has to be.
+type Site struct {
+	Dir        string         // the queue
+	UIDs, GIDs map[string]int // by the names of conf-users and conf-groups
+	Now        time.Time
+}
+
+// ErrRunning says that a qmail-send works on this queue.
+var ErrRunning = errors.New("qmail-send is running")
+
+// errStays says that a repair did not have the effect that it should have had.
+var errStays = errors.New("some faults remain after the repair")
+
+// rounds bounds how often the queue is gone through: one repair may bring another fault to light.
+const rounds = 8
+
+// A fixer goes through one queue.
+type fixer struct {
+	Site
+	root   *os.Root // nothing outside of the queue can be touched, whatever its links say
+	out    io.Writer
+	mend   bool // else only say what is wrong
+	faults int  // said in this round
+	again  bool // something has to wait for the next round
+	err    error
+
+	uid, gid map[string]int // owner and group of a message's file, by folder
+	mode     map[string]fs.FileMode
+	moves    []move
+	aside    map[string]bool // names in Lost that are taken by this round
+}
+
+// Run goes through the queue and tells out of each fault, a line each; with mend they are repaired.
+// It returns how many there were; an error means that it could not go on, or that faults remain.
+func Run(s Site, mend bool, out io.Writer) (faults int, err error) {
+	root, err := os.OpenRoot(s.Dir)
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close()
+	f := &fixer{Site: s, root: root, out: out, mend: mend}
+	f.rules()
+	lock, err := f.lock()
+	if err != nil {
+		return 0, err
+	}
+	defer lock.Close()
+	faults = f.faults
+	for range rounds {
+		f.faults, f.again, f.moves, f.aside = 0, false, nil, map[string]bool{}
+		f.layout()
+		f.messages()
+		faults += f.faults
+		if f.err != nil || !mend || f.faults == 0 && !f.again {
+			return faults, f.err
+		}
+	}
+	return faults, errStays
+}
+
+// lock keeps qmail-send away. Without lock/sendmutex there is nothing to lock; then somebody who listens at the trigger can
+// only be a qmail-send.
+func (f *fixer) lock() (io.Closer, error) {
+	if f.mend {
+		f.lockFolder()
+		if f.err != nil {
+			return nil, f.err
+		}
+	}
+	fi, err := f.root.Lstat(sendMutex)
+	if err == nil && fi.Mode().IsRegular() {
+		l, err := queue.LockSend(f.Dir)
+		if errors.Is(err, sys.ErrLocked) {
+			err = ErrRunning
+		}
+		return l, err
+	}
+	if t, err := sys.OpenNow(f.Dir+"/"+trigger, os.O_WRONLY); err == nil {
+		listens := isFifo(t)
+		t.Close()
+		if listens {
+			return nil, ErrRunning
+		}
+	}
+	return io.NopCloser(nil), nil
+}
+
+func isFifo(t *os.File) bool {
+	fi, err := t.Stat()
+	return err == nil && fi.Mode().Type() == fs.ModeNamedPipe
+}
+
+// rules notes how the files of messages have to be. Their group is that of whoever sent the message.
+func (f *fixer) rules() {
+	u := conf.UserNames()
+	f.uid = map[string]int{}
+	f.mode = map[string]fs.FileMode{}
+	for _, k := range kinds() {
+		switch k {
+		case "mess", "todo", "intd":
+			f.uid[k], f.mode[k] = f.UIDs[u.Queue], 0o644
+		default:
+			f.uid[k], f.mode[k] = f.UIDs[u.Send], 0o600
+		}
+	}
+}
+
+// fault says what is wrong with a name.
+func (f *fixer) fault(name, text string) {
+	f.faults++
+	f.say(name + ": " + text)
+}
+
+func (f *fixer) say(line string) {
+	if _, err := io.WriteString(f.out, line+"\n"); err != nil {
+		f.fail(err)
+	}
+}
+
+// do does a part of a repair, unless this is a dry run or something went wrong before.
+func (f *fixer) do(fn func() error) {
+	if f.mend && f.err == nil {
+		f.fail(fn())
+	}
+}
+
+// fail notes the first error; nothing is done after it.
+func (f *fixer) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+// setAside takes a name that belongs to no message out of the way.
+func (f *fixer) setAside(name, text string) {
+	to := f.room("strays", flat(name))
+	f.fault(name, text+"; set aside as "+to)
+	f.do(func() error { return f.rename(name, to) })
+}
+
+func (f *fixer) rename(from, to string) error {
+	if err := f.folders(to); err != nil {
+		return err
+	}
+	if err := f.root.Rename(from, to); err != nil {
+		return err
+	}
+	return errors.Join(f.sync(parent(to)), f.sync(parent(from)))
+}
+
+// room returns a name below Lost that is free: NAME, or with .1, .2 and so on.
+func (f *fixer) room(folder, name string) string {
+	for n := 0; ; n++ {
+		to := Lost
+		if folder != "" {
+			to += "/" + folder
+		}
+		to += "/" + name
+		if n > 0 {
+			to += "." + strconv.Itoa(n)
+		}
+		if f.aside[to] {
+			continue
+		}
+		if _, err := f.root.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+			f.aside[to] = true
+			return to
+		} else if err != nil && !errors.Is(err, errNotFolder) {
+			f.fail(err)
+			return to
+		}
+	}
+}
+
+// folders makes the folders of name, which nobody but root may enter below Lost.
+func (f *fixer) folders(name string) error {
+	dir := parent(name)
+	err := f.root.MkdirAll(dir, 0o700)
+	for d := dir; err == nil && d != "."; d = parent(d) {
+		err = f.sync(parent(d))
+	}
+	return err
+}
+
+// sync makes the names of a folder durable.
+func (f *fixer) sync(folder string) error {
+	d, err := f.root.Open(folder)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	return errors.Join(err, d.Close())
+}
+
+// names returns what is in a folder.
+func (f *fixer) names(folder string) []string {
+	d, err := f.root.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // in a dry run it has been said already
+	}
+	if err != nil {
+		f.fail(err)
+		return nil
+	}
+	defer d.Close()
+	fi, err := d.Stat()
+	if err == nil && !fi.IsDir() {
+		return nil
+	}
+	names, err := d.Readdirnames(-1)
+	f.fail(err)
+	return names
+}
