@@ -5,6 +5,7 @@
 # make demo      the tests of INSTALL.md, on a system of its own that is gone afterwards
 # make startup   what it costs to start each program, as a ratio to an empty Go program
 # make man       the manual pages, formatted, in build/man
+# make deb       a Debian package, in build; make deb-test tries it on a Debian of its own, with systemd
 
 GO = go
 DESTDIR =
@@ -13,7 +14,7 @@ FLAGS = -trimpath -buildvcs=false -ldflags '-s -w'
 PROGRAMS := $(filter-out qmail-getpw,$(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.go)))))
 SOURCES := go.mod go.sum $(wildcard conf/* cmd/*/*.go internal/*/*.go internal/*/*/*.go)
 
-.PHONY: all setup check test demo startup man clean
+.PHONY: all setup check test demo startup man deb deb-test clean
 
 all: build/stamp config config-fast
 
@@ -61,6 +62,12 @@ startup: all
 man:
 	@mkdir -p build/man
 	@for p in docs/man/*.[1-8]; do sed 's,@QMAIL@,$(HOME_DIR),g' "$$p" | nroff -man >"build/man/$$(basename "$$p" | sed 's/[1-8]$$/0/')" || exit 1; done
+
+deb: all
+	@sh scripts/deb.sh
+
+deb-test: all
+	QMAIL_TEST_DEBIAN=1 $(GO) test ./internal/services -run Debian -v -count=1 -timeout 20m
 
 clean:
 	rm -rf build config config-fast

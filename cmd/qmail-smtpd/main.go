@@ -26,14 +26,15 @@ import (
 func main() {
 	proc.Begin()
 	queue := submit.New(os.Environ(), proc.FD(2, "log"))
-	queue.Keep()
 	code := run(queue)
 	queue.Close()
 	proc.Exit(code)
 }
 
 func run(queue *submit.Client) exit.Code {
-	if link, ok := worker.Offered("qmail-smtpd"); ok {
+	link, ok := worker.Offered("qmail-smtpd")
+	queue.Keep(ok)
+	if ok {
 		return link.Serve(1, func(j worker.Job) worker.Answer { return worker.Answer{Code: work(queue, j)} })
 	}
 	return serve(queue, os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"))

@@ -38,7 +38,7 @@ func Variables() []Variable {
 		{"QMAILIDHOST", inject, nil, "Stands for control/idhost."},
 		{"QMAILMFTFILE", inject, nil, "A file of mailing list addresses: a message to one of them gets Mail-Followup-To."},
 
-		{"RELAYCLIENT", servers, nil, "Where it is set, every recipient is accepted, with its value at the end."},
+		{"RELAYCLIENT", servers[:2], nil, "Where it is set, every recipient is accepted, with its value at the end."},
 		{"DATABYTES", servers, nil, "Stands for control/databytes."},
 		{"PROTO", nil, tcpEnv, "TCP, or TCP6 on an IPv6 connection."},
 		{"TCPLOCALIP", servers, tcpEnv, "Our address on this connection."},

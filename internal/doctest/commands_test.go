@@ -25,7 +25,7 @@ const (
 	hostName = "host.example.org"
 	log      = "/var/log/mail.log"
 	pristine = "/run/pristine"
-	patience = 5 * time.Second
+	patience = 20 * time.Second
 )
 
 // accounts are those that the documents speak of, beside the root and me of every world.
@@ -81,7 +81,9 @@ mkdir /run/home/%[1]s; chown %[2]d:%[2]d /run/home/%[1]s
 (cd alias; touch .qmail-postmaster .qmail-mailer-daemon .qmail-root; chmod 644 .qmail*)
 cp boot/home rc
 mkdir ` + pristine + `
-cp -a control alias users bin/qmail-queue /run/home ` + pristine + `
+mkdir ` + pristine + `/bin
+cp -a bin/qmail-queue bin/qmail-remote ` + pristine + `/bin
+cp -a control alias users /run/home ` + pristine + `
 `
 	if out, err := shell("", setup); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, out)
@@ -121,11 +123,12 @@ func syslog() error {
 // reset makes everything as it was after the installation, and starts qmail.
 func (w *world) reset() error {
 	w.stop()
-	out, err := shell("", `cd `+conf.Home()+`
+	out, err := shell("", `for p in $(pidof tcp-env); do kill $p; done
+cd `+conf.Home()+`
 for d in control alias users; do find $d -mindepth 1 -delete; cp -a `+pristine+`/$d .; done
 find /run/home -mindepth 1 -delete; cp -a `+pristine+`/home /run
 find queue/mess queue/info queue/local queue/remote queue/todo queue/intd queue/bounce -type f -delete
-rm -f bin/qmail-queue; cp -a `+pristine+`/qmail-queue bin
+rm -f bin/qmail-queue bin/qmail-remote*; cp -a `+pristine+`/bin/* bin
 find /tmp/qmail-documents -delete 2>/dev/null || :
 cp boot/home rc
 rm -f `+log)

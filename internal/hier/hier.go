@@ -58,12 +58,7 @@ func Tree(source fs.FS) ([]Entry, error) {
 	t.dir("users", u.Root, 0o755)
 	t.queue(u)
 	t.programs(u)
-	for _, n := range bootScripts {
-		t.file("boot/"+n, "boot/"+n, 0o755, true)
-	}
-	for _, n := range bootUnits {
-		t.file("boot/"+n, "boot/"+n, 0o644, true)
-	}
+	t.boot()
 	if err := t.documents(source); err != nil {
 		return nil, err
 	}

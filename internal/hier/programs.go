@@ -31,7 +31,7 @@ func Tools() []string {
 
 // Scripts returns the shell programs of bin: scripts/NAME.sh in the source tree.
 func Scripts() []string {
-	return []string{"datemail", "elq", "mailsubj", "pinq", "qail", "qmail-qstat"}
+	return []string{"datemail", "elq", "mailsubj", "pinq", "qail", "qmail-qstat", "qmail-upq"}
 }
 
 // Binaries returns the programs of bin that cmd has.
@@ -58,12 +58,30 @@ func (t *tree) programs(u conf.Users) {
 	t.entries[len(t.entries)-1].Owner = u.Queue
 }
 
-var bootScripts = []string{
-	"home", "home+df", "proc", "proc+df", "binm1", "binm1+df", "binm2", "binm2+df", "binm3", "binm3+df",
-	"run", "run-smtpd",
+// boot adds what starts qmail with the machine: scripts, the units of systemd, and for each supervisor its services.
+func (t *tree) boot() {
+	for _, n := range [...]string{
+		"home", "home+df", "proc", "proc+df", "binm1", "binm1+df", "binm2", "binm2+df", "binm3", "binm3+df", "run", "listen",
+	} {
+		t.file("boot/"+n, "boot/"+n, 0o755, true)
+	}
+	t.dir("boot/systemd", t.root, 0o755)
+	for _, n := range [...]string{
+		"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service", "qmail-smtpd-inetd.socket", "qmail-smtpd-inetd@.service",
+	} {
+		t.file("boot/systemd/"+n, "boot/systemd/"+n, 0o644, true)
+	}
+	for _, supervisor := range [...]string{"daemontools", "runit", "s6"} {
+		t.dir("boot/"+supervisor, t.root, 0o755)
+		for _, service := range [...]string{"qmail-send", "qmail-smtpd", "qmail-smtpd-tcpserver"} {
+			in := "boot/" + supervisor + "/" + service
+			t.dir(in, t.root, 0o755)
+			t.file(in+"/run", in+"/run", 0o755, true)
+			t.dir(in+"/log", t.root, 0o755)
+			t.file(in+"/log/run", in+"/log/run", 0o755, true)
+		}
+	}
 }
-
-var bootUnits = []string{"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service"}
 
 // documents adds docs/man/NAME.N as man/manN/NAME.N and the other documents as doc/NAME.
 func (t *tree) documents(source fs.FS) error {

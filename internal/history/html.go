@@ -60,7 +60,7 @@ func (t *Totals) WriteHTML(w io.Writer, title string, top int) error {
 	}
 	var rows []htmlRow
 	for _, r := range t.rows() {
-		rows = append(rows, htmlRow{strings.TrimSpace(r.name), r.value})
+		rows = append(rows, htmlRow{strings.Trim(r.name, " "), r.value})
 	}
 	return tpl.Execute(w, struct {
 		Title, From, To string

@@ -23,6 +23,8 @@ type Deliverer struct {
 	Home    string   // of qmail: where the programs start, with users/cdb below it
 	Default string   // the delivery instructions for users without any
 	Log     *os.File // descriptor 2 of qmail-getpw
+
+	recent answers
 }
 
 // Start begins some deliveries, each by itself.
@@ -69,6 +71,9 @@ func (l *Deliverer) find(local string) (users.User, *report.Report) {
 	if ok {
 		return u, nil
 	}
+	if u, ok := l.recent.get(local); ok {
+		return u, nil
+	}
 	o, err := l.Runner.Run(spawn.Job{
 		Name: "qmail-getpw", Arg0: "bin/qmail-getpw", Args: []string{local},
 		As: &priv.ID{UID: l.IDs.Passwd, GID: l.IDs.NoFiles}, Dir: l.Home,
@@ -83,5 +88,6 @@ func (l *Deliverer) find(local string) (users.User, *report.Report) {
 	if u, err = users.ParseUser(o.Output); err != nil {
 		return users.User{}, report.Defer("", "Temporary failure in qmail-lspawn.")
 	}
+	l.recent.put(local, u)
 	return u, nil
 }

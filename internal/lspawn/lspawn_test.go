@@ -154,7 +154,7 @@ func TestAMissingProgramDefers(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	os.Remove(filepath.Join(l.Home, "bin", "qmail-getpw"))
-	if got := deliver(t, l, "joe@host"); got != "ZUnable to run qmail-getpw.\n" {
+	if got := deliver(t, l, "sam@host"); got != "ZUnable to run qmail-getpw.\n" {
 		t.Errorf("%q", got)
 	}
 }

@@ -103,9 +103,10 @@ func TestInstallSteps22To32HappenAsWritten(t *testing.T) {
 		t.Errorf("mutt: %q", m)
 	}
 	// Mutt reads the Maildir, and moves a message into another.
-	keys := "set folder=/run/home/me mbox_type=Maildir confirmcreate=no confirmappend=no quit=yes; push '<last-entry><save-message>=box<enter><sync-mailbox><quit>'"
+	keys := "set folder=/run/home/me mbox_type=Maildir confirmcreate=no confirmappend=no quit=yes delete=yes; push '<last-entry><save-message>=box<enter><sync-mailbox><quit>'"
 	q.sh("cat >/run/keys <<'E'\n" + keys + "\nE")
-	q.must("me", "env", "TERM=vt100", "script", "-qec", "mutt -F /run/keys -f /run/home/me/Maildir", "/dev/null")
+	q.sh("mkdir /dev/pts && mount -t devpts devpts /dev/pts -o newinstance,ptmxmode=0666 && ln -s pts/ptmx /dev/ptmx")
+	q.must("me", "env", "TERM=vt100", "script", "-qec", "timeout --foreground -s KILL 10 mutt -F /run/keys -f /run/home/me/Maildir", "/dev/null")
 	if box := q.sh("cat /run/home/me/box/*/*"); !strings.Contains(box, "from mutt") {
 		t.Errorf("mutt saved %q", box)
 	}

@@ -57,6 +57,9 @@ func here(t *testing.T) *qmail {
 	return &qmail{Machine: &testqmail.Machine{Name: testqmail.Host}, t: t, name: testqmail.Host}
 }
 
+// patience is how long a command may run.
+const patience = 40 * time.Second
+
 func home(name string) string { return filepath.Join(conf.Home(), name) }
 
 // write writes a file of the machine.
@@ -175,9 +178,16 @@ func tail(s string) string {
 // run runs a command with input.
 func (q *qmail) run(user, input string, args ...string) (string, error) {
 	cmd := q.Command(user, args...)
-	cmd.Stdin = strings.NewReader(input)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	cmd.Stdin, cmd.WaitDelay = strings.NewReader(input), time.Second
+	out := &output{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	err := cmd.Wait()
+	return out.String(), err
 }
 
 // must runs a command that succeeds, and returns its output.
@@ -256,11 +266,16 @@ func (q *qmail) maildir(users ...string) {
 // messages returns the paths of the messages in a user's Maildir, oldest first.
 func (q *qmail) messages(user string) []string {
 	var all []string
+	age := map[string]time.Time{}
 	for _, d := range []string{"cur", "new"} {
 		some, _ := filepath.Glob(q.Path(testqmail.HomeOf(user) + "/Maildir/" + d + "/*"))
-		all = append(all, some...)
+		for _, m := range some {
+			if fi, err := os.Stat(m); err == nil {
+				all, age[m] = append(all, m), fi.ModTime()
+			}
+		}
 	}
-	sort.Strings(all)
+	sort.Slice(all, func(i, j int) bool { return age[all[i]].Before(age[all[j]]) })
 	return all
 }
 

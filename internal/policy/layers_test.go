@@ -72,6 +72,8 @@ func layers() map[string]row {
 		"qmtpd":     {"the QMTP and QMQP servers", "control rcpthosts tcpenv submit rfc822 report sys qmtp exit"},
 		"pop3":      {"the POP3 sessions", "crlf maildir sys ascii exit"},
 		"queuetool": {"what the tools share that ask qmail-send to do something", "ascii conf exit queue sendctl"},
+		"queuefix":  {"a queue judged and repaired", "conf hier queue sys"},
+		"queuefix":  {"what is wrong with a queue, and its repair", "queue hier conf sys"},
 		"history":   {"what happened to the mail of a log", "qlog ascii report"},
 
 		// Tests.
@@ -81,9 +83,13 @@ func layers() map[string]row {
 		"policy":    {"these tests", "*"},
 		"bench":     {"what it costs, beside other systems", "*"},
 		"crashtest": {"the power cut", "*"},
+		"faults":    {"disks that fill up, processes that die, clocks that jump", "*"},
 		"cutdisk":   {"a disk that forgets what was not flushed", "*"},
 		"doctest":   {"the documents, held to the code", "*"},
+		"peers":     {"real peers, met", "*"},
+		"services":  {"units, run scripts and the Debian package, tried", "*"},
 		"demo":      {"INSTALL, played", "*"},
+		"pictures":  {"docs/PIC.*.svg drawn from their pages", "*"},
 		"testkill":  {"a program killed before a chosen system call", "*"},
 	}
 }

@@ -90,6 +90,7 @@ func damages() []damage {
 		{what: "a split of 7", do: func(r *rig) { r.split(7) }},
 		{what: "a split of 150", do: func(r *rig) { r.split(150) }},
 		{what: "a split of 1, and all numbers in a cycle", do: func(r *rig) { r.swap(r.sent...); r.split(1) }},
+		{what: "no split at all, as before qmail 0.96", do: func(r *rig) { r.split(0) }},
 		{what: "a message file with a second name", do: func(r *rig) { r.must(os.Link(r.at(queue.Mess(first(r))), r.at(queue.Mess(far)))) }},
 		{what: "a birth and a next attempt in the future", do: func(r *rig) {
 			at := time.Now().Add(100 * 24 * time.Hour)
@@ -99,7 +100,7 @@ func damages() []damage {
 	}
 }
 
-// split puts the files of all messages where a queue of another split has them.
+// split puts the files of all messages where a queue of another split has them, or with 0 one without.
 func (r *rig) split(n uint64) {
 	for _, k := range kinds() {
 		if !divided(k) {
@@ -110,7 +111,10 @@ func (r *rig) split(n uint64) {
 			if !ok || strings.Count(name, "/") != 3 {
 				continue
 			}
-			to := k + "/" + queue.ID(uint64(id)%n).String()
+			to := k
+			if n > 0 {
+				to += "/" + queue.ID(uint64(id)%n).String()
+			}
 			os.MkdirAll(r.at(to), 0o700)
 			r.must(os.Rename(r.dir+name, r.at(to+"/"+id.String())))
 		}

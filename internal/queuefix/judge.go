@@ -21,6 +21,7 @@ const (
 
 // judge decides about each message: it stays, is moved to its right number, or is set aside.
 func (f *fixer) judge(all []*message) {
+	by := holders(all)
 	var stay []*message
 	for _, m := range all {
 		if f.err != nil {
@@ -29,24 +30,39 @@ func (f *fixer) judge(all []*message) {
 		switch what := f.damage(m); {
 		case m.inode == 0:
 			f.withoutMess(m)
+		case what == senderLost && hasTwin(m, all):
+			stay = append(stay, m) // half of a move that was cut short
 		case what != "":
 			f.setAsideWhole(m, what)
+			m.leaves = true
 		default:
 			stay = append(stay, m)
 		}
 	}
-	f.renumber(stay, occupied(all))
+	f.renumber(stay, by)
 	for _, m := range stay {
 		f.attributes(m)
 	}
 }
 
-// occupied returns every name that a message has.
-func occupied(all []*message) map[string]*message {
-	by := map[string]*message{}
+const senderLost = "its sender is lost"
+
+// hasTwin reports whether another message with an envelope has the same file.
+func hasTwin(m *message, all []*message) bool {
+	for _, o := range all {
+		if o != m && o.inode == m.inode && (o.path["todo"] != "" || o.path["info"] != "") {
+			return true
+		}
+	}
+	return false
+}
+
+// holders returns the messages by number.
+func holders(all []*message) map[queue.ID][]*message {
+	by := map[queue.ID][]*message{}
 	for _, m := range all {
-		for _, path := range m.path {
-			by[path] = m
+		if m.inode != 0 {
+			by[m.id] = append(by[m.id], m)
 		}
 	}
 	return by
@@ -60,6 +76,9 @@ func (f *fixer) withoutMess(m *message) {
 			continue
 		}
 		f.setAside(path, "has no message")
+		for _, second := range m.second[k] {
+			f.setAside(second, "has no message")
+		}
 		delete(m.path, k)
 	}
 }
@@ -77,7 +96,7 @@ func (f *fixer) damage(m *message) string {
 	case info != "":
 		return f.envelope(m, "info", "local", "remote")
 	case m.path["local"] != "" || m.path["remote"] != "" || m.path["bounce"] != "":
-		return "its sender is lost"
+		return senderLost
 	}
 	return ""
 }
@@ -91,7 +110,7 @@ func (f *fixer) envelope(m *message, needed ...string) string {
 		if !ok {
 			continue
 		}
-		file, err := f.root.Open(path)
+		file, err := f.disk.open(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -115,7 +134,7 @@ func (f *fixer) setAsideWhole(m *message, why string) {
 	f.fault(m.path["mess"], why+"; the message is set aside as "+to)
 	var mv move
 	for _, k := range kinds() {
-		if path, ok := m.path[k]; ok {
+		for _, path := range m.names(k) {
 			mv.names = append(mv.names, rename{k, path, to + "/" + k})
 		}
 	}
@@ -140,6 +159,6 @@ func (f *fixer) attributes(m *message) {
 		default:
 			f.fault(path, fmt.Sprintf("is to be tried next in %d; now", at.UTC().Year()))
 		}
-		f.do(func() error { return f.root.Chtimes(path, f.Now, f.Now) })
+		f.do(func() error { return f.disk.setTime(path, f.Now) })
 	}
 }

@@ -4,28 +4,13 @@ import (
 	"errors"
 	"os"
 	"testing"
-	"time"
 
 	"qmail/internal/queue"
-	"qmail/internal/testkill"
 )
 
-// mortalVariable names the queue to a process of this test that repairs it and may be killed.
-const mortalVariable = "QUEUEFIX_TEST_QUEUE"
+var errDied = errors.New("died")
 
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(mortalVariable); dir != "" {
-		uids, gids := owners()
-		if _, err := Run(Site{Dir: dir, UIDs: uids, GIDs: gids, Now: time.Now()}, true, silence{}); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			os.Exit(111)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func TestKilledAtAnyStepItLeavesEveryMessage(t *testing.T) {
+func TestWhereverItIsCutShortEveryMessageIsLeft(t *testing.T) {
 	for _, d := range []damage{
 		{what: "a cycle", do: func(r *rig) { r.swap(r.sent...) }},
 		{what: "a chain with a damaged end", gone: []int{0}, do: func(r *rig) {
@@ -35,19 +20,20 @@ func TestKilledAtAnyStepItLeavesEveryMessage(t *testing.T) {
 		{what: "another split", do: func(r *rig) { r.split(7) }},
 	} {
 		t.Run(d.what, func(t *testing.T) {
-			step := 1
-			if testing.Short() {
-				step = 7
+			n := 0
+			for dieAt(t, d, n, true) && dieAt(t, d, n, false) {
+				n++
 			}
-			for n := 1; killAt(t, d, n); n += step {
+			if n < 10 {
+				t.Errorf("only %d steps", n)
 			}
 		})
 	}
 }
 
-// killAt repairs a queue with a damage and is killed before call n, then starts as qmail-send does, then repairs it again. It
-// reports whether it came to call n.
-func killAt(t *testing.T, d damage, n int) bool {
+// dieAt repairs a queue with a damage and ends before change number n; then qmail-send starts, where that is asked for; then the queue is repaired again. It
+// reports whether it came to that change.
+func dieAt(t *testing.T, d damage, n int, sends bool) bool {
 	dir, err := os.MkdirTemp("/dev/shm", "queuefix") // no disk to wait for
 	if err != nil {
 		dir = t.TempDir()
@@ -56,28 +42,32 @@ func killAt(t *testing.T, d damage, n int) bool {
 	r := newRigIn(t, dir+"/queue")
 	r.fill()
 	d.do(r)
-	out, err := testkill.Before(testkill.Run{
-		Path: "/proc/self/exe", Args: []string{"queue-fix"}, Env: []string{mortalVariable + "=" + r.dir},
-		Files: []*os.File{nil, nil, os.Stderr},
-	}, n)
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip(err)
+	root, err := os.OpenRoot(r.dir)
+	r.must(err)
+	defer root.Close()
+	left, died := n, false
+	f := &fixer{Site: r.site, out: silence{}, mend: true, disk: &disk{root: root, dir: r.dir, step: func() error {
+		if left--; left < 0 {
+			died = true
+			return errDied
+		}
+		return nil
+	}}}
+	if _, err := f.run(); err != nil && !died {
+		t.Fatal(err)
 	}
-	if err != nil || !out.Killed && out.Code != 0 {
-		t.Fatalf("call %d: %+v %v", n, out, err)
-	}
-	if d.what != "another split" { // qmail-send must not be started on one
+	if sends && d.what != "another split" { // qmail-send must not be started on one
 		q := queue.Open(r.dir, nil)
 		r.must(q.Recover(queue.Recovery{Ask: func(c queue.Chore, id queue.ID) { q.CleanTodo(id) }}))
 	}
 	said, _ := r.run(true)
 	for i, m := range r.sent {
 		if gone := len(d.gone) > 0 && d.gone[0] == i; (r.find(m) != nil) != gone {
-			t.Errorf("killed before call %d: message %d: %v\n%s", n, i, r.find(m), said)
+			t.Errorf("ended before change %d: message %d: %v\n%s", n, i, r.find(m), said)
 		}
 	}
 	if len(d.gone) > 0 && len(r.aside()) == 0 {
-		t.Errorf("killed before call %d: nothing is set aside", n)
+		t.Errorf("ended before change %d: nothing is set aside", n)
 	}
-	return out.Killed
+	return died
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"qmail/internal/hier"
@@ -55,9 +54,9 @@ func (f *fixer) entry(name string, e hier.Entry) {
 	if f.err != nil {
 		return
 	}
-	look := f.root.Lstat
+	look := f.disk.lstat
 	if e.Kind == hier.Dir {
-		look = f.root.Stat // a link to a folder will do
+		look = f.disk.stat // a link to a folder will do
 	}
 	fi, err := look(name)
 	switch {
@@ -118,20 +117,16 @@ func (f *fixer) create(name string, e hier.Entry) error {
 	var err error
 	switch e.Kind {
 	case hier.Dir:
-		err = f.root.Mkdir(name, 0o700)
+		err = f.disk.mkdir(name)
 	case hier.Pipe:
-		err = sys.Mkfifo(f.Dir+"/"+name, 0o600)
+		err = f.disk.mkfifo(name)
 	default:
-		var file *os.File
-		if file, err = f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
-			_, err = file.Write(make([]byte, e.Size))
-			err = errors.Join(err, file.Close())
-		}
+		err = f.disk.zeros(name, e.Size)
 	}
 	if err != nil {
 		return err
 	}
-	return f.sync(parent(name))
+	return f.disk.sync(parent(name))
 }
 
 // anyGroup stands for a group that does not matter.
@@ -146,10 +141,10 @@ func (f *fixer) owned(name string, fi fs.FileInfo, uid, gid int, mode fs.FileMod
 			text = fmt.Sprintf("has group %d, not %d", haveGID, gid)
 		}
 		f.fault(name, text)
-		f.do(func() error { return f.root.Lchown(name, uid, gid) })
+		f.do(func() error { return f.disk.chown(name, uid, gid) })
 	}
 	if have := fi.Mode() &^ fs.ModeType; have != mode&^fs.ModeType {
 		f.fault(name, fmt.Sprintf("has mode %04o, not %04o", hier.Entry{Mode: have}.Bits(), hier.Entry{Mode: mode}.Bits()))
-		f.do(func() error { return f.root.Chmod(name, mode&^fs.ModeType) })
+		f.do(func() error { return f.disk.chmod(name, mode&^fs.ModeType) })
 	}
 }

@@ -20,54 +20,60 @@ type rename struct{ kind, from, to string }
 const refuge queue.ID = 1 << 62
 
 // renumber plans how the messages get the numbers of their files. A number that is needed by one and held by another that
-// needs a third is freed first, so that neither chains nor cycles matter; the rest follows in the next round. by is who has a name now.
-func (f *fixer) renumber(all []*message, by map[string]*message) {
-	byName := map[queue.ID]*message{}
+// needs a third is freed first, so that neither chains nor cycles matter; the rest follows in the next round. by is who has a number now.
+func (f *fixer) renumber(stay []*message, by map[queue.ID][]*message) {
 	wanted := map[queue.ID]bool{}
-	for _, m := range all {
-		if m.path["mess"] == queue.Mess(m.id) {
-			byName[m.id] = m
-		}
+	for _, m := range stay {
 		if m.id != m.inode {
 			wanted[m.inode] = true
 		}
 	}
-	taken := map[queue.ID]bool{}
-	for _, m := range all {
-		taken[m.id] = true
-	}
 	next := refuge
-	for _, m := range all {
-		switch holder := byName[m.inode]; {
-		case m.id != m.inode && wanted[m.id] && byName[m.id] == m:
-			for taken[next] {
+	for _, m := range stay {
+		switch twin := twinOf(m, by[m.inode]); {
+		case m.id == m.inode:
+			f.relocate(m, m.id, by)
+		case twin != nil && twin.leaves:
+			f.again = true
+		case twin != nil:
+			f.fault(m.path["mess"], fmt.Sprintf("is %s under another number", twin.path["mess"]))
+			f.unite(m, twin)
+		case wanted[m.id]:
+			for by[next] != nil {
 				next++
 			}
-			taken[next] = true
 			if f.mend {
 				f.fault(m.path["mess"], fmt.Sprintf("has inode number %d; waits as %d", m.inode, next))
 			} else {
 				f.fault(m.path["mess"], wrongNumber(m))
 			}
 			f.relocate(m, next, by)
-		case holder != nil && holder != m && holder.inode == m.inode:
-			f.fault(m.path["mess"], fmt.Sprintf("is %s under another number", holder.path["mess"]))
-			f.unite(m, holder)
+			next++
 		default:
 			f.relocate(m, m.inode, by)
 		}
 	}
 }
 
+// twinOf returns the message among others that has the same file.
+func twinOf(m *message, others []*message) *message {
+	for _, o := range others {
+		if o != m && o.inode == m.inode {
+			return o
+		}
+	}
+	return nil
+}
+
 func wrongNumber(m *message) string {
 	return fmt.Sprintf("has inode number %d; becomes %s", m.inode, queue.Mess(m.inode))
 }
 
-// relocate moves each file of a message to where message id has it, unless it is there. It waits for the next round when one of the
-// names is taken by another message, which goes away in this one.
-func (f *fixer) relocate(m *message, id queue.ID, by map[string]*message) {
-	for _, k := range kinds() {
-		if holder := by[name(k, id)]; m.path[k] != "" && holder != nil && holder != m && f.mend {
+// relocate moves each file of a message to where message id has it, unless it is there. It waits for the next round when another
+// message has that number, which goes away in this one.
+func (f *fixer) relocate(m *message, id queue.ID, by map[queue.ID][]*message) {
+	for _, o := range by[id] {
+		if o != m && f.mend {
 			f.again = true
 			return
 		}
@@ -77,14 +83,15 @@ func (f *fixer) relocate(m *message, id queue.ID, by map[string]*message) {
 	}
 	var mv move
 	for _, k := range kinds() {
-		path, ok := m.path[k]
-		if !ok || path == name(k, id) {
-			continue
+		for _, path := range m.names(k) {
+			if path == name(k, id) {
+				continue
+			}
+			if id == m.id {
+				f.fault(path, "is in the wrong folder; becomes "+name(k, id))
+			}
+			mv.names = append(mv.names, rename{k, path, name(k, id)})
 		}
-		if id == m.id {
-			f.fault(path, "is in the wrong folder; becomes "+name(k, id))
-		}
-		mv.names = append(mv.names, rename{k, path, name(k, id)})
 	}
 	if len(mv.names) > 0 {
 		f.moves = append(f.moves, mv)
@@ -105,7 +112,9 @@ func (f *fixer) unite(m, holder *message) {
 			delete(m.files, k)
 			continue
 		}
-		mv.names = append(mv.names, rename{k, path, name(k, holder.id)})
+		for _, path := range m.names(k) {
+			mv.names = append(mv.names, rename{k, path, name(k, holder.id)})
+		}
 	}
 	f.moves = append(f.moves, mv)
 }
@@ -150,13 +159,11 @@ func (f *fixer) linkAll() error {
 // link gives a file a second name. If that name is there it must be the same file's, except in intd: what stands there is nothing
 // that a message needs.
 func (f *fixer) link(r rename) error {
-	err := f.root.Link(r.from, r.to)
+	err := f.disk.link(r.from, r.to)
 	if !errors.Is(err, fs.ErrExist) || r.kind == "intd" {
 		return unlessExist(err)
 	}
-	a, e1 := f.root.Lstat(r.from)
-	b, e2 := f.root.Lstat(r.to)
-	if e1 == nil && e2 == nil && same(a, b) {
+	if f.sameFile(r.from, r.to) {
 		return nil
 	}
 	return err
@@ -179,7 +186,7 @@ func (f *fixer) unlinkAll() error {
 				if r.kind != k || r.from == r.to {
 					continue
 				}
-				if err := f.root.Remove(r.from); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				if err := f.disk.remove(r.from); err != nil && !errors.Is(err, fs.ErrNotExist) {
 					return err
 				}
 				folders[parent(r.from)] = true
@@ -191,7 +198,7 @@ func (f *fixer) unlinkAll() error {
 
 func (f *fixer) syncAll(folders map[string]bool) error {
 	for d := range folders {
-		if err := f.sync(d); err != nil {
+		if err := f.disk.sync(d); err != nil {
 			return err
 		}
 	}

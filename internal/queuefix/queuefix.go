@@ -41,7 +41,7 @@ const rounds = 8
 // A fixer goes through one queue.
 type fixer struct {
 	Site
-	root   *os.Root // nothing outside of the queue can be touched, whatever its links say
+	disk   *disk
 	out    io.Writer
 	mend   bool // else only say what is wrong
 	faults int  // said in this round
@@ -62,7 +62,11 @@ func Run(s Site, mend bool, out io.Writer) (faults int, err error) {
 		return 0, err
 	}
 	defer root.Close()
-	f := &fixer{Site: s, root: root, out: out, mend: mend}
+	f := &fixer{Site: s, disk: &disk{root: root, dir: s.Dir}, out: out, mend: mend}
+	return f.run()
+}
+
+func (f *fixer) run() (faults int, err error) {
 	f.rules()
 	lock, err := f.lock()
 	if err != nil {
@@ -75,7 +79,7 @@ func Run(s Site, mend bool, out io.Writer) (faults int, err error) {
 		f.layout()
 		f.messages()
 		faults += f.faults
-		if f.err != nil || !mend || f.faults == 0 && !f.again {
+		if f.err != nil || !f.mend || f.faults == 0 && !f.again {
 			return faults, f.err
 		}
 	}
@@ -91,7 +95,7 @@ func (f *fixer) lock() (io.Closer, error) {
 			return nil, f.err
 		}
 	}
-	fi, err := f.root.Lstat(sendMutex)
+	fi, err := f.disk.lstat(sendMutex)
 	if err == nil && fi.Mode().IsRegular() {
 		l, err := queue.LockSend(f.Dir)
 		if errors.Is(err, sys.ErrLocked) {
@@ -166,10 +170,10 @@ func (f *fixer) rename(from, to string) error {
 	if err := f.folders(to); err != nil {
 		return err
 	}
-	if err := f.root.Rename(from, to); err != nil {
+	if err := f.disk.rename(from, to); err != nil {
 		return err
 	}
-	return errors.Join(f.sync(parent(to)), f.sync(parent(from)))
+	return errors.Join(f.disk.sync(parent(to)), f.disk.sync(parent(from)))
 }
 
 // room returns a name below Lost that is free: NAME, or with .1, .2 and so on.
@@ -186,7 +190,7 @@ func (f *fixer) room(folder, name string) string {
 		if f.aside[to] {
 			continue
 		}
-		if _, err := f.root.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+		if _, err := f.disk.lstat(to); errors.Is(err, fs.ErrNotExist) {
 			f.aside[to] = true
 			return to
 		} else if err != nil && !errors.Is(err, errNotFolder) {
@@ -199,26 +203,19 @@ func (f *fixer) room(folder, name string) string {
 // folders makes the folders of name, which nobody but root may enter below Lost.
 func (f *fixer) folders(name string) error {
 	dir := parent(name)
-	err := f.root.MkdirAll(dir, 0o700)
+	if fi, err := f.disk.stat(dir); err == nil && fi.IsDir() {
+		return nil
+	}
+	err := f.disk.mkdirAll(dir)
 	for d := dir; err == nil && d != "."; d = parent(d) {
-		err = f.sync(parent(d))
+		err = f.disk.sync(parent(d))
 	}
 	return err
 }
 
-// sync makes the names of a folder durable.
-func (f *fixer) sync(folder string) error {
-	d, err := f.root.Open(folder)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	return errors.Join(err, d.Close())
-}
-
 // names returns what is in a folder.
 func (f *fixer) names(folder string) []string {
-	d, err := f.root.Open(folder)
+	d, err := f.disk.open(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // in a dry run it has been said already
 	}

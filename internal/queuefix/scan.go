@@ -14,11 +14,22 @@ import (
 
 // A message is what the queue has under one number: the path of its file in each folder.
 type message struct {
-	id    queue.ID
-	inode queue.ID // of its file in mess; 0: it has none
-	size  int64    // of that
-	path  map[string]string
-	files map[string]fs.FileInfo
+	id     queue.ID
+	inode  queue.ID // of its file in mess; 0: it has none
+	size   int64    // of that
+	path   map[string]string
+	files  map[string]fs.FileInfo
+	leaves bool // it is being set aside
+	// second are further names of the same files, which a repair that was cut short has left.
+	second map[string][]string
+}
+
+// names returns all names of the message's file of a kind.
+func (m *message) names(kind string) []string {
+	if m.path[kind] == "" {
+		return nil
+	}
+	return append([]string{m.path[kind]}, m.second[kind]...)
 }
 
 // messages goes through everything that belongs to messages. The folder mess comes last: what is in the others has its mess
@@ -44,48 +55,52 @@ func (f *fixer) messages() {
 // numbered returns the paths in the folder of a kind, by number. Everything else is set aside.
 func (f *fixer) numbered(kind string) map[queue.ID][]string {
 	found := map[queue.ID][]string{}
-	in := func(folder string) {
-		for _, n := range f.names(folder) {
-			path := folder + "/" + n
-			id, ok := queue.ParseID(n)
-			if !ok {
-				f.setAside(path, "is no message's")
-				continue
-			}
-			fi, err := f.root.Lstat(path)
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-			case err != nil:
-				f.fail(err)
-			case !fi.Mode().IsRegular():
-				f.setAside(path, "is not a file")
-			default:
-				found[id] = append(found[id], path)
-			}
-		}
-	}
 	if !divided(kind) {
-		in(kind)
+		f.collect(found, kind, f.names(kind))
 		return found
 	}
 	for _, part := range f.names(kind) {
 		path := kind + "/" + part
 		number, err := strconv.ParseUint(part, 10, 64)
 		isPart := err == nil && strconv.FormatUint(number, 10) == part
-		fi, err := f.root.Stat(path)
+		fi, err := f.disk.stat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			f.fail(err)
 		case isPart && fi.IsDir():
-			in(path)
+			f.collect(found, path, f.names(path))
 		case isPart && number < conf.Split():
 			// A dry run has said so.
+		case isPart && fi.Mode().IsRegular():
+			f.collect(found, kind, []string{part}) // of a time before there was a split
 		default:
 			f.setAside(path, "does not belong here")
 		}
 	}
 	return found
+}
+
+// collect adds the names of a folder that are numbers to found.
+func (f *fixer) collect(found map[queue.ID][]string, folder string, names []string) {
+	for _, n := range names {
+		path := folder + "/" + n
+		id, ok := queue.ParseID(n)
+		if !ok {
+			f.setAside(path, "is no message's")
+			continue
+		}
+		fi, err := f.disk.lstat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			f.fail(err)
+		case !fi.Mode().IsRegular():
+			f.setAside(path, "is not a file")
+		default:
+			found[id] = append(found[id], path)
+		}
+	}
 }
 
 // pid sets aside what no qmail-queue can have left in pid: its names are PID.TIME.SEQ.
@@ -112,18 +127,13 @@ func (f *fixer) assemble(found map[string]map[queue.ID][]string) []*message {
 	}
 	for id := range ids {
 		var same []*message
-		for _, path := range found["mess"][id] {
-			same = append(same, &message{id: id, path: map[string]string{"mess": path}})
+		for _, path := range ordered(found["mess"][id], queue.Mess(id)) {
+			same = f.another(same, id, path)
 		}
 		if len(same) == 0 {
-			same = []*message{{id: id, path: map[string]string{}}}
+			same = []*message{newMessage(id)}
 		}
-		home := same[0]
-		for _, m := range same {
-			if m.path["mess"] == queue.Mess(id) {
-				home = m
-			}
-		}
+		home := same[0] // the one in the right folder, if there is one
 		for _, k := range kinds()[1:] {
 			for _, path := range ordered(found[k][id], name(k, id)) {
 				f.adopt(same, home, k, path)
@@ -142,16 +152,45 @@ func (f *fixer) adopt(same []*message, home *message, kind, path string) {
 	to := home
 	if divided(kind) {
 		for _, m := range same {
-			if mess := m.path["mess"]; mess != "" && parent(mess)[len("mess"):] == parent(path)[len(kind):] {
-				to = m
+			for _, mess := range m.names("mess") {
+				if parent(mess)[len("mess"):] == parent(path)[len(kind):] {
+					to = m
+				}
 			}
 		}
 	}
-	if to.path[kind] != "" {
+	switch have := to.path[kind]; {
+	case have == "":
+		to.path[kind] = path
+	case f.sameFile(have, path):
+		to.second[kind] = append(to.second[kind], path)
+	default:
 		f.setAside(path, "is there twice")
-		return
 	}
-	to.path[kind] = path
+}
+
+func newMessage(id queue.ID) *message {
+	return &message{id: id, path: map[string]string{}, second: map[string][]string{}}
+}
+
+// another adds a message file to those of the same number.
+func (f *fixer) another(same []*message, id queue.ID, path string) []*message {
+	for _, m := range same {
+		if f.sameFile(m.path["mess"], path) {
+			m.second["mess"] = append(m.second["mess"], path)
+			return same
+		}
+	}
+	m := newMessage(id)
+	m.path["mess"] = path
+	return append(same, m)
+}
+
+// sameFile reports whether two names are the same file's.
+func (f *fixer) sameFile(a, b string) bool {
+	x, e1 := f.disk.lstat(a)
+	y, e2 := f.disk.lstat(b)
+	return e1 == nil && e2 == nil && same(x, y)
 }
 
 // ordered returns paths with first, if it is among them, first.
@@ -167,7 +206,7 @@ func ordered(paths []string, first string) []string {
 func (f *fixer) look(m *message) {
 	m.files = map[string]fs.FileInfo{}
 	for k, path := range m.path {
-		fi, err := f.root.Lstat(path)
+		fi, err := f.disk.lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			delete(m.path, k) // of a message that was given up, or is in todo by now
 			continue
@@ -200,11 +239,15 @@ func (f *fixer) foreignParts() {
 		}
 		for _, part := range f.names(k) {
 			path := k + "/" + part
-			if n, err := strconv.ParseUint(part, 10, 64); err != nil || n < conf.Split() || f.mend && len(f.names(path)) > 0 {
+			n, err := strconv.ParseUint(part, 10, 64)
+			if err != nil || n < conf.Split() || f.mend && len(f.names(path)) > 0 {
+				continue
+			}
+			if fi, err := f.disk.stat(path); err != nil || !fi.IsDir() {
 				continue
 			}
 			f.fault(path, "is of another split; removed")
-			f.do(func() error { return f.root.Remove(path) })
+			f.do(func() error { return f.disk.remove(path) })
 		}
 	}
 }

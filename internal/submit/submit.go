@@ -10,7 +10,6 @@ import (
 	"qmail/conf"
 	"qmail/internal/envelope"
 	"qmail/internal/exit"
-	"qmail/internal/passwd"
 	"qmail/internal/priv"
 	"qmail/internal/report"
 	"qmail/internal/sys"
@@ -20,11 +19,10 @@ import (
 
 // A Client starts qmail-queue for the messages of one process. The zero value is not ready: use New.
 type Client struct {
-	path    string
-	env     []string
-	stderr  *os.File
-	workers *pool.Pool // nil: each message has a qmail-queue of its own
-	kept    []string   // the environment of a kept qmail-queue
+	path   string
+	env    []string
+	stderr *os.File
+	keeper *keeper // nil: each message has a qmail-queue of its own
 }
 
 // New returns a client. env is the environment of this process, as a value: QMAILQUEUE in it
@@ -41,12 +39,12 @@ func New(env []string, stderr *os.File) *Client {
 	return c
 }
 
-// Keep has the client keep a qmail-queue for its messages, after those that go the classic way
-// at first. It is for a program that runs as qmaild or qmails and has many messages to hand on: qmail-queue is a worker for no
-// other user. QMAILQUEUE in the environment always means the classic way.
-func (c *Client) Keep() {
-	if c.workers == nil && lookup(c.env, "QMAILQUEUE") == "" && setuidQueue(c.path) {
-		c.workers, c.kept = pool.New(1), c.env
+// Keep has the client keep a qmail-queue for its messages, after one that goes the classic way. It is for a program that
+// runs as qmaild or qmails and may have many messages to hand on: qmail-queue is a worker for no other user. With soon it is
+// started right after the first message. QMAILQUEUE in the environment always means the classic way.
+func (c *Client) Keep(soon bool) {
+	if c.keeper == nil && lookup(c.env, "QMAILQUEUE") == "" {
+		c.keeper = &keeper{path: c.path, soon: soon, spec: pool.Spec{Name: "qmail-queue", Env: c.env}}
 	}
 }
 
@@ -55,29 +53,15 @@ func (c *Client) Keep() {
 func (c *Client) With(env []string) *Client {
 	w := New(env, c.stderr)
 	if w.path == c.path {
-		w.workers, w.kept = c.workers, c.kept
+		w.keeper = c.keeper
 	}
 	return w
 }
 
-// setuidQueue reports whether the program is a regular setuid file of the queue user.
-func setuidQueue(path string) bool {
-	fi, err := os.Lstat(path)
-	if err != nil || !fi.Mode().IsRegular() || fi.Mode()&os.ModeSetuid == 0 {
-		return false
-	}
-	e, err := passwd.Lookup(conf.UserNames().Queue)
-	if err != nil {
-		return false
-	}
-	uid, _ := sys.Owner(fi)
-	return uid == e.UID
-}
-
 // Close ends a kept qmail-queue.
 func (c *Client) Close() {
-	if c.workers != nil {
-		c.workers.Close()
+	if c.keeper != nil {
+		c.keeper.close()
 	}
 }
 
@@ -127,9 +111,8 @@ func (c *Client) Open() (*Message, error) {
 // start has the kept qmail-queue do the message, or runs one the classic way: a process of its own, with the
 // message on descriptor 0 and the envelope on 1.
 func (c *Client) start(text, rcpt *os.File) (job, error) {
-	if c.workers != nil {
-		w := c.workers.Take(pool.Spec{Name: "qmail-queue", Env: c.kept}, "")
-		if w != nil && w.Send(worker.Job{Files: []*os.File{text, rcpt}}) == nil {
+	if c.keeper != nil {
+		if w := c.keeper.take(); w != nil && w.Send(worker.Job{Files: []*os.File{text, rcpt}}) == nil {
 			return kept{w}, nil
 		}
 	}
@@ -139,37 +122,32 @@ func (c *Client) start(text, rcpt *os.File) (job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return process(pid), nil
+	return process{pid, c.keeper}, nil
 }
 
-type kept struct{ w *pool.Worker }
-
-func (k kept) pid() int { return k.w.Pid() }
-
-func (k kept) wait() (exit.Code, error) {
-	a, err := k.w.Wait("")
-	if err != nil {
-		return 0, errCrashed
-	}
-	return a.Code, nil
+// process is a qmail-queue started the classic way.
+type process struct {
+	id     int
+	keeper *keeper
 }
 
-// process is a qmail-queue started the classic way, by its process id.
-type process int
-
-func (p process) pid() int { return int(p) }
+func (p process) pid() int { return p.id }
 
 var errCrashed = errors.New("qmail-queue crashed")
 
 func (p process) wait() (exit.Code, error) {
-	st, err := priv.Wait(int(p))
+	st, err := priv.Wait(p.id)
 	if err != nil {
 		return 0, err
 	}
 	if !st.Exited() {
 		return 0, errCrashed
 	}
-	return exit.Code(st.ExitStatus()), nil
+	c := exit.Code(st.ExitStatus())
+	if c == envelope.Queued && p.keeper != nil {
+		p.keeper.classic()
+	}
+	return c, nil
 }
 
 // Write adds bytes to the message.
@@ -209,7 +187,9 @@ func (m *Message) endText() {
 	if m.textW == nil {
 		return
 	}
-	m.text.Flush()
+	if m.text.Flush() != nil {
+		m.failed = true // a message that is not whole must not be queued
+	}
 	m.textW.Close()
 	m.textW = nil
 }
@@ -217,12 +197,11 @@ func (m *Message) endText() {
 // Commit ends the envelope and waits for the answer. An error is always a *report.Report; nil means that
 // the message is queued and on disk.
 func (m *Message) Commit() error {
+	m.endText()
 	if !m.failed {
 		m.rcpt.WriteByte(0)
-		m.endText()
 		m.rcpt.Flush()
 	}
-	m.endText()
 	m.rcptW.Close()
 	c, err := m.job.wait()
 	switch {

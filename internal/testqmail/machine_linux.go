@@ -77,10 +77,52 @@ func (m *Machine) connect() error {
 
 // Kill ends the machine at once, with all that runs on it.
 func (m *Machine) Kill() {
-	if m.init != nil {
-		m.init.Process.Kill()
-		m.init.Wait()
-		m.init = nil
+	if m.init == nil {
+		return
+	}
+	m.init.Process.Kill()
+	dead := make(chan struct{})
+	go func() { m.init.Wait(); close(dead) }()
+	for {
+		select {
+		case <-dead:
+			m.init = nil
+			return
+		case <-time.After(5 * time.Millisecond):
+			buryStrangers()
+		}
+	}
+}
+
+// buryStrangers waits for the dead of machines whose parents have died: they are our children then, being those of a
+// command that was started from here, and a machine is not gone before its last process is.
+func buryStrangers() {
+	statuses, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, s := range statuses {
+		text, err := os.ReadFile(s)
+		if err != nil {
+			continue
+		}
+		var pid, parent int
+		var inside []string
+		zombie := false
+		for _, l := range strings.Split(string(text), "\n") {
+			f := strings.Fields(l)
+			switch {
+			case len(f) < 2:
+			case f[0] == "State:":
+				zombie = f[1] == "Z"
+			case f[0] == "Pid:":
+				pid, _ = strconv.Atoi(f[1])
+			case f[0] == "PPid:":
+				parent, _ = strconv.Atoi(f[1])
+			case f[0] == "NSpid:":
+				inside = f[1:]
+			}
+		}
+		if zombie && parent == os.Getpid() && len(inside) > 1 && inside[len(inside)-1] != "1" {
+			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // baseVariable names the folder of the installed tree to a process inside.
@@ -36,7 +37,7 @@ func Inside(t *testing.T, environment ...string) bool {
 		Skip(t, err.Error())
 	}
 	out, err := Run(append([]string{
-		"-test.run=^" + regexp.QuoteMeta(t.Name()) + "$", "-test.v", "-test.timeout=9m", "-test.count=1",
+		"-test.run=^" + regexp.QuoteMeta(t.Name()) + "$", "-test.v", "-test.timeout=" + timeout(t), "-test.count=1",
 	}, short()...), environment...)
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -44,6 +45,14 @@ func Inside(t *testing.T, environment ...string) bool {
 		t.Logf("%s", out)
 	}
 	return false
+}
+
+// timeout is that of a world: it ends a moment before its test does, so that its goroutines are seen.
+func timeout(t *testing.T) string {
+	if end, ok := t.Deadline(); ok {
+		return max(time.Until(end)-2*time.Second, time.Second).String()
+	}
+	return "9m"
 }
 
 func short() []string {

@@ -19,7 +19,7 @@ const (
 	// MaxIdle is how long a worker without a job is kept.
 	MaxIdle = 5 * time.Second
 	// maxIdleWorkers is how many workers without a job are kept.
-	maxIdleWorkers = 40
+	maxIdleWorkers = 100
 	// recent is how long ago a job must have come for a worker to be worth its start at the next one.
 	recent = 10 * time.Second
 	// maxStarting is how many workers of one kind start at a time.
@@ -98,24 +98,53 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 	if p.closed {
 		return nil
 	}
-	k := p.kinds[s.key()]
-	if k == nil {
-		k = &kind{}
-		p.kinds[s.key()] = k
-	}
+	k := p.kind(s)
 	if w := p.pick(k, program, near, now); w != nil {
 		k.asked = now
 		return w
 	}
 	wanted := now.Sub(k.asked) < recent
 	k.asked = now
-	if wanted && k.starting < maxStarting && !same(k.foreign, program) && p.room() {
-		p.all++
-		k.starting++
-		go p.start(s, k, program)
+	if wanted {
+		p.more(s, k, program)
 	}
 	p.sweepLater()
 	return nil
+}
+
+// Warm starts a worker for jobs that are to come, where none is there.
+func (p *Pool) Warm(s Spec) {
+	program, err := os.Stat(filepath.Join(p.dir, s.Name))
+	if err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := p.kind(s)
+	k.asked = time.Now()
+	if len(k.idle)+k.busy+k.starting == 0 {
+		p.more(s, k, program)
+	}
+}
+
+// kind returns what is known of the jobs of a Spec. The caller holds the lock.
+func (p *Pool) kind(s Spec) *kind {
+	k := p.kinds[s.key()]
+	if k == nil {
+		k = &kind{}
+		p.kinds[s.key()] = k
+	}
+	return k
+}
+
+// more starts a worker unless there are enough. The caller holds the lock.
+func (p *Pool) more(s Spec, k *kind, program os.FileInfo) {
+	if !p.closed && k.starting < maxStarting && !same(k.foreign, program) && p.room() {
+		p.all++
+		k.starting++
+		go p.start(s, k, program)
+		p.sweepLater()
+	}
 }
 
 // pick takes an idle worker that is not stale.

@@ -1,0 +1,96 @@
+package submit
+
+import (
+	"os"
+	"sync"
+
+	"qmail/conf"
+	"qmail/internal/exit"
+	"qmail/internal/passwd"
+	"qmail/internal/sys"
+	"qmail/internal/worker/pool"
+)
+
+// A keeper keeps one qmail-queue for the clients of a process.
+type keeper struct {
+	path string
+	soon bool
+	spec pool.Spec
+
+	mu      sync.Mutex
+	taken   bool       // a message has gone the classic way, well
+	foreign bool       // qmail-queue is not what a worker must be
+	workers *pool.Pool // nil until then
+}
+
+// take returns the kept qmail-queue where it is there and idle.
+func (k *keeper) take() *pool.Worker {
+	if p := k.pool(); p != nil {
+		return p.Take(k.spec, "")
+	}
+	return nil
+}
+
+// classic is told of each message that was queued the classic way.
+func (k *keeper) classic() {
+	k.mu.Lock()
+	first := !k.taken
+	k.taken = true
+	k.mu.Unlock()
+	if first && k.soon {
+		if p := k.pool(); p != nil {
+			p.Warm(k.spec)
+		}
+	}
+}
+
+// pool returns nil before the first message is through, and where qmail-queue must be started for each message.
+func (k *keeper) pool() *pool.Pool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.taken || k.foreign {
+		return nil
+	}
+	if k.workers == nil {
+		if !setuidQueue(k.path) {
+			k.foreign = true
+			return nil
+		}
+		k.workers = pool.New(1)
+	}
+	return k.workers
+}
+
+func (k *keeper) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.workers != nil {
+		k.workers.Close()
+	}
+}
+
+// setuidQueue reports whether the program is a regular setuid file of the queue user.
+func setuidQueue(path string) bool {
+	fi, err := os.Lstat(path)
+	if err != nil || !fi.Mode().IsRegular() || fi.Mode()&os.ModeSetuid == 0 {
+		return false
+	}
+	e, err := passwd.Lookup(conf.UserNames().Queue)
+	if err != nil {
+		return false
+	}
+	uid, _ := sys.Owner(fi)
+	return uid == e.UID
+}
+
+type kept struct{ w *pool.Worker }
+
+func (k kept) pid() int { return k.w.Pid() }
+
+func (k kept) wait() (exit.Code, error) {
+	a, err := k.w.Wait("")
+	if err != nil {
+		return 0, errCrashed
+	}
+	return a.Code, nil
+}

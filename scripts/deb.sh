@@ -1,0 +1,77 @@
+#!/bin/sh
+# deb.sh: makes build/qmail_VERSION_ARCH.deb of what make has built. VERSION, MAINTAINER, COMPRESS and OUT may come from
+# the environment.
+set -eu
+cd "$(dirname "$0")/.."
+home=$(sed 's/[ \t\r]*$//;q' conf/conf-qmail)
+arch=$(dpkg --print-architecture)
+version=${VERSION:-1.03+$(git log -1 --format=%cd --date=format:%Y%m%d%H%M 2>/dev/null || date +%Y%m%d%H%M)}
+out=${OUT:-build}
+root=$out/deb
+
+user() { sed -n "$1p" conf/conf-users; }
+group() { sed -n "$1p" conf/conf-groups; }
+# fill FILE: what is said in it with @NAMES@
+fill() {
+  sed -e "s|@QMAIL@|$home|g" -e "s|@VERSION@|$version|g" -e "s|@ARCH@|$arch|g" -e "s|@LIBC@|$libc|g" \
+    -e "s|@MAINTAINER@|${MAINTAINER:-Postmaster <postmaster@localhost>}|g" -e "s|@SIZE@|$(du -sk "$root" | cut -f1)|g" \
+    -e "s|@ALIAS@|$(user 1)|g" -e "s|@QMAILD@|$(user 2)|g" -e "s|@QMAILL@|$(user 3)|g" -e "s|@QMAILP@|$(user 5)|g" \
+    -e "s|@QMAILQ@|$(user 6)|g" -e "s|@QMAILR@|$(user 7)|g" -e "s|@QMAILS@|$(user 8)|g" \
+    -e "s|@GROUP@|$(group 1)|g" -e "s|@NOFILES@|$(group 2)|g" "$1"
+}
+
+rm -rf "$root"
+mkdir -p "$root/DEBIAN" "$root/usr/share/qmail" "$root/usr/sbin" "$root/usr/bin" "$root/usr/lib/systemd/system" \
+  "$root/usr/share/doc/qmail" "$root/etc/qmail"
+chmod -R u=rwX,go=rX "$root"
+build/bin/install . "$root" "$out/deb.manifest" >/dev/null
+
+# The manifest says what each path is: d folder, p pipe, k file that qmail keeps, f file of the package.
+while read -r mode owner group path; do
+  kind=f size=0
+  if test -d "$root$path"; then kind=d
+  elif test -p "$root$path"; then kind=p
+  else
+    case $path in "$home"/queue/*) kind=k size=$(stat -c %s "$root$path");; esac
+  fi
+  echo "$kind $mode $owner $group $size $path"
+done <"$out/deb.manifest" >"$root/usr/share/qmail/manifest"
+
+# What qmail keeps is not of the package: postinst makes it, and no removal can take it away.
+rm -rf "$root$home/queue" "$root$home/control" "$root$home/users" "$root$home/alias"
+# Until postinst gives it away nobody may gain its owner's power.
+chmod u-s "$root$home/bin/qmail-queue"
+
+cp config-fast "$root/usr/share/qmail/config-fast"
+cp "$root$home/boot/run" "$root/etc/qmail/rc"
+cp "$root$home/boot/systemd/"* "$root/usr/lib/systemd/system/"
+ln -s "$home/doc" "$root/usr/share/doc/qmail/doc"
+ln -s "$home/bin/sendmail" "$root/usr/sbin/sendmail"
+ln -s ../sbin/sendmail "$root/usr/lib/sendmail"
+printf '#!/bin/sh\n# mailq: the queue, as its owner or root may see it.\nexec %s/bin/qmail-qread\n' "$home" >"$root/usr/bin/mailq"
+printf '#!/bin/sh\n# newaliases: nothing to do; aliases are files of %s/alias, read at each delivery.\nexit 0\n' "$home" >"$root/usr/bin/newaliases"
+chmod 755 "$root/usr/bin/mailq" "$root/usr/bin/newaliases"
+cp scripts/deb/copyright "$root/usr/share/doc/qmail/copyright"
+
+# Other packages have pages called mbox(5), forward(1) or maildirmake(1): ours get a section "5qmail", where man(1) looks too.
+for page in "$root$home"/man/man?/*.?; do
+  name=$(basename "$page")
+  case $name in qmail*) ;; *) name=${name}qmail;; esac
+  to=$root/usr/share/man/$(basename "$(dirname "$page")")
+  mkdir -p "$to"
+  gzip -9nc "$page" >"$to/$name.gz"
+done
+
+libc=
+if ldd "$root$home/bin/qmail-getpw" >/dev/null 2>&1; then
+  libc=", libc6 (>= $(dpkg-query -W -f '${Version}' libc6 | sed 's/-.*//'))"
+fi
+fill scripts/deb/control >"$root/DEBIAN/control"
+cp scripts/deb/conffiles "$root/DEBIAN/conffiles"
+for script in postinst prerm postrm; do
+  fill scripts/deb/$script >"$root/DEBIAN/$script"
+  chmod 755 "$root/DEBIAN/$script"
+done
+find "$root" -type d -exec chmod 755 {} +
+
+dpkg-deb --root-owner-group -Z"${COMPRESS:-xz}" --build "$root" "$out/qmail_${version}_$arch.deb"
