@@ -14,7 +14,7 @@ FLAGS = -trimpath -buildvcs=false -ldflags '-s -w'
 PROGRAMS := $(filter-out qmail-getpw,$(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.go)))))
 SOURCES := go.mod go.sum $(wildcard conf/* cmd/*/*.go internal/*/*.go internal/*/*/*.go)
 
-.PHONY: all setup check test demo startup man deb deb-test clean
+.PHONY: all setup check test demo startup man deb deb-test bench crashtest clean
 
 all: build/stamp config config-fast
 
@@ -68,6 +68,15 @@ deb: all
 
 deb-test: all
 	QMAIL_TEST_DEBIAN=1 $(GO) test ./internal/services -run Debian -v -count=1 -timeout 20m
+
+bench: all
+	@mkdir -p build
+	$(GO) build $(FLAGS) -o build/bench ./internal/bench
+	@QMAIL_TEST_BUILT=1 build/bench -svg build/bench.svg $(BENCHFLAGS)
+
+crashtest: all
+	$(GO) build $(FLAGS) -o build/crashtest ./internal/crashtest
+	@QMAIL_TEST_BUILT=1 build/crashtest $(CRASHFLAGS)
 
 clean:
 	rm -rf build config config-fast

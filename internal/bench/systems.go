@@ -44,7 +44,7 @@ func newSystem(name string, o options, m *meter) (system, error) {
 		if _, err := os.Stat("/usr/sbin/postfix"); err != nil {
 			return nil, errors.New("not installed")
 		}
-		return &postfix{meter: m}, nil
+		return &postfix{meter: m}, postfixFiles()
 	}
 	return nil, errors.New("no such system; there are qmail and postfix")
 }
@@ -225,6 +225,20 @@ func (p *postfix) folders() []string { return []string{"/var/spool/postfix", hom
 
 func (p *postfix) sendmail() []string {
 	return []string{"/usr/sbin/sendmail", "-f", "sender@load.test", "user%d@" + domain}
+}
+
+// postfixFiles makes the two files that a Postfix lacks which was installed without a configuration.
+func postfixFiles() error {
+	if _, err := os.Stat("/etc/postfix/main.cf"); err == nil {
+		return nil
+	}
+	if err := os.WriteFile("/etc/postfix/main.cf", []byte("compatibility_level = 3.6\n"), 0o644); err != nil {
+		return err
+	}
+	if _, err := os.Stat("/etc/postfix/master.cf"); err == nil {
+		return nil
+	}
+	return command("cp", "/usr/share/postfix/master.cf.dist", "/etc/postfix/master.cf")
 }
 
 func (p *postfix) start() error {

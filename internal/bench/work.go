@@ -88,6 +88,7 @@ func measure(s system, w work, o options, m *meter) (result, error) {
 		return result{}, err
 	}
 	defer s.stop()
+	time.Sleep(500 * time.Millisecond) // until memory is counted
 	r := result{work: w.name, system: s.name(), idleMB: float64(m.memory()) / 1e6}
 	stop := make(chan struct{})
 	peak := m.peak(stop)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -39,7 +41,11 @@ func (v *verdict) add(o verdict) {
 	v.broken += o.broken
 	v.stuck += o.stuck
 	v.bounced += o.bounced
-	v.examples = append(v.examples, o.examples...)
+	if o.bad() {
+		for _, e := range o.examples {
+			v.note("%s", e)
+		}
+	}
 }
 
 func (v *verdict) note(format string, args ...any) {
@@ -95,9 +101,6 @@ func (w *world) cut(fsName string, l *load, at time.Time, rng *rand.Rand) (verdi
 	}
 	defer sink.close()
 	sink.part = 0
-	if os.Getenv("DBG") != "" {
-		command("sh", "-c", "rm -rf /var/tmp/dbg; mkdir /var/tmp/dbg; cp -a "+w.queue+" /var/tmp/dbg/queue; cp -a "+w.homes+" /var/tmp/dbg/homes")
-	}
 	if err := w.start(); err != nil {
 		return v, err
 	}

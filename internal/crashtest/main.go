@@ -1,3 +1,5 @@
+//go:build linux
+
 // Crashtest cuts the power under the installed suite, on real filesystems, and looks for mail that was accepted and is
 // gone. It records what a disk with a volatile cache gets while mail flows in and out, makes from the record the states in which a
 // power cut may leave the disk, lets the suite start again on each, and counts.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -75,9 +77,7 @@ func newWorld(o options) (*world, error) {
 func (w *world) close() {
 	w.kill()
 	w.unmount()
-	if os.Getenv("KEEP") == "" {
-		os.RemoveAll(w.dir)
-	}
+	os.RemoveAll(w.dir)
 }
 
 func user(name string) testqmail.User {

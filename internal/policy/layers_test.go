@@ -73,7 +73,6 @@ func layers() map[string]row {
 		"pop3":      {"the POP3 sessions", "crlf maildir sys ascii exit"},
 		"queuetool": {"what the tools share that ask qmail-send to do something", "ascii conf exit queue sendctl"},
 		"queuefix":  {"a queue judged and repaired", "conf hier queue sys"},
-		"queuefix":  {"what is wrong with a queue, and its repair", "queue hier conf sys"},
 		"history":   {"what happened to the mail of a log", "qlog ascii report"},
 
 		// Tests.
