@@ -129,7 +129,7 @@ for d in control alias users; do find $d -mindepth 1 -delete; cp -a `+pristine+`
 find /run/home -mindepth 1 -delete; cp -a `+pristine+`/home /run
 find queue/mess queue/info queue/local queue/remote queue/todo queue/intd queue/bounce -type f -delete
 rm -f bin/qmail-queue bin/qmail-remote*; cp -a `+pristine+`/bin/* bin
-find /tmp/qmail-documents -delete 2>/dev/null || :
+rm -rf /run/newdisk local
 cp boot/home rc
 rm -f `+log)
 	if err != nil {

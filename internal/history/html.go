@@ -91,6 +91,7 @@ const (
 	plotHeight = 220
 	plotLeft   = 50
 	plotBottom = 30
+	plotTop    = 24
 	maxBars    = 240
 )
 
@@ -100,23 +101,32 @@ type plotBar struct {
 	counts [3]int // success, deferral, failure
 }
 
-// plot draws stacked bars. All that it writes is numbers and labels of its own making.
-func plot(bars []plotBar) template.HTML {
-	highest := 1
+// kinds are the counts of a bar from the ground up: the class of their colour, and their name.
+var kinds = [...]struct{ class, name string }{{"ok", "success"}, {"wait", "deferral"}, {"bad", "failure"}}
+
+// plot draws stacked bars, and says which colour is what where there is more than one. All that it writes is numbers and
+// labels of its own making.
+func plot(about string, bars []plotBar) template.HTML {
+	highest, stacked := 1, false
 	for _, b := range bars {
 		highest = max(highest, b.counts[0]+b.counts[1]+b.counts[2])
+		stacked = stacked || b.counts[1]+b.counts[2] > 0
 	}
 	var s strings.Builder
-	fmt.Fprintf(&s, `<svg viewBox="0 0 %d %d" role="img">`, plotWidth, plotHeight)
+	fmt.Fprintf(&s, `<svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, plotWidth, plotHeight, about)
 	ground := float64(plotHeight - plotBottom)
 	width := float64(plotWidth-plotLeft) / float64(max(1, len(bars)))
-	scale := (ground - 10) / float64(highest)
+	scale := (ground - plotTop) / float64(highest)
+	for k := 0; stacked && k < len(kinds); k++ {
+		x := plotLeft + 90*k
+		fmt.Fprintf(&s, `<rect class="%s" x="%d" y="2" width="10" height="10"/><text x="%d" y="11">%s</text>`, kinds[k].class, x, x+15, kinds[k].name)
+	}
 	for i, b := range bars {
 		x, y := plotLeft+float64(i)*width, ground
-		for k, class := range [...]string{"ok", "wait", "bad"} {
+		for k, kind := range kinds {
 			h := float64(b.counts[k]) * scale
 			if y -= h; h > 0 {
-				fmt.Fprintf(&s, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, class, x, y, max(0.5, width*0.9), h)
+				fmt.Fprintf(&s, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, kind.class, x, y, max(0.5, width*0.9), h)
 			}
 		}
 		if every := max(1, len(bars)/8); i%every == 0 {
@@ -124,7 +134,7 @@ func plot(bars []plotBar) template.HTML {
 		}
 	}
 	fmt.Fprintf(&s, `<line class="axis" x1="%d" y1="%.1f" x2="%d" y2="%.1f"/>`, plotLeft, ground, plotWidth, ground)
-	fmt.Fprintf(&s, `<text x="0" y="14">%d</text><text x="0" y="%.1f">0</text></svg>`, highest, ground)
+	fmt.Fprintf(&s, `<text x="0" y="%d">%d</text><text x="0" y="%.1f">0</text></svg>`, plotTop+4, highest, ground)
 	return template.HTML(s.String())
 }
 
@@ -132,7 +142,7 @@ func plot(bars []plotBar) template.HTML {
 func (t *Totals) plotHours() template.HTML {
 	hours := t.Hours()
 	if len(hours) == 0 {
-		return plot(nil)
+		return plot("deliveries by hour", nil)
 	}
 	first := hours[0].Start
 	span := int(hours[len(hours)-1].Start.Sub(first)/time.Hour) + 1
@@ -147,7 +157,7 @@ func (t *Totals) plotHours() template.HTML {
 		c[1] += h.Deferrals
 		c[2] += h.Failures
 	}
-	return plot(bars)
+	return plot("deliveries by hour", bars)
 }
 
 // plotDelays draws how many deliveries took how long.
@@ -156,5 +166,5 @@ func (t *Totals) plotDelays() template.HTML {
 	for _, b := range t.Distribution() {
 		bars = append(bars, plotBar{label: short(b.Upto), counts: [3]int{b.Count}})
 	}
-	return plot(bars)
+	return plot("delays of successful deliveries", bars)
 }

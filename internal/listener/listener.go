@@ -53,6 +53,9 @@ type listener struct {
 func (s Service) Serve(sockets []*sys.Listener, stop <-chan struct{}) {
 	l := &listener{Service: s, slots: make(chan struct{}, s.Limit), from: make(map[netip.Addr]int)}
 	l.pool = pool.New(s.Limit)
+	if l.Worker != "" {
+		l.pool.Warm(l.spec()) // so that the first burst finds out nothing new
+	}
 	var accepting sync.WaitGroup
 	for _, socket := range sockets {
 		accepting.Go(func() { l.accept(socket, stop) })
@@ -142,12 +145,14 @@ func (l *listener) leave(key netip.Addr) {
 	}
 }
 
+func (l *listener) spec() pool.Spec { return pool.Spec{Name: l.Worker, Env: l.Env} }
+
 // serve has one connection served, and closes our copy of it as soon as someone else has it: the client must see its end
 // when that one closes it.
 func (l *listener) serve(conn *os.File) {
 	defer conn.Close()
 	if l.Worker != "" {
-		w := l.pool.Take(pool.Spec{Name: l.Worker, Env: l.Env}, "")
+		w := l.pool.Take(l.spec(), "")
 		if w != nil && w.Send(worker.Job{Args: l.Args, Env: l.Env, Files: []*os.File{conn}}) == nil {
 			conn.Close()
 			w.Wait("")

@@ -11,8 +11,6 @@ import (
 
 	"qmail/conf"
 	"qmail/internal/priv"
-	"qmail/internal/sys"
-	"qmail/internal/worker"
 )
 
 const (
@@ -22,8 +20,11 @@ const (
 	maxIdleWorkers = 100
 	// recent is how long ago a job must have come for a worker to be worth its start at the next one.
 	recent = 10 * time.Second
-	// maxStarting is how many workers of one kind start at a time.
-	maxStarting = 2
+	// maxUnknown is how many workers of one kind start at a time while it is not known whether the program greets.
+	maxUnknown = 1
+	// patience is how long a job waits for a worker that starts, of a program that has greeted before. It is far more than a
+	// start takes, and less than a second start, as a process of the job's own, would cost a busy machine.
+	patience = 200 * time.Millisecond
 	// greetWithin is how long a program may take to greet; one that takes longer is not ours.
 	greetWithin = 5 * time.Second
 	// dieWithin is how long a worker may take to end after its socket is closed.
@@ -62,7 +63,8 @@ type Pool struct {
 
 	mu     sync.Mutex
 	kinds  map[key]*kind
-	all    int // workers that run or start
+	ours   map[string]os.FileInfo // the files that have greeted, by name
+	all    int                    // workers that run or start
 	idle   int
 	closed bool
 	sweep  *time.Timer
@@ -70,7 +72,9 @@ type Pool struct {
 
 // A kind is what the pool knows of one program run as one user.
 type kind struct {
+	name     string
 	idle     []*Worker // the last one was busy last
+	waiting  []chan *Worker
 	busy     int
 	starting int
 	asked    time.Time   // when the last job came
@@ -82,11 +86,12 @@ func New(limit int) *Pool { return NewIn(filepath.Join(conf.Home(), "bin"), limi
 
 // NewIn is New for the programs of another folder.
 func NewIn(dir string, limit int) *Pool {
-	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind)}
+	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind), ours: make(map[string]os.FileInfo)}
 }
 
 // Take returns an idle worker, one whose last job was near the same if there is one; or nil: then the caller runs
-// the job as a process of its own, as no job ever waits for a greeting. It starts workers for later jobs.
+// the job as a process of its own. No job waits for a greeting before the program, that very file, has greeted once; later ones
+// wait a moment for a worker that starts for them, which costs less than a process and a worker.
 func (p *Pool) Take(s Spec, near string) *Worker {
 	program, err := os.Stat(filepath.Join(p.dir, s.Name))
 	if err != nil {
@@ -94,22 +99,66 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 	}
 	now := time.Now()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed {
+		p.mu.Unlock()
 		return nil
 	}
 	k := p.kind(s)
+	recently := now.Sub(k.asked) < recent
+	k.asked = now
 	if w := p.pick(k, program, near, now); w != nil {
-		k.asked = now
+		p.mu.Unlock()
 		return w
 	}
-	wanted := now.Sub(k.asked) < recent
-	k.asked = now
-	if wanted {
+	p.sweepLater()
+	if !same(p.ours[s.Name], program) {
+		if recently && k.starting < maxUnknown {
+			p.more(s, k, program)
+		}
+		p.mu.Unlock()
+		return nil
+	}
+	if k.starting <= len(k.waiting) {
 		p.more(s, k, program)
 	}
-	p.sweepLater()
-	return nil
+	if k.starting <= len(k.waiting) {
+		p.mu.Unlock()
+		return nil
+	}
+	ch := make(chan *Worker, 1)
+	k.waiting = append(k.waiting, ch)
+	p.mu.Unlock()
+	return p.wait(k, ch)
+}
+
+// wait waits for the worker that starts for a job, or for another that becomes idle before it.
+func (p *Pool) wait(k *kind, ch chan *Worker) *Worker {
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	select {
+	case w := <-ch:
+		return w
+	case <-t.C:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, c := range k.waiting {
+		if c == ch {
+			k.waiting = append(k.waiting[:i], k.waiting[i+1:]...)
+			return nil
+		}
+	}
+	return <-ch // it was sent while we gave up
+}
+
+// hand gives a busy worker, or nil, to the job that has waited longest, and reports whether there was one.
+func (k *kind) hand(w *Worker) bool {
+	if len(k.waiting) == 0 {
+		return false
+	}
+	k.waiting[0] <- w
+	k.waiting = append(k.waiting[:0], k.waiting[1:]...)
+	return true
 }
 
 // Warm starts a worker for jobs that are to come, where none is there.
@@ -131,7 +180,7 @@ func (p *Pool) Warm(s Spec) {
 func (p *Pool) kind(s Spec) *kind {
 	k := p.kinds[s.key()]
 	if k == nil {
-		k = &kind{}
+		k = &kind{name: s.Name}
 		p.kinds[s.key()] = k
 	}
 	return k
@@ -139,7 +188,7 @@ func (p *Pool) kind(s Spec) *kind {
 
 // more starts a worker unless there are enough. The caller holds the lock.
 func (p *Pool) more(s Spec, k *kind, program os.FileInfo) {
-	if !p.closed && k.starting < maxStarting && !same(k.foreign, program) && p.room() {
+	if !p.closed && !same(k.foreign, program) && p.room() {
 		p.all++
 		k.starting++
 		go p.start(s, k, program)
@@ -187,59 +236,11 @@ func (p *Pool) room() bool {
 	return p.all < p.limit
 }
 
-// start runs the program and waits for its greeting.
-func (p *Pool) start(s Spec, k *kind, program os.FileInfo) {
-	w, greeted := p.greeted(s, program)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	k.starting--
-	if w == nil {
-		p.all--
-		return
-	}
-	w.kind = k
-	if !greeted {
-		k.foreign = program
-		p.all--
-		go w.end()
-		return
-	}
-	k.busy++
-	p.release(w)
-}
-
-// greeted returns the started program, and whether it greeted.
-func (p *Pool) greeted(s Spec, program os.FileInfo) (*Worker, bool) {
-	here, there, err := sys.PacketPair()
-	if err != nil {
-		return nil, false
-	}
-	defer there.Close()
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		here.Close()
-		return nil, false
-	}
-	defer null.Close()
-	proc, err := priv.Start(priv.Child{
-		Path: filepath.Join(p.dir, s.Name), Args: []string{s.Name}, Env: s.Env, Dir: s.Dir,
-		Files: []*os.File{null, null, null, there}, As: s.As,
-	})
-	if err != nil {
-		here.Close()
-		return nil, false
-	}
-	there.Close()
-	w := &Worker{pool: p, conn: here, proc: proc, program: program}
-	var b [len(worker.Greeting) + 1]byte
-	here.SetReadDeadline(time.Now().Add(greetWithin))
-	n, _, err := sys.ReceivePacket(here, b[:], 0)
-	here.SetReadDeadline(time.Time{})
-	return w, err == nil && string(b[:n]) == worker.Greeting
-}
-
-// release makes a busy worker idle. The caller holds the lock.
+// release gives a busy worker to a job that waits, or makes it idle. The caller holds the lock.
 func (p *Pool) release(w *Worker) {
+	if same(w.program, p.ours[w.kind.name]) && w.kind.hand(w) {
+		return
+	}
 	w.kind.busy--
 	if p.closed || p.idle >= maxIdleWorkers {
 		p.all--

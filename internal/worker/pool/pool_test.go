@@ -264,6 +264,37 @@ func TestWorkerWithChangedLimitsRefusesJobs(t *testing.T) {
 	}
 }
 
+func TestJobsWaitForAProgramThatHasGreetedAndNoOther(t *testing.T) {
+	p := newPool(t)
+	take(t, p, spec("serve"))
+	// The worker is busy. Another job gets one that starts for it.
+	if w := p.Take(spec("serve"), ""); w == nil {
+		t.Error("a job of a program that has greeted got no worker")
+	}
+	// At the limit there is nothing to wait for.
+	for range 2 {
+		if p.Take(spec("serve"), "") == nil {
+			t.Error("no worker below the limit")
+		}
+	}
+	start := time.Now()
+	if p.Take(spec("serve"), "") != nil || time.Since(start) > patience/2 {
+		t.Errorf("a worker above the limit, or a wait of %v for none", time.Since(start))
+	}
+}
+
+func TestStartThatFailsSendsItsJobTheClassicWay(t *testing.T) {
+	p := newPool(t)
+	take(t, p, spec("serve"))
+	other := spec("foreign") // the same file, and as another user it does not greet
+	other.As = &priv.ID{UID: os.Getuid(), GID: os.Getgid()}
+	for range 3 {
+		if p.Take(other, "") != nil {
+			t.Error("a worker of a program that went away")
+		}
+	}
+}
+
 func TestWorkersNeverServeTwoUsers(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root")

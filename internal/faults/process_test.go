@@ -1,0 +1,388 @@
+package faults
+
+import (
+	"math/rand/v2"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"qmail/conf"
+)
+
+// supervised runs the daemons again and again, as an rc script under a supervisor does, until the returned function is called.
+func (w *world) supervised() (end func()) {
+	stop, over := make(chan struct{}), make(chan struct{})
+	w.start()
+	go func() {
+		defer close(over)
+		for {
+			ended := make(chan struct{})
+			d := w.daemon
+			go func() { d.Wait(); close(ended) }()
+			select {
+			case <-stop:
+				d.Process.Signal(syscall.SIGTERM)
+				<-ended
+				return
+			case <-ended:
+			}
+			time.Sleep(50 * time.Millisecond)
+			w.start()
+		}
+	}()
+	return func() {
+		close(stop)
+		<-over
+	}
+}
+
+// burst sends messages of all kinds from several injectors at once.
+func (w *world) burst(injectors, each int) *sync.WaitGroup {
+	var wg sync.WaitGroup
+	for i := range injectors {
+		wg.Go(func() {
+			for j := range each {
+				kind := "local"
+				switch (i + j) % 10 {
+				case 4:
+					kind = "bounce"
+				case 7:
+					kind = "remote"
+				}
+				w.send(kind)
+			}
+		})
+	}
+	return &wg
+}
+
+// killOne kills a process that runs one of the programs.
+func killOne(programs ...string) bool {
+	var all []int
+	for _, p := range programs {
+		all = append(all, pids(p)...)
+	}
+	if len(all) == 0 {
+		return false
+	}
+	return syscall.Kill(all[rand.IntN(len(all))], syscall.SIGKILL) == nil
+}
+
+func TestEachDaemonMayDieAndNothingIsLost(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	end := w.supervised()
+	for _, p := range []string{"qmail-lspawn", "qmail-rspawn", "qmail-clean", "qmail-send"} {
+		for range 2 {
+			wg := w.burst(4, 10)
+			w.eventually(p+" runs", func() bool { return killOne(p) })
+			wg.Wait()
+		}
+	}
+	w.again(w.n, 160)
+	t.Logf("%d second copies", w.settledSupervised())
+	end()
+}
+
+// again says that nearly all messages were accepted: what kills a daemon is no reason to refuse mail.
+func (w *world) again(n, least int) {
+	if len(w.accepted) < least {
+		w.t.Errorf("only %d of %d messages accepted", len(w.accepted), n)
+	}
+}
+
+// settledSupervised is settled where qmail-send may be another process each time.
+func (w *world) settledSupervised() (copies int) {
+	w.t.Helper()
+	alarm := time.Now()
+	w.within(100*time.Second, "everything accepted is delivered", func() bool {
+		if time.Since(alarm) > time.Second {
+			for _, p := range pids("qmail-send") {
+				syscall.Kill(p, syscall.SIGALRM)
+			}
+			alarm = time.Now()
+		}
+		var missing int
+		missing, copies = w.outcome()
+		return missing == 0 && empty()
+	})
+	return copies
+}
+
+func TestWorkersMayDieAtAnyTimeAndNothingIsLost(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	w.start()
+	wg := w.burst(4, 60)
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	kills := 0
+	for over := false; !over; {
+		select {
+		case <-done:
+			over = true
+		default:
+			if killOne("qmail-local", "qmail-remote", "qmail-getpw", "qmail-queue") {
+				kills++
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	copies := w.settled()
+	t.Logf("%d processes killed, %d of %d messages accepted, %d second copies", kills, len(w.accepted), w.n, copies)
+	if kills < 10 || copies > kills {
+		t.Errorf("%d kills, %d second copies", kills, copies)
+	}
+}
+
+func TestTwentyInjectorsWhileQmailSendIsKilledFiveTimes(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	each := 100
+	if testing.Short() {
+		each = 20
+	}
+	end := w.supervised()
+	wg := w.burst(20, each)
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	for i := range 5 {
+		w.eventually("a fifth of the messages", func() bool {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.n >= (i+1)*20*each/6
+		})
+		w.eventually("qmail-send runs", func() bool { return killOne("qmail-send") })
+	}
+	<-done
+	if len(w.accepted) != 20*each {
+		t.Errorf("%d of %d messages accepted", len(w.accepted), 20*each)
+	}
+	copies := w.settledSupervised()
+	end()
+	// What was under way when qmail-send died is delivered again: at most what its two channels may have had at once, and what
+	// they had reported and was not on disk.
+	t.Logf("%d second copies", copies)
+	if copies > 5*(10+20)*4 {
+		t.Errorf("%d second copies", copies)
+	}
+}
+
+func TestABlockedLogHoldsUpDeliveriesAndLosesNothing(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	w.start = func() { w.run("./Mailbox", "/bin/sh", "-c", "echo $$ >/run/logger; exec cat >>/run/log") }
+	w.must(os.WriteFile("/run/logger", nil, 0o666))
+	w.must(os.WriteFile("/run/log", nil, 0o666))
+	w.must(os.Chmod("/run/logger", 0o666))
+	w.must(os.Chmod("/run/log", 0o666))
+	w.start()
+	var logger int
+	w.eventually("the logger runs", func() bool {
+		b, _ := os.ReadFile("/run/logger")
+		logger, _ = strconv.Atoi(string(b[:max(0, len(b)-1)]))
+		return logger > 0
+	})
+	w.mustSend("local", 1)
+	w.settled()
+	w.must(syscall.Kill(logger, syscall.SIGSTOP))
+	w.burst(4, 100).Wait() // some 100 kB of log; a pipe holds 64
+	if len(w.accepted) != 401 {
+		t.Errorf("%d messages accepted", len(w.accepted))
+	}
+	time.Sleep(time.Second)
+	w.must(syscall.Kill(logger, syscall.SIGCONT))
+	w.noCopies(w.settled())
+}
+
+// limit sets a resource limit of running processes; what they start inherits it.
+func (w *world) limit(programs []string, resource int, n uint64) {
+	for _, p := range programs {
+		w.eventually(p+" runs", func() bool { return len(pids(p)) > 0 })
+		for _, pid := range pids(p) {
+			w.must(unix.Prlimit(pid, resource, &unix.Rlimit{Cur: n, Max: unix.RLIM_INFINITY}, nil))
+		}
+	}
+}
+
+func spawners() []string { return []string{"qmail-lspawn", "qmail-rspawn"} }
+
+// shortOf has a resource run out in the spawners' children, and then be there again.
+func shortOf(t *testing.T, resource int, n, plenty uint64) {
+	w := newWorld(t)
+	w.control("smtproutes", ":[127.0.0.1]:2525")
+	sink(t)
+	w.start()
+	w.mustSend("local", 1)
+	w.settled()
+	w.limit(spawners(), resource, n)
+	time.Sleep(11 * time.Second) // the workers of before end
+	w.mustSend("local", 3)
+	w.mustSend("bounce", 1)
+	w.mustSend("remote", 3)
+	w.logged("deferral: ")
+	w.waiting()
+	if missing, _ := w.outcome(); missing == 0 {
+		t.Error("that was enough")
+	}
+	w.limit(spawners(), resource, plenty)
+	w.noCopies(w.settledRemote())
+}
+
+// settledRemote is settled where remote mail is taken by the sink: it does not come back.
+func (w *world) settledRemote() int {
+	w.t.Helper()
+	w.mu.Lock()
+	for n, kind := range w.accepted {
+		if kind == "remote" {
+			delete(w.accepted, n)
+		}
+	}
+	w.mu.Unlock()
+	return w.settled()
+}
+
+func TestWithoutMemoryForChildrenDeliveriesAreDeferred(t *testing.T) {
+	if inWorld(t) {
+		shortOf(t, unix.RLIMIT_AS, 64<<20, unix.RLIM_INFINITY)
+	}
+}
+
+func TestWithoutDescriptorsDeliveriesAreDeferred(t *testing.T) {
+	if inWorld(t) {
+		shortOf(t, unix.RLIMIT_NOFILE, 4, 1024)
+	}
+}
+
+func TestWithoutProcessesDeliveriesAreDeferred(t *testing.T) {
+	if inWorld(t) {
+		shortOf(t, unix.RLIMIT_NPROC, 0, unix.RLIM_INFINITY)
+	}
+}
+
+func TestQmailSendWithFewDescriptorsGoesOn(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	w.start()
+	w.logged("^status: ")
+	w.limit([]string{"qmail-send", "qmail-clean"}, unix.RLIMIT_NOFILE, 12)
+	w.burst(4, 25).Wait()
+	w.waiting()
+	w.limit([]string{"qmail-send", "qmail-clean"}, unix.RLIMIT_NOFILE, 1024)
+	w.stop()
+	w.start()
+	if len(w.accepted) != 100 {
+		t.Errorf("%d messages accepted", len(w.accepted))
+	}
+	t.Logf("%d second copies", w.settled())
+}
+
+// sink is an SMTP server on port 2525 that takes everything.
+func sink(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:2525")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go take(c)
+		}
+	}()
+}
+
+func TestWithoutDNSRemoteMailWaitsAndLocalMailGoesOn(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	w.must(os.WriteFile("/etc/resolv.conf", []byte("nameserver 127.0.0.2\noptions timeout:1 attempts:1\n"), 0o644))
+	w.start()
+	w.mustSend("remote", 5)
+	w.mustSend("local", 5)
+	w.logged("delivery .*: deferral: .*4\\.[14]\\.")
+	w.eventually("local mail", func() bool { return len(got(joe)) == 5 })
+	if n := len(got(sam)); n != 0 {
+		t.Errorf("%d bounces", n)
+	}
+	w.must(os.WriteFile("/etc/resolv.conf", []byte("nameserver 127.0.0.1\n"), 0o644)) // which knows no far.test
+	w.noCopies(w.settled())
+}
+
+func TestWithoutTriggerMailIsAcceptedAndFoundLater(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	w.start()
+	w.mustSend("local", 1)
+	w.settled()
+	trigger := conf.Home() + "/queue/lock/trigger"
+	fi, err := os.Stat(trigger)
+	w.must(err)
+	own := fi.Sys().(*syscall.Stat_t)
+	w.must(os.Remove(trigger))
+	w.mustSend("local", 5)
+	w.must(syscall.Mkfifo(trigger, 0o600))
+	w.must(os.Chown(trigger, int(own.Uid), int(own.Gid)))
+	w.must(os.Chmod(trigger, 0o622))
+	w.mustSend("local", 5)
+	w.within(75*time.Second, "the new trigger is heard", func() bool { return len(got(joe)) == 11 })
+	w.noCopies(w.settled())
+}
+
+func TestAQueueWithoutTriggerIsEmptiedByTheNextStart(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	w.mustSend("local", 5)
+	w.mustSend("bounce", 5)
+	w.start()
+	w.noCopies(w.settled())
+}
+
+// burstVariable asks for the test that takes minutes.
+const burstVariable = "QMAIL_TEST_BURST"
+
+func TestABurstOfAHundredThousandMessages(t *testing.T) {
+	n, _ := strconv.Atoi(os.Getenv(burstVariable))
+	if n == 0 {
+		t.Skip(burstVariable + "=100000 runs it")
+	}
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	w.start()
+	began := time.Now()
+	w.burst(20, n/20).Wait()
+	t.Logf("%d accepted in %v", len(w.accepted), time.Since(began))
+	if len(w.accepted) != n/20*20 {
+		t.Errorf("%d of %d accepted", len(w.accepted), n)
+	}
+	for end := time.Now().Add(time.Hour); !empty() && time.Now().Before(end); {
+		time.Sleep(time.Second)
+	}
+	t.Logf("delivered after %v", time.Since(began))
+	w.noCopies(w.settled())
+}

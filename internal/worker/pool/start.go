@@ -1,0 +1,62 @@
+package pool
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"qmail/internal/priv"
+	"qmail/internal/sys"
+	"qmail/internal/worker"
+)
+
+// start runs the program and waits for its greeting.
+func (p *Pool) start(s Spec, k *kind, program os.FileInfo) {
+	w, greeted := p.greeted(s, program)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k.starting--
+	if greeted {
+		p.ours[s.Name] = program
+		w.kind = k
+		k.busy++
+		p.release(w)
+		return
+	}
+	p.all--
+	k.hand(nil)
+	if w != nil {
+		k.foreign = program
+		go w.end()
+	}
+}
+
+// greeted returns the started program, and whether it greeted.
+func (p *Pool) greeted(s Spec, program os.FileInfo) (*Worker, bool) {
+	here, there, err := sys.PacketPair()
+	if err != nil {
+		return nil, false
+	}
+	defer there.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		here.Close()
+		return nil, false
+	}
+	defer null.Close()
+	proc, err := priv.Start(priv.Child{
+		Path: filepath.Join(p.dir, s.Name), Args: []string{s.Name}, Env: s.Env, Dir: s.Dir,
+		Files: []*os.File{null, null, null, there}, As: s.As,
+	})
+	if err != nil {
+		here.Close()
+		return nil, false
+	}
+	there.Close()
+	w := &Worker{pool: p, conn: here, proc: proc, program: program}
+	var b [len(worker.Greeting) + 1]byte
+	here.SetReadDeadline(time.Now().Add(greetWithin))
+	n, _, err := sys.ReceivePacket(here, b[:], 0)
+	here.SetReadDeadline(time.Time{})
+	return w, err == nil && string(b[:n]) == worker.Greeting
+}
