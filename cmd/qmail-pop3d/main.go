@@ -16,7 +16,7 @@ import (
 )
 
 func main() {
-	proc.Begin()
+	proc.BeginAlone()
 	m := pop3.Mailbox{Now: time.Now}
 	if len(os.Args) > 1 {
 		m.Dir = os.Args[1]

@@ -24,7 +24,7 @@ import (
 const maxEnvelope = 64 << 20
 
 func main() {
-	proc.Begin()
+	proc.BeginAlone()
 	proc.Exit(run(control.Default(), proc.FD(0, "message"), proc.FD(1, "envelope")))
 }
 

@@ -14,6 +14,7 @@ import (
 	"qmail/internal/qmtp"
 	"qmail/internal/report"
 	"qmail/internal/sys"
+	"qmail/internal/sys/inet"
 )
 
 const (
@@ -95,7 +96,7 @@ func parseServer(s string) (netip.AddrPort, bool) {
 
 // send gives the message to one server.
 func (m *spooled) send(server netip.AddrPort, frames []byte) exit.Code {
-	f, err := sys.Connect(netip.Addr{}, server, connectTime)
+	f, err := inet.Connect(netip.Addr{}, server, connectTime)
 	if os.IsTimeout(err) {
 		return envelope.ConnTimeout
 	}

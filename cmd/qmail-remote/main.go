@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	proc.Begin()
+	proc.BeginAlone()
 	home := conf.Home()
 	out := proc.FD(1, "report")
 	if proc.Chdir(home) != nil {

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"qmail/internal/sys"
+	"qmail/internal/sys/inet"
 )
 
 const (
@@ -101,9 +101,9 @@ func (r *Resolver) exchange(network string, s netip.AddrPort, q dnsmessage.Quest
 
 func dial(tcp bool, s netip.AddrPort, timeout time.Duration) (*os.File, error) {
 	if tcp {
-		return sys.Connect(netip.Addr{}, s, timeout)
+		return inet.Connect(netip.Addr{}, s, timeout)
 	}
-	return sys.ConnectUDP(s)
+	return inet.ConnectUDP(s)
 }
 
 // receive reads one packet, or one answer with its length before it.

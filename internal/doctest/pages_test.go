@@ -190,7 +190,7 @@ func TestAReferenceToAPageLeadsToOne(t *testing.T) {
 			check(name, m[1], m[2])
 		}
 	}
-	plain := regexp.MustCompile(`\b([a-z][a-z0-9-]+)\(([1-8])\)`)
+	plain := regexp.MustCompile(`(?:^|[^a-z0-9.-])([a-z][a-z0-9-]+)\(([1-8])\)`)
 	for name, text := range documents(t) {
 		for _, m := range plain.FindAllStringSubmatch(text, -1) {
 			check(name, m[1], m[2])

@@ -2,15 +2,12 @@ package faults
 
 import (
 	"math/rand/v2"
-	"net"
 	"os"
 	"strconv"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"qmail/conf"
 )
@@ -88,7 +85,7 @@ func TestEachDaemonMayDieAndNothingIsLost(t *testing.T) {
 		}
 	}
 	w.again(w.n, 160)
-	t.Logf("%d second copies", w.settledSupervised())
+	t.Logf("%d second copies", w.settle(60*time.Second, nothingOwed))
 	end()
 }
 
@@ -97,24 +94,6 @@ func (w *world) again(n, least int) {
 	if len(w.accepted) < least {
 		w.t.Errorf("only %d of %d messages accepted", len(w.accepted), n)
 	}
-}
-
-// settledSupervised is settled where qmail-send may be another process each time.
-func (w *world) settledSupervised() (copies int) {
-	w.t.Helper()
-	alarm := time.Now()
-	w.within(100*time.Second, "everything accepted is delivered", func() bool {
-		if time.Since(alarm) > time.Second {
-			for _, p := range pids("qmail-send") {
-				syscall.Kill(p, syscall.SIGALRM)
-			}
-			alarm = time.Now()
-		}
-		var missing int
-		missing, copies = w.outcome()
-		return missing == 0 && empty()
-	})
-	return copies
 }
 
 func TestWorkersMayDieAtAnyTimeAndNothingIsLost(t *testing.T) {
@@ -138,7 +117,7 @@ func TestWorkersMayDieAtAnyTimeAndNothingIsLost(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	copies := w.settled()
+	copies := w.settle(30*time.Second, nothingOwed)
 	t.Logf("%d processes killed, %d of %d messages accepted, %d second copies", kills, len(w.accepted), w.n, copies)
 	if kills < 10 || copies > kills {
 		t.Errorf("%d kills, %d second copies", kills, copies)
@@ -170,7 +149,7 @@ func TestTwentyInjectorsWhileQmailSendIsKilledFiveTimes(t *testing.T) {
 	if len(w.accepted) != 20*each {
 		t.Errorf("%d of %d messages accepted", len(w.accepted), 20*each)
 	}
-	copies := w.settledSupervised()
+	copies := w.settle(60*time.Second, nothingOwed)
 	end()
 	// What was under way when qmail-send died is delivered again: at most what its two channels may have had at once, and what
 	// they had reported and was not on disk.
@@ -209,105 +188,66 @@ func TestABlockedLogHoldsUpDeliveriesAndLosesNothing(t *testing.T) {
 	w.noCopies(w.settled())
 }
 
-// limit sets a resource limit of running processes; what they start inherits it.
-func (w *world) limit(programs []string, resource int, n uint64) {
-	for _, p := range programs {
-		w.eventually(p+" runs", func() bool { return len(pids(p)) > 0 })
-		for _, pid := range pids(p) {
-			w.must(unix.Prlimit(pid, resource, &unix.Rlimit{Cur: n, Max: unix.RLIM_INFINITY}, nil))
-		}
-	}
-}
-
-func spawners() []string { return []string{"qmail-lspawn", "qmail-rspawn"} }
-
-// shortOf has a resource run out in the spawners' children, and then be there again.
-func shortOf(t *testing.T, resource int, n, plenty uint64) {
+// shortOf has the start of each qmail-local fail for lack of something, and then succeed.
+func shortOf(t *testing.T, limit string) {
 	w := newWorld(t)
-	w.control("smtproutes", ":[127.0.0.1]:2525")
-	sink(t)
+	program := conf.Home() + "/bin/qmail-local"
+	w.must(os.Rename(program, program+".orig"))
+	script := "#!/bin/sh\nif test -f /run/short; then ulimit " + limit + "; fi\nexec " + program + ".orig \"$@\"\n"
+	w.must(os.WriteFile(program, []byte(script), 0o755))
+	w.must(os.WriteFile("/run/short", nil, 0o644))
 	w.start()
-	w.mustSend("local", 1)
-	w.settled()
-	w.limit(spawners(), resource, n)
-	time.Sleep(11 * time.Second) // the workers of before end
-	w.mustSend("local", 3)
-	w.mustSend("bounce", 1)
-	w.mustSend("remote", 3)
+	w.mustSend("local", 5)
+	w.mustSend("bounce", 2)
 	w.logged("deferral: ")
 	w.waiting()
-	if missing, _ := w.outcome(); missing == 0 {
+	if missing, _ := w.outcome(); missing != 7 {
 		t.Error("that was enough")
 	}
-	w.limit(spawners(), resource, plenty)
-	w.noCopies(w.settledRemote())
+	w.must(os.Remove("/run/short"))
+	w.noCopies(w.settled())
 }
 
-// settledRemote is settled where remote mail is taken by the sink: it does not come back.
-func (w *world) settledRemote() int {
-	w.t.Helper()
-	w.mu.Lock()
-	for n, kind := range w.accepted {
-		if kind == "remote" {
-			delete(w.accepted, n)
-		}
-	}
-	w.mu.Unlock()
-	return w.settled()
-}
-
-func TestWithoutMemoryForChildrenDeliveriesAreDeferred(t *testing.T) {
+func TestWithoutMemoryForThemDeliveriesAreDeferred(t *testing.T) {
 	if inWorld(t) {
-		shortOf(t, unix.RLIMIT_AS, 64<<20, unix.RLIM_INFINITY)
+		shortOf(t, "-v 50000")
 	}
 }
 
-func TestWithoutDescriptorsDeliveriesAreDeferred(t *testing.T) {
+func TestWithoutDescriptorsForThemDeliveriesAreDeferred(t *testing.T) {
 	if inWorld(t) {
-		shortOf(t, unix.RLIMIT_NOFILE, 4, 1024)
+		shortOf(t, "-n 3")
 	}
 }
 
-func TestWithoutProcessesDeliveriesAreDeferred(t *testing.T) {
+func TestWithoutProcessesForThemDeliveriesAreDeferred(t *testing.T) {
 	if inWorld(t) {
-		shortOf(t, unix.RLIMIT_NPROC, 0, unix.RLIM_INFINITY)
+		shortOf(t, "-p 0")
 	}
 }
 
-func TestQmailSendWithFewDescriptorsGoesOn(t *testing.T) {
+func TestAllDaemonsWithFewDescriptorsGoOn(t *testing.T) {
 	if !inWorld(t) {
 		return
 	}
 	w := newWorld(t)
+	w.mustSend("local", 30)
+	w.mustSend("bounce", 10)
+	w.mustSend("remote", 10)
+	w.start = func() { w.command("/bin/sh", "-c", "ulimit -n 32; exec "+conf.Home()+"/bin/qmail-start ./Mailbox") }
 	w.start()
-	w.logged("^status: ")
-	w.limit([]string{"qmail-send", "qmail-clean"}, unix.RLIMIT_NOFILE, 12)
 	w.burst(4, 25).Wait()
-	w.waiting()
-	w.limit([]string{"qmail-send", "qmail-clean"}, unix.RLIMIT_NOFILE, 1024)
-	w.stop()
-	w.start()
-	if len(w.accepted) != 100 {
+	if len(w.accepted) != 150 {
 		t.Errorf("%d messages accepted", len(w.accepted))
 	}
-	t.Logf("%d second copies", w.settled())
-}
-
-// sink is an SMTP server on port 2525 that takes everything.
-func sink(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:2525")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go take(c)
-		}
-	}()
+	w.eventually("some mail", func() bool { return len(got(joe)) > 10 })
+	w.waiting()
+	missing, _ := w.outcome()
+	t.Logf("%d of 150 messages wait", missing)
+	w.stop()
+	w.start = func() { w.run("./Mailbox") }
+	w.start()
+	w.noCopies(w.settled())
 }
 
 func TestWithoutDNSRemoteMailWaitsAndLocalMailGoesOn(t *testing.T) {

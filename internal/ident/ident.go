@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"qmail/internal/ascii"
-	"qmail/internal/sys"
+	"qmail/internal/sys/inet"
 )
 
 const (
@@ -26,7 +26,7 @@ var ErrUnknown = errors.New("ident: no name")
 // Ask asks the remote host of a connection for the name of its user, and waits at most d.
 func Ask(local, remote netip.AddrPort, d time.Duration) (string, error) {
 	end := time.Now().Add(d)
-	f, err := sys.Connect(local.Addr(), netip.AddrPortFrom(remote.Addr(), port), d)
+	f, err := inet.Connect(local.Addr(), netip.AddrPortFrom(remote.Addr(), port), d)
 	if err != nil {
 		return "", err
 	}

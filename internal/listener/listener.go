@@ -10,6 +10,7 @@ import (
 
 	"qmail/internal/priv"
 	"qmail/internal/sys"
+	"qmail/internal/sys/inet"
 	"qmail/internal/worker"
 	"qmail/internal/worker/pool"
 )
@@ -77,7 +78,7 @@ func (l *listener) accept(socket *sys.Listener, stop <-chan struct{}) {
 		case <-stop:
 			return
 		}
-		conn, remote, err := socket.Accept()
+		conn, remote, err := inet.Accept(socket)
 		if err != nil {
 			<-l.slots
 			if wait(err, stop) {

@@ -27,7 +27,7 @@ type Delivery struct {
 }
 
 // Deliver puts head and the whole message into a new file of the Maildir at path. On success file and name are on
-// disk. At no time is there anything but a complete and synced message in new.
+// disk. At no time is there anything but a complete message in new, on disk or not.
 func (d Delivery) Deliver(path, head string, message io.ReadSeeker) error {
 	err := d.unnamed(path, head, message)
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -53,11 +53,15 @@ func (d Delivery) unnamed(path, head string, message io.ReadSeeker) error {
 	if err := write(f, head, message); err != nil {
 		return err
 	}
+	ordered, err := d.settle(path, f)
+	if err != nil {
+		return err
+	}
 	for range tries {
 		file := path + "/new/" + d.Names.next(d.Now())
 		err := sys.LinkUnnamed(f, file)
 		if err == nil {
-			return syncName(file, f)
+			return syncName(file, f, ordered)
 		}
 		if !errors.Is(err, os.ErrExist) {
 			break
@@ -86,14 +90,18 @@ func (d Delivery) named(path, head string, message io.ReadSeeker) error {
 	if err := write(f, head, message); err != nil {
 		return err
 	}
+	ordered, err := d.settle(path, f)
+	if err != nil {
+		return err
+	}
 	file := path + "/new/" + name
 	if err := os.Link(f.Name(), file); err != nil {
 		return err
 	}
-	return syncName(file, f)
+	return syncName(file, f, ordered)
 }
 
-// write writes and syncs the message.
+// write writes the message.
 func write(f *os.File, head string, message io.ReadSeeker) error {
 	if _, err := message.Seek(0, io.SeekStart); err != nil {
 		return errors.Join(ErrRead, err)
@@ -113,16 +121,29 @@ func write(f *os.File, head string, message io.ReadSeeker) error {
 			return errors.Join(ErrRead, err)
 		}
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	return f.Sync()
+	return w.Flush()
 }
 
-// syncName makes a name durable that was made after the sync of its file. If it cannot, the
-// name goes again, as the message will be delivered again.
-func syncName(file string, f *os.File) error {
-	err := sys.SyncDirOf(file, f)
+// settle sees to it that a name given to f from now on is not on disk without the whole message: on an ordered filesystem by
+// writing it out, else by making it durable.
+func (d Delivery) settle(path string, f *os.File) (ordered bool, err error) {
+	if d.Names.ordered(path+"/tmp", f) {
+		if err := sys.WriteOut(f); !errors.Is(err, errors.ErrUnsupported) {
+			return true, err
+		}
+	}
+	return false, f.Sync()
+}
+
+// syncName makes a name durable that was made after settle. On an ordered filesystem the file's sync does that, and brings the
+// message along. If it cannot, the name goes again, as the message will be delivered again.
+func syncName(file string, f *os.File, ordered bool) error {
+	var err error
+	if ordered {
+		err = f.Sync()
+	} else {
+		err = sys.SyncDirOf(file, f)
+	}
 	if err != nil {
 		os.Remove(file)
 	}

@@ -5,14 +5,23 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"qmail/internal/sys"
 )
 
 // Names gives the deliveries of one process their names: no two processes of a host have the same process id in
-// the same second, and a count tells apart the deliveries of one process.
+// the same second, and a count tells apart the deliveries of one process. They also keep what was found out about the
+// filesystem of the last delivery, since a process seldom sees two.
 type Names struct {
 	pid   int
 	host  string
 	count atomic.Int64
+	last  atomic.Pointer[filesystem]
+}
+
+type filesystem struct {
+	dev     uint64
+	ordered bool
 }
 
 // NewNames returns the names of this process.
@@ -35,6 +44,21 @@ func (n *Names) next(now time.Time) string {
 	}
 	b = append(b, '.')
 	return string(append(b, n.host...))
+}
+
+// ordered reports whether f, which is in folder, is on an ordered filesystem.
+func (n *Names) ordered(folder string, f *os.File) bool {
+	fi, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	dev, _ := sys.Inode(fi)
+	last := n.last.Load()
+	if last == nil || last.dev != dev {
+		last = &filesystem{dev, sys.Ordered(folder)}
+		n.last.Store(last)
+	}
+	return last.ordered
 }
 
 // safeHost replaces what may not stand in a file name, or means something in one of a Maildir.

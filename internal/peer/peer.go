@@ -12,7 +12,7 @@ import (
 	"qmail/internal/control"
 	"qmail/internal/dns"
 	"qmail/internal/ident"
-	"qmail/internal/sys"
+	"qmail/internal/sys/inet"
 	"qmail/internal/tcpenv"
 )
 
@@ -64,7 +64,7 @@ func (o *Options) SetTimeout(seconds int) {
 // Of finds out about a connection. An error means that it is no TCP connection; what is not to be found out is
 // left empty. resolvConf names the DNS servers.
 func Of(conn *os.File, o Options, resolvConf string) (tcpenv.Conn, error) {
-	local, remote, err := sys.Ends(conn)
+	local, remote, err := inet.Ends(conn)
 	if err != nil {
 		return tcpenv.Conn{}, err
 	}

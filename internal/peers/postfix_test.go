@@ -21,6 +21,7 @@ func (q *qmail) postfix() {
 	waitPort(q.t, q.IP4+":25")
 }
 
+// two makes two machines: one.test with qmail and far.test with Postfix, and domains of both with all kinds of MX records.
 func two(t *testing.T) (one, far *qmail) {
 	network(t,
 		host("one.test", "10.9.0.11", "fd09::11"), mx("one.test", "one.test", "10"),
@@ -136,7 +137,7 @@ func TestDeferralsAndFailuresOfARemoteHostAreWhatTheyAre(t *testing.T) {
 	far.must("root", "postfix", "reload")
 	one.wait("the deferred one", 10, func() bool {
 		one.signal("ALRM")
-		return !waitFor(0.5, func() bool { return len(one.queued()) == 0 }) == false
+		return waitFor(0.5, func() bool { return len(one.queued()) == 0 })
 	})
 	bounces := one.waitMessages("me", 2, 10)
 	if !strings.Contains(bounces[1], "<nosuch@far.test>:\n") || strings.Contains(bounces[1], "<later@far.test>") {

@@ -113,6 +113,9 @@ func TestSwaksIsServedTheSameByEveryStarter(t *testing.T) {
 			if m := accepted("--ehlo", "client.test", "--body", "gr\xfc\xdfe\r\n..dots\r\n.\r\n"); !strings.Contains(m, "gr\xfc\xdfe\n..dots\n.\n") {
 				t.Errorf("8-bit: %q", m)
 			}
+			if out, _ := swaks("--quit-after", "EHLO"); !strings.Contains(out, "250-PIPELINING\n") || !strings.Contains(out, "250-SIZE 300000\n") || !strings.Contains(out, "250 8BITMIME\n") {
+				t.Errorf("EHLO: %s", out)
+			}
 			if m := accepted("--protocol", "SMTP", "--body", "by HELO"); !strings.Contains(m, "by HELO") {
 				t.Errorf("HELO: %q", m)
 			}
@@ -130,8 +133,8 @@ func TestSwaksIsServedTheSameByEveryStarter(t *testing.T) {
 	q.stop()
 }
 
-func TestFetchmailAndGetmailReadOurPOP3(t *testing.T) {
-	if !inside(t, "fetchmail", "getmail", "tcpserver", "setpriv") {
+func TestFetchmailAndMpopReadOurPOP3(t *testing.T) {
+	if !inside(t, "fetchmail", "mpop", "tcpserver", "setpriv") {
 		return
 	}
 	q := here(t)
@@ -185,14 +188,12 @@ func TestFetchmailAndGetmailReadOurPOP3(t *testing.T) {
 	if out, err := fetch(); exitCode(err) != 3 {
 		t.Errorf("wrong password: %v\n%s", err, tail(out))
 	}
-	// getmail takes them away.
-	q.sh("mkdir /run/home/orcjoe/.getmail; chmod 700 /run/home/orcjoe/.getmail")
-	q.write("/run/home/orcjoe/.getmail/getmailrc", "[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\nusername = me\npassword = secret\n"+
-		"[destination]\ntype = Maildir\npath = /run/home/orcjoe/Maildir/\n[options]\ndelete = true\n")
-	q.sh("chown -R orcjoe:orcjoe /run/home/orcjoe/.getmail")
-	out := q.must("orcjoe", "getmail")
+	// mpop takes them away.
+	q.own("orcjoe", ".mpoprc", "account default\nhost 127.0.0.1\nport 110\nuser me\npassword secret\nauth user\ntls off\nkeep off\n"+
+		"delivery maildir /run/home/orcjoe/Maildir\n")
+	out := q.must("orcjoe", "mpop")
 	if n, left := len(q.messages("orcjoe")), len(q.messages("me")); n != 21 || left != 0 {
-		t.Errorf("getmail: %d messages, %d left\n%s", n, left, tail(out))
+		t.Errorf("mpop: %d messages, %d left\n%s", n, left, tail(out))
 	}
 	q.stop()
 }

@@ -335,17 +335,12 @@ func (q *qmail) processes() []process {
 			continue
 		}
 		dir := filepath.Dir(l)
-		fi, err := os.Stat(dir)
-		if err != nil {
-			continue
-		}
 		p := process{program: strings.TrimSuffix(filepath.Base(to), " (deleted)")}
 		fmt.Sscan(filepath.Base(dir), &p.pid)
 		status, _ := os.ReadFile(dir + "/status")
 		if i := bytes.Index(status, []byte("\nUid:")); i >= 0 {
 			fmt.Sscan(string(status[i+5:]), &p.uid)
 		}
-		_ = fi
 		list = append(list, p)
 	}
 	return list

@@ -78,7 +78,7 @@ func selectors(s source) []string {
 // doors are things that only some packages may do, and why.
 func doors() []struct{ what, where, why string } {
 	return []struct{ what, where, why string }{
-		{"import golang.org/x/sys", "internal/sys", "raw system calls have one home"},
+		{"import golang.org/x/sys", "internal/sys internal/sys/inet", "raw system calls have one home"},
 		{"import unsafe", "internal/sysuser", "memory is safe"},
 		{"import C", "internal/sysuser", "cgo costs every start 0.7 ms"},
 		{".Setuid .Setgid .Setgroups .Setreuid .Setregid .Setresuid .Setresgid .Credential", "internal/priv", "every change of uid can be read in one file"},

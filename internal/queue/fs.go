@@ -15,6 +15,13 @@ import (
 type FS interface {
 	// NamesFollow: here a name made before its file's Sync is durable with it.
 	NamesFollow() bool
+	// Ordered: here changes reach the disk in the order in which they were made, and none without all that WriteOut wrote
+	// before it.
+	Ordered() bool
+	// StartOut starts to write out what was written to f. WriteOut does that and waits for it; it makes nothing durable by itself.
+	// ErrUnsupported: f must be synced instead.
+	StartOut(f File) error
+	WriteOut(f File) error
 	CreateUnnamed(folder string, mode fs.FileMode) (File, error)
 	LinkUnnamed(f File, name string) error
 	// Create makes a file that must not exist yet, for reading and writing.
@@ -65,6 +72,23 @@ func (d disk) at(name string) string { return string(d) + name }
 func (d disk) NamesFollow() bool {
 	// intd is no mount point of its own where mess or todo is not: links go between them.
 	return sys.NamesFollow(d.at("."))
+}
+
+// Messages and envelopes could be on two filesystems, as no link goes between them. Then neither waits for the other's.
+func (d disk) Ordered() bool { return sys.Ordered(d.at("mess"), d.at("intd"), d.at("todo")) }
+
+func (d disk) StartOut(f File) error {
+	if o, ok := f.(*os.File); ok {
+		return sys.StartOut(o)
+	}
+	return errors.ErrUnsupported
+}
+
+func (d disk) WriteOut(f File) error {
+	if o, ok := f.(*os.File); ok {
+		return sys.WriteOut(o)
+	}
+	return errors.ErrUnsupported
 }
 
 func (d disk) CreateUnnamed(folder string, mode fs.FileMode) (File, error) {

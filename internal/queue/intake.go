@@ -150,12 +150,23 @@ func (in *Intake) Text(header []byte, r io.Reader) error {
 			n = 0
 		}
 		if err == io.EOF {
-			return nil
+			return in.startOut()
 		}
 		if err != nil {
 			return ErrRead
 		}
 	}
+}
+
+// startOut has the message on its way to the disk while the envelope is read.
+func (in *Intake) startOut() error {
+	if !in.q.ordered() {
+		return nil
+	}
+	if err := in.q.fs.StartOut(in.mess); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return ErrWrite
+	}
+	return nil
 }
 
 // Envelope goes from S2 to S3: intd exists. uid is the caller's.
@@ -203,26 +214,47 @@ func (in *Intake) write(n int) error {
 	return nil
 }
 
-// Commit goes from S3 to S4. Message and envelope are on disk with their names before todo says that they are
-// complete; the name in todo is on disk before Commit returns nil. qmail-send is told while that last
-// sync is under way: what it does by then rests on nothing that is not on disk but the name in todo, which stands for
-// our answer alone.
+// Commit goes from S3 to S4. Message and envelope are on disk with their names before the name in todo is, or, on an
+// ordered disk, not later; and that name is on disk before Commit returns nil. qmail-send is told while this last
+// sync is under way: whatever it makes durable by then, on this disk, brings our message along or rests on nothing that is
+// not on disk but the name in todo, which stands for our answer alone.
 func (in *Intake) Commit() error {
 	if in.write(len(in.env)) != nil {
 		return ErrWrite
 	}
-	if in.sync() != nil {
+	ordered, err := in.settle()
+	if err != nil {
 		return ErrWrite
 	}
 	if in.q.fs.Link(Intd(in.id), Todo(in.id)) != nil {
 		return ErrTodo
 	}
 	in.q.Pull()
+	if ordered {
+		err = in.intd.Sync() // which the link has changed; so all that came before the link comes along
+	} else {
+		err = in.q.fs.SyncFolder("todo")
+	}
 	in.close()
-	if in.q.fs.SyncFolder("todo") != nil {
+	if err != nil {
 		return ErrWrite
 	}
 	return nil
+}
+
+// settle sees to it that a name made from now on is not on disk without both files, whole and with their names: on an
+// ordered disk by writing them out, else by making them durable.
+func (in *Intake) settle() (ordered bool, err error) {
+	if in.q.ordered() {
+		err = in.q.fs.WriteOut(in.intd) // the message is under way already
+		if err == nil {
+			err = in.q.fs.WriteOut(in.mess)
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return true, err
+		}
+	}
+	return false, in.sync()
 }
 
 // sync makes both files and their names durable, in one wait.

@@ -29,6 +29,7 @@ func (m mortal) step() {
 }
 
 func (m mortal) NamesFollow() bool { return false }
+func (m mortal) Ordered() bool     { return false }
 func (m mortal) CreateUnnamed(d string, mode fs.FileMode) (File, error) {
 	m.step()
 	return m.file(m.FS.CreateUnnamed(d, mode))

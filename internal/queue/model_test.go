@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand"
 	"sort"
 	"sync"
@@ -20,12 +21,20 @@ type law struct {
 	// Else a name is on disk only by a sync of its folder or, with follow, by a sync of its file; what was not synced
 	// is lost in any subset.
 	journal bool
+	// ordered is what Ordered answers: a disk keeps the names as they were after some change, and of each file what was written
+	// out before that change, at least. A sync of a file brings along what came before the last change of that file itself, not
+	// all that came before the sync.
+	ordered bool
+	mute    bool // files cannot be written out but by a sync
 	fresh   bool // inode numbers are never used again
 	unnamed bool // files can be made without a name
 }
 
 var laws = []law{
 	{name: "journal", follow: true, journal: true, unnamed: true},
+	{name: "ordered", follow: true, ordered: true, unnamed: true},
+	{name: "ordered, pid", follow: true, ordered: true},
+	{name: "ordered, mute", follow: true, ordered: true, mute: true, unnamed: true},
 	{name: "any subset, names follow", follow: true, fresh: true, unnamed: true},
 	{name: "any subset", unnamed: true},
 	{name: "any subset, pid", unnamed: false},
@@ -44,9 +53,10 @@ func (o *object) now() []byte { return o.versions[len(o.versions)-1] }
 // A change is one thing that happened to the disk.
 type change struct {
 	name    string  // a name changed: obj is what it names now, nil for nothing
-	obj     *object // or obj was written or synced
+	obj     *object // or obj was written, synced or written out
 	written bool
 	sync    bool
+	out     bool
 	folder  string // or a folder was synced
 }
 
@@ -59,6 +69,8 @@ type model struct {
 	log   []change
 	clock time.Time
 	last  uint64
+	// skip is asked before each sync and write-out of a file; true: it does nothing.
+	skip func(kind string, o *object) bool
 }
 
 func newModel(l law) *model {
@@ -66,6 +78,23 @@ func newModel(l law) *model {
 }
 
 func (m *model) NamesFollow() bool { return m.follow }
+
+func (m *model) Ordered() bool { return m.ordered }
+
+func (m *model) StartOut(File) error { return nil } // what is only on its way may as well be lost
+
+func (m *model) WriteOut(f File) error {
+	if m.mute {
+		return errors.ErrUnsupported
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o := f.(*handle).o
+	if m.skip == nil || !m.skip("write out", o) {
+		m.log = append(m.log, change{obj: o, out: true})
+	}
+	return nil
+}
 
 func (m *model) inode() uint64 {
 	if m.fresh {
@@ -314,7 +343,9 @@ func (h *handle) Truncate(n int64) error {
 func (h *handle) Sync() error {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
-	h.m.log = append(h.m.log, change{obj: h.o, sync: true})
+	if h.m.skip == nil || !h.m.skip("sync", h.o) {
+		h.m.log = append(h.m.log, change{obj: h.o, sync: true})
+	}
 	return nil
 }
 
@@ -337,27 +368,46 @@ type past struct {
 	names    []string
 	history  map[string][]*object // the first is what is on disk for certain
 	contents map[*object][][]byte
+	synced   map[*object]int // which version is the first of contents
 	// For a journal: the names as they were after each change that may or may not be on disk.
-	prefixes []map[string]*object
+	prefixes []prefix
+}
+
+// A prefix is what is on disk when the changes so far are.
+type prefix struct {
+	at    int // number of the change
+	names map[string]*object
+	out   map[*object]int // on an ordered disk: versions of each file that were written out before
 }
 
 // cut returns the past of a cut after the first k changes.
 func (m *model) cut(k int) past {
-	p := past{law: m.law, history: map[string][]*object{}, contents: map[*object][][]byte{}}
-	last := map[*object]int{}    // versions written so far
-	durable := map[*object]int{} // of these on disk
+	p := past{law: m.law, history: map[string][]*object{}, contents: map[*object][][]byte{}, synced: map[*object]int{}}
+	last := map[*object]int{} // versions written so far
+	durable := p.synced
 	names := map[string]*object{}
 	for n, o := range m.start {
 		p.history[n] = []*object{o}
 		names[n] = o
 		last[o] = 0
 	}
-	p.prefixes = []map[string]*object{copyOf(names)}
+	out := map[*object]int{}
+	touched := map[*object]int{} // number of an object's last change
+	inFolder := map[string]int{} // and of a folder's
+	p.prefixes = []prefix{{0, maps.Clone(names), maps.Clone(out)}}
+	// commit: the changes up to number at are on disk; on a disk that is not ordered, all of them.
+	commit := func(at int) {
+		i := len(p.prefixes) - 1
+		for m.ordered && i > 0 && p.prefixes[i].at > at {
+			i--
+		}
+		p.prefixes = p.prefixes[i:]
+	}
 	pin := func(name string) { // all so far is on disk
 		h := p.history[name]
 		p.history[name] = h[len(h)-1:]
 	}
-	for _, c := range m.log[:k] {
+	for i, c := range m.log[:k] {
 		switch {
 		case c.folder != "":
 			for n := range p.history {
@@ -365,8 +415,15 @@ func (m *model) cut(k int) past {
 					pin(n)
 				}
 			}
-			p.prefixes = p.prefixes[len(p.prefixes)-1:]
+			commit(inFolder[c.folder])
 		case c.name != "":
+			if old := names[c.name]; old != nil {
+				touched[old] = i
+			}
+			if c.obj != nil {
+				touched[c.obj] = i
+			}
+			inFolder[folderOf(c.name)] = i
 			if p.history[c.name] == nil {
 				p.history[c.name] = []*object{nil}
 			}
@@ -376,7 +433,7 @@ func (m *model) cut(k int) past {
 			} else {
 				names[c.name] = c.obj
 			}
-			p.prefixes = append(p.prefixes, copyOf(names))
+			p.prefixes = append(p.prefixes, prefix{i, maps.Clone(names), maps.Clone(out)})
 		case c.sync:
 			durable[c.obj] = last[c.obj]
 			if m.follow {
@@ -389,8 +446,11 @@ func (m *model) cut(k int) past {
 					}
 				}
 			}
-			p.prefixes = p.prefixes[len(p.prefixes)-1:]
+			commit(touched[c.obj])
+		case c.out:
+			out[c.obj] = last[c.obj]
 		case c.written:
+			touched[c.obj] = i
 			if _, seen := last[c.obj]; seen {
 				last[c.obj]++
 			} else {
@@ -406,14 +466,6 @@ func (m *model) cut(k int) past {
 	}
 	sort.Strings(p.names)
 	return p
-}
-
-func copyOf(m map[string]*object) map[string]*object {
-	c := make(map[string]*object, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
 }
 
 // states calls fn with disks that the cut may have left: all of them if they are at most limit, else that many by chance.
@@ -432,7 +484,7 @@ func (p past) states(limit int, rnd *rand.Rand, fn func(*model)) {
 		}
 	}
 	sort.Slice(objs, func(i, j int) bool { return objs[i].ino < objs[j].ino })
-	if p.law.journal {
+	if p.law.journal || p.law.ordered {
 		grow(len(p.prefixes))
 	} else {
 		for _, n := range p.names {
@@ -455,13 +507,17 @@ func (p past) states(limit int, rnd *rand.Rand, fn func(*model)) {
 }
 
 func (p past) state(objs []*object, pick func(n int) int) *model {
-	content := map[*object][]byte{}
+	version := map[*object]int{}
 	for _, o := range objs {
-		content[o] = p.contents[o][pick(len(p.contents[o]))]
+		version[o] = pick(len(p.contents[o]))
 	}
 	names := map[string]*object{}
-	if p.law.journal {
-		names = p.prefixes[pick(len(p.prefixes))]
+	if p.law.journal || p.law.ordered {
+		one := p.prefixes[pick(len(p.prefixes))]
+		names = one.names
+		for o, n := range one.out {
+			version[o] = max(version[o], n-p.synced[o])
+		}
 	} else {
 		for _, n := range p.names {
 			if o := p.history[n][pick(len(p.history[n]))]; o != nil {
@@ -474,11 +530,7 @@ func (p past) state(objs []*object, pick func(n int) int) *model {
 	made := map[*object]*object{}
 	for n, o := range names {
 		if made[o] == nil {
-			data, ok := content[o]
-			if !ok {
-				v := p.contents[o]
-				data = v[len(v)-1]
-			}
+			data := p.contents[o][version[o]]
 			made[o] = &object{ino: o.ino, versions: [][]byte{data}, mtime: o.mtime}
 		}
 		m.names[n], m.start[n] = made[o], made[o]

@@ -4,6 +4,7 @@ package queue
 
 import (
 	"strconv"
+	"sync"
 
 	"qmail/conf"
 )
@@ -77,6 +78,8 @@ func folderOf(name string) string {
 type Queue struct {
 	fs     FS
 	follow bool // a name made before its file's sync is durable with it
+	// ordered says, when it is first asked for, whether changes reach the disk in their order.
+	ordered func() bool
 }
 
 // Open returns the queue in folder dir on the real disk, or on fsys when that is not nil. It looks at nothing yet
@@ -85,5 +88,5 @@ func Open(dir string, fsys FS) *Queue {
 	if fsys == nil {
 		fsys = Disk(dir)
 	}
-	return &Queue{fs: fsys, follow: fsys.NamesFollow()}
+	return &Queue{fs: fsys, follow: fsys.NamesFollow(), ordered: sync.OnceValue(fsys.Ordered)}
 }

@@ -88,7 +88,7 @@ type kept struct{ w *pool.Worker }
 func (k kept) pid() int { return k.w.Pid() }
 
 func (k kept) wait() (exit.Code, error) {
-	a, err := k.w.Wait("")
+	a, err := k.w.WaitHere("")
 	if err != nil {
 		return 0, errCrashed
 	}

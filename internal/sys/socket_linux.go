@@ -2,8 +2,8 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// socket makes an Internet socket that does not block.
-func socket(family, kind int) (int, error) {
+// Socket makes an Internet socket that does not block.
+func Socket(family, kind int) (int, error) {
 	return unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 }
 

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket makes an Internet socket that does not block.
-func socket(family, kind int) (int, error) {
+// Socket makes an Internet socket that does not block.
+func Socket(family, kind int) (int, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	fd, err := unix.Socket(family, kind, 0)

@@ -48,9 +48,16 @@ func (w *Worker) Send(j worker.Job) error {
 }
 
 // Wait waits for the answer to the job that was sent.
-func (w *Worker) Wait(near string) (worker.Answer, error) {
+func (w *Worker) Wait(near string) (worker.Answer, error) { return w.wait(near, sys.ReceivePacket) }
+
+// WaitHere is Wait for a process that has nothing else to do meanwhile.
+func (w *Worker) WaitHere(near string) (worker.Answer, error) { return w.wait(near, sys.ReceivePacketHere) }
+
+type receive func(f *os.File, b []byte, maxFiles int) (int, []*os.File, error)
+
+func (w *Worker) wait(near string, receive receive) (worker.Answer, error) {
 	var buf [worker.MaxAnswer]byte
-	n, _, err := sys.ReceivePacket(w.conn, buf[:], 0)
+	n, _, err := receive(w.conn, buf[:], 0)
 	if err != nil {
 		w.pool.lost(w)
 		return worker.Answer{}, err
