@@ -1,4 +1,4 @@
-// Dnscname prints the name at the end of a host'\”s CNAMEs.
+// Dnscname prints the name at the end of a host's CNAMEs.
 //
 //	fd 1  the name
 //	fd 2  "hard error" or "soft error"

@@ -1,4 +1,4 @@
-// Dnsmxip prints the addresses of the hosts that take a domain'\”s mail, and their preferences, best first.
+// Dnsmxip prints the addresses of the hosts that take a domain's mail, and their preferences, best first.
 //
 //	fd 1  one address and preference a line
 //	fd 2  "hard error" or "soft error"

@@ -88,8 +88,11 @@ func (t *tree) file(path, from string, mode fs.FileMode, fill bool) {
 	})
 }
 
-// tcptoSize is 64 records of 16 bytes; see internal/tcpto.
-const tcptoSize = 64 * 16
+// The tables of slow hosts hold 64 records, of 16 bytes for IPv4 and of 32 for IPv6; see internal/tcpto.
+const (
+	tcptoSize  = 64 * 16
+	tcpto6Size = 64 * 32
+)
 
 // queue adds the queue. Who may enter which folder is what keeps its programs apart: qmail-queue and qmail-clean own
 // what qmail-send may only read, and the other way round.
@@ -108,6 +111,7 @@ func (t *tree) queue(u conf.Users) {
 	t.entries = append(t.entries,
 		Entry{Kind: Data, Path: "queue/lock/sendmutex", Owner: u.Send, Group: t.group, Mode: 0o600},
 		Entry{Kind: Data, Path: "queue/lock/tcpto", Owner: u.Remote, Group: t.group, Mode: 0o644, Size: tcptoSize},
+		Entry{Kind: Data, Path: "queue/lock/tcpto6", Owner: u.Remote, Group: t.group, Mode: 0o644, Size: tcpto6Size},
 		Entry{Kind: Pipe, Path: "queue/lock/trigger", Owner: u.Send, Group: t.group, Mode: 0o622},
 	)
 }

@@ -21,7 +21,7 @@ type Verb byte
 const (
 	Remove  Verb = 'r' // remove the message; nobody is told
 	Bounce  Verb = 'b' // remove it and tell its sender that those who have not got it will not
-	Hold    Verb = 'h' // do not try it until it is released, or this qmail-send and all later ones have ended
+	Hold    Verb = 'h' // do not try it until it is released, by this qmail-send or a later one
 	Release Verb = 'l' // try a held message again, now
 	Run     Verb = 'n' // try the message now
 	RunAll  Verb = 'a' // try all messages now, as SIGALRM; the number is 0
