@@ -27,6 +27,7 @@ type options struct {
 	size      string
 	scale     float64
 	flush     time.Duration
+	waiting   int
 	base      string // the installed tree; set for the process inside
 }
 
@@ -40,6 +41,7 @@ func main() {
 	flag.StringVar(&o.size, "disk", "4G", "size of the disk")
 	flag.Float64Var(&o.scale, "scale", 1, "multiplies the number of messages of each workload")
 	flag.DurationVar(&o.flush, "flush", 0, "have every flush of the disk take so long; needs /dev/fuse")
+	flag.IntVar(&o.waiting, "waiting", 0, "measure instead what so many waiting messages cost a new one")
 	flag.StringVar(&o.base, "base", "", "for internal use")
 	flag.Parse()
 	if flag.NArg() > 0 && flag.Arg(0) == "inject" {
@@ -105,6 +107,9 @@ func inside(o options) error {
 			return err
 		}
 		systems = append(systems, s)
+	}
+	if q, ok := systems[0].(*qmail); ok && o.waiting > 0 {
+		return waiting(os.Stdout, q, o.waiting, 300)
 	}
 	var results []result
 	for _, name := range strings.Split(o.workloads, ",") {

@@ -76,7 +76,7 @@ func readField(path, name string) (int64, error) {
 		return 0, err
 	}
 	for _, l := range strings.Split(string(b), "\n") {
-		if f := strings.Fields(l); len(f) == 2 && f[0] == name {
+		if f := strings.Fields(l); len(f) > 1 && f[0] == name {
 			return strconv.ParseInt(f[1], 10, 64)
 		}
 	}

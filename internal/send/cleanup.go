@@ -1,6 +1,10 @@
 package send
 
 import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	"qmail/conf"
@@ -43,16 +47,98 @@ type scan struct {
 	running bool
 	found   chan []queue.Found
 	asked   chan queue.ID
-	odd     chan string
+	odd     chan oddity
+	failed  bool      // not all could be read
 	asks    []Request // of the queue tools, meanwhile
 }
 
 // scanBatch is how many messages the scan hands over at once.
 const scanBatch = 256
 
+// An oddity is a name that the scan could do nothing with.
+type oddity struct {
+	name string
+	err  error
+}
+
+// oddScanned takes note of one. What cannot be read now may be as good as ever later; todo is looked at anyway.
+func (d *daemon) oddScanned(o oddity) {
+	switch {
+	case errors.Is(o.err, queue.ErrDamaged):
+		d.isOdd(o.name)
+	case !strings.HasPrefix(o.name, "todo/"):
+		d.scanFailed("unable to read " + o.name + "; will try again later")
+	}
+}
+
+// scanFailed has the messages looked for later that the scan may have missed.
+func (d *daemon) scanFailed(text string) {
+	d.warning(text)
+	if !d.scan.failed {
+		d.scan.failed = true
+		d.after(d.scanAgain)
+	}
+}
+
+// scanAgain looks for messages in S5 that nothing is known of. Unlike the first scan it removes nothing: by now much is under way.
+func (d *daemon) scanAgain() {
+	q := d.Queue
+	d.tasks.start(func() func() {
+		var ids []queue.ID
+		err := q.EachInfo(func(id queue.ID) { ids = append(ids, id) })
+		return func() {
+			known := map[queue.ID]bool{}
+			for c := range d.ch {
+				for _, w := range d.ch[c].retry {
+					known[w.id] = true
+				}
+			}
+			d.lookFor(slices.DeleteFunc(ids, func(id queue.ID) bool { return known[id] || d.knows(id) }), err)
+		}
+	})
+}
+
+// lookFor takes over those of the messages that are in S5. err is what went wrong so far.
+func (d *daemon) lookFor(ids []queue.ID, err error) {
+	q := d.Queue
+	d.tasks.start(func() func() {
+		var found []queue.Found
+		for _, id := range ids {
+			f, e := lookS5(q, id)
+			if e == nil {
+				found = append(found, f)
+			} else if !errors.Is(e, fs.ErrNotExist) {
+				err = e
+			}
+		}
+		return func() {
+			d.scanned(slices.DeleteFunc(found, func(f queue.Found) bool { return d.knows(f.ID) }))
+			if err != nil {
+				d.after(d.scanAgain)
+			}
+		}
+	})
+}
+
+// lookS5 looks at a message; fs.ErrNotExist when it is not in S5.
+func lookS5(q *queue.Queue, id queue.ID) (queue.Found, error) {
+	t, err := q.OpenTodo(id)
+	if err == nil {
+		t.Close()
+		return queue.Found{}, fs.ErrNotExist
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return queue.Found{}, err
+	}
+	if _, err := q.Size(id); err != nil {
+		return queue.Found{}, err
+	}
+	return q.Look(id)
+}
+
 // startScan begins to read what waits in the queue; new mail does not wait for it.
 func (d *daemon) startScan() {
-	d.scan = scan{running: true, found: make(chan []queue.Found), asked: make(chan queue.ID), odd: make(chan string)}
+	d.scan = scan{running: true, found: make(chan []queue.Found), asked: make(chan queue.ID), odd: make(chan oddity)}
 	q, s := d.Queue, d.scan
 	d.tasks.start(func() func() {
 		var batch []queue.Found
@@ -68,7 +154,7 @@ func (d *daemon) startScan() {
 					s.asked <- id
 				}
 			},
-			Odd: func(name string, _ error) { s.odd <- name },
+			Odd: func(name string, err error) { s.odd <- oddity{name, err} },
 		})
 		return func() {
 			d.scanned(batch)
@@ -78,7 +164,7 @@ func (d *daemon) startScan() {
 			}
 			d.scan.asks = nil
 			if err != nil {
-				d.warning("unable to read the queue: some messages will wait until qmail-send is started again")
+				d.scanFailed("unable to read the queue; will try again later")
 			}
 		}
 	})

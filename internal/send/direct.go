@@ -27,7 +27,7 @@ func (d *daemon) announce(f fresh, table *route.Table) {
 	id := queue.ID(f.info.ID)
 	d.log = qlog.NewMsg(d.log, f.info.ID)
 	d.log = qlog.InfoMsg(d.log, f.info)
-	d.todo.known[id] = struct{}{}
+	d.todo.known[id] = read
 	m := d.message(id)
 	m.sender, m.birth = f.info.Sender, d.sec
 	m.direct = &direct{table: table, rcpts: f.rcpts, done: make([]bool, f.count), since: d.sec}

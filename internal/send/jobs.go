@@ -1,7 +1,9 @@
 package send
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 
 	"qmail/internal/queue"
 )
@@ -110,6 +112,9 @@ func (d *daemon) open(c queue.Channel, id queue.ID, first bool) {
 		var p piece
 		if err == nil {
 			p, err = readPiece(q, c, id, 0)
+			if errors.Is(err, fs.ErrNotExist) { // everybody is done, but it was not certain that the name is gone
+				p, err = piece{eof: true}, nil
+			}
 		}
 		return func() {
 			*opening--

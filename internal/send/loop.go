@@ -117,8 +117,8 @@ func (d *daemon) wait(timer <-chan time.Time) {
 		d.scanned(f)
 	case id := <-d.scan.asked:
 		d.untodo(id, func() {})
-	case name := <-d.scan.odd:
-		d.isOdd(name)
+	case o := <-d.scan.odd:
+		d.oddScanned(o)
 	case <-d.Trigger:
 		d.todo.due = true
 	case <-timer:

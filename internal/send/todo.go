@@ -32,7 +32,7 @@ type todo struct {
 	begun   bool                  // all that was there when we started has been looked at
 	more    bool                  // not all that is there was listed the last time
 	old     map[queue.ID]struct{} // entries from before our start that could not be read yet
-	known   map[queue.ID]struct{} // entries that have been read and not yet removed
+	known   map[queue.ID]entry    // entries that have been read and not yet removed
 	odd     map[string]struct{}   // entries that are of no use, each named once in the log
 	direct  int                   // messages that are delivered straight from todo
 	directs []*message            // those, the oldest first, and some that are so no more
@@ -40,8 +40,17 @@ type todo struct {
 	writing bool
 }
 
+// An entry is what is known of an entry of todo.
+type entry uint8
+
+const (
+	read  entry = iota
+	asked       // qmail-clean is to remove it
+	seen        // and since then there was one with this number
+)
+
 func (t *todo) begin() {
-	t.due, t.known, t.odd, t.old = true, map[queue.ID]struct{}{}, map[string]struct{}{}, map[queue.ID]struct{}{}
+	t.due, t.known, t.odd, t.old = true, map[queue.ID]entry{}, map[string]struct{}{}, map[queue.ID]struct{}{}
 }
 
 // fresh is a new message as it was read.
@@ -121,7 +130,10 @@ func (d *daemon) look(ids []queue.ID, whole bool) {
 	for len(ids) > 0 && len(batch) < todoBatch {
 		id := ids[0]
 		ids = ids[1:]
-		if _, ok := t.known[id]; ok {
+		if e, ok := t.known[id]; ok {
+			if e == asked {
+				t.known[id] = seen
+			}
 			continue
 		}
 		if _, ok := t.odd[queue.Todo(id)]; !ok {
@@ -133,7 +145,7 @@ func (d *daemon) look(ids []queue.ID, whole bool) {
 		t.begun = t.begun || whole
 		return
 	}
-	q, table, scanning := d.Queue, d.Controls.table, d.scan.running
+	q, table, scanning := d.Queue, d.Controls.table, d.scan.running || d.scan.failed
 	d.tasks.start(func() func() {
 		found := make([]fresh, 0, len(batch))
 		for _, id := range batch {
@@ -207,7 +219,7 @@ func (d *daemon) found(f fresh, table *route.Table) {
 		return
 	}
 	if d.bounces.hold(f, table) {
-		d.todo.known[id] = struct{}{}
+		d.todo.known[id] = read
 		return
 	}
 	d.announce(f, table)
@@ -215,12 +227,15 @@ func (d *daemon) found(f fresh, table *route.Table) {
 
 // untodo has the entry in todo removed, however often that takes.
 func (d *daemon) untodo(id queue.ID, then func()) {
+	d.todo.known[id] = asked
 	d.ask(sendproto.Request{Kind: sendproto.Todo, ID: uint64(id)}, func(ok bool) {
 		if !ok {
 			d.warning("qmail-clean unable to clean up " + queue.Todo(id))
 			d.after(func() { d.untodo(id, then) })
 			return
 		}
+		// What was seen may have been a new message that has got this number, whose trigger will not be pulled again.
+		d.todo.due = d.todo.due || d.todo.known[id] == seen
 		delete(d.todo.known, id)
 		if d.todo.more && len(d.todo.known) < maxListed/2 {
 			d.todo.due = true
