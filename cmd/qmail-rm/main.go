@@ -12,12 +12,9 @@ import (
 	"os"
 
 	"qmail/conf"
-	"qmail/internal/control"
 	"qmail/internal/exit"
 	"qmail/internal/proc"
-	"qmail/internal/queue"
 	"qmail/internal/queuetool"
-	"qmail/internal/route"
 	"qmail/internal/sendctl"
 	"qmail/internal/sys"
 )
@@ -27,10 +24,6 @@ func main() {
 	if err := proc.Chdir(conf.Home(), "queue"); err != nil {
 		proc.Die(exit.Temp, "qmail-rm: fatal: unable to chdir: "+sys.Reason(err))
 	}
-	site := queuetool.Site{Queue: queue.Open(".", nil), Dir: "."}
-	if table, err := route.Read(control.Default()); err == nil {
-		site.Route = table.Rewrite
-	}
 	tool := queuetool.Tool{Name: "qmail-rm", Verb: sendctl.Remove, Done: "removed", Bounce: true}
-	proc.Exit(queuetool.Run(tool, os.Args[1:], site, proc.FD(1, "list")))
+	proc.Exit(queuetool.Run(tool, os.Args[1:], queuetool.Here(), proc.FD(1, "list")))
 }

@@ -11,12 +11,9 @@ import (
 	"os"
 
 	"qmail/conf"
-	"qmail/internal/control"
 	"qmail/internal/exit"
 	"qmail/internal/proc"
-	"qmail/internal/queue"
 	"qmail/internal/queuetool"
-	"qmail/internal/route"
 	"qmail/internal/sendctl"
 	"qmail/internal/sys"
 )
@@ -26,10 +23,6 @@ func main() {
 	if err := proc.Chdir(conf.Home(), "queue"); err != nil {
 		proc.Die(exit.Temp, "qmail-run: fatal: unable to chdir: "+sys.Reason(err))
 	}
-	site := queuetool.Site{Queue: queue.Open(".", nil), Dir: "."}
-	if table, err := route.Read(control.Default()); err == nil {
-		site.Route = table.Rewrite
-	}
 	tool := queuetool.Tool{Name: "qmail-run", Verb: sendctl.Run, Done: "is tried now", All: true}
-	proc.Exit(queuetool.Run(tool, os.Args[1:], site, proc.FD(1, "list")))
+	proc.Exit(queuetool.Run(tool, os.Args[1:], queuetool.Here(), proc.FD(1, "list")))
 }

@@ -10,7 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -50,7 +49,7 @@ func main() {
 	}
 	var err error
 	if o.base == "" {
-		err = outside()
+		err = testqmail.Again()
 	} else {
 		err = inside(o)
 	}
@@ -58,24 +57,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-}
-
-// outside runs this program again in a world of its own.
-func outside() error {
-	if err := testqmail.Possible(); err != nil {
-		return err
-	}
-	base, err := testqmail.Installed()
-	if err != nil {
-		return err
-	}
-	defer testqmail.Remove()
-	cmd := exec.Command("/proc/self/exe", append([]string{"-base", base}, os.Args[1:]...)...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if err := testqmail.Start(cmd); err != nil {
-		return err
-	}
-	return cmd.Wait()
 }
 
 // inside measures.

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -50,32 +49,14 @@ func main() {
 	flag.BoolVar(&o.loud, "v", false, "a line for each cut")
 	flag.StringVar(&o.base, "base", "", "for internal use")
 	flag.Parse()
-	run := outside
-	if o.base != "" {
-		run = inside
+	run := inside
+	if o.base == "" {
+		run = func(options) error { return testqmail.Again() }
 	}
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "crashtest:", err)
 		os.Exit(1)
 	}
-}
-
-// outside runs this program again in a world of its own.
-func outside(options) error {
-	if err := testqmail.Possible(); err != nil {
-		return err
-	}
-	base, err := testqmail.Installed()
-	if err != nil {
-		return err
-	}
-	defer testqmail.Remove()
-	cmd := exec.Command("/proc/self/exe", append([]string{"-base", base}, os.Args[1:]...)...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if err := testqmail.Start(cmd); err != nil {
-		return err
-	}
-	return cmd.Wait()
 }
 
 func inside(o options) error {

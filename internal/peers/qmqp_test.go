@@ -91,7 +91,7 @@ func TestNothingAcceptedIsLostWhenAQueueHostDies(t *testing.T) {
 	}
 	hosts[1].serveQMQP()
 	for _, q := range hosts {
-		q.waitEmpty(20)
+		q.waitDone(20)
 	}
 	delivered, of := map[string]bool{}, make([]int, 3)
 	for i, q := range hosts {

@@ -72,7 +72,7 @@ func layers() map[string]row {
 		"smtpd":     {"the SMTP server", "control rcpthosts tcpenv submit rfc822 report sys ascii crlf ipme exit"},
 		"qmtpd":     {"the QMTP and QMQP servers", "control rcpthosts tcpenv submit rfc822 report sys qmtp exit"},
 		"pop3":      {"the POP3 sessions", "crlf maildir sys ascii exit"},
-		"queuetool": {"what the tools share that ask qmail-send to do something", "ascii conf exit queue sendctl"},
+		"queuetool": {"what the tools share that ask qmail-send to do something", "ascii conf control exit queue route sendctl"},
 		"queuefix":  {"a queue judged and repaired", "conf hier queue sys"},
 		"history":   {"what happened to the mail of a log", "qlog ascii report"},
 

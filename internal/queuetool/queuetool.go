@@ -11,8 +11,10 @@ import (
 	"strings"
 
 	"qmail/internal/ascii"
+	"qmail/internal/control"
 	"qmail/internal/exit"
 	"qmail/internal/queue"
+	"qmail/internal/route"
 	"qmail/internal/sendctl"
 )
 
@@ -30,6 +32,15 @@ type Site struct {
 	Queue *queue.Queue
 	Dir   string                               // its folder
 	Route func(string) (string, queue.Channel) // how qmail-send sees a recipient
+}
+
+// Here returns the site whose queue folder we are in.
+func Here() Site {
+	s := Site{Queue: queue.Open(".", nil), Dir: "."}
+	if table, err := route.Read(control.Default()); err == nil {
+		s.Route = table.Rewrite
+	}
+	return s
 }
 
 // patterns are the values of an option that may be repeated.

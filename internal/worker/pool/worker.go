@@ -51,7 +51,9 @@ func (w *Worker) Send(j worker.Job) error {
 func (w *Worker) Wait(near string) (worker.Answer, error) { return w.wait(near, sys.ReceivePacket) }
 
 // WaitHere is Wait for a process that has nothing else to do meanwhile.
-func (w *Worker) WaitHere(near string) (worker.Answer, error) { return w.wait(near, sys.ReceivePacketHere) }
+func (w *Worker) WaitHere(near string) (worker.Answer, error) {
+	return w.wait(near, sys.ReceivePacketHere)
+}
 
 type receive func(f *os.File, b []byte, maxFiles int) (int, []*os.File, error)
 
