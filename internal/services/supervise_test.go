@@ -40,7 +40,7 @@ func sh(t *testing.T, commands string) string {
 // wait waits until fn is true.
 func wait(t *testing.T, what string, fn func() bool, trace ...string) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !fn(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); !fn(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			for _, pattern := range trace {
 				files, _ := filepath.Glob(pattern)

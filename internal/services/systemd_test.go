@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"qmail/conf"
 	"qmail/internal/testqmail"
@@ -22,7 +24,7 @@ func cached(t *testing.T) string {
 // bootstrap fetches the Debian that this machine has, from where it has it.
 func bootstrap(t *testing.T, dir string) {
 	t.Helper()
-	sh(t, `. /etc/os-release; rm -rf `+dir+`.new
+	sh(t, `. /etc/os-release; exec 9>`+dir+`.lock; flock 9; test ! -d `+dir+` || exit 0; rm -rf `+dir+`.new
 mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' | sed -n "s/^$VERSION_CODENAME //p" | head -n 1)
 debootstrap --variant=minbase --include=init-system-helpers,systemd,systemd-sysv,systemd-container,dbus,procps,man-db \
   "$VERSION_CODENAME" `+dir+`.new $mirror
@@ -33,10 +35,16 @@ rm -rf `+dir+`.new/var/cache/apt/archives; mv `+dir+`.new `+dir)
 func boot(t *testing.T, d *debian, lower string) {
 	t.Helper()
 	const host = "/run/debian/host"
-	sh(t, `mkdir `+host+`; mount --bind `+lower+` `+host+`
+	// Nspawn leaves locks beside the system that it boots, and groups of processes: each test has its own.
+	group := "qmail-test-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	sh(t, `mkdir `+host+` /run/debian/upper2 /run/debian/work2
+mount -t overlay overlay -o lowerdir=`+lower+`,upperdir=/run/debian/upper2,workdir=/run/debian/work2 `+host+`
 for fs in proc sys dev; do mount --rbind /$fs `+host+`/$fs; done
 mount -t tmpfs tmpfs `+host+`/run; mount --rbind `+d.root+` `+host+`/mnt`)
-	cmd := exec.Command("chroot", host, "systemd-nspawn", "-q", "--register=no", "--keep-unit", "--console=pipe",
+	cmd := exec.Command("/bin/sh", "-c", `for all in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+  test ! -f $all/cgroup.procs || { mkdir $all/`+group+` && echo $$ >$all/`+group+`/cgroup.procs; }
+done
+exec "$@"`, "sh", "chroot", host, "systemd-nspawn", "-q", "--register=no", "--keep-unit", "--console=pipe",
 		"--hostname="+strings.TrimSuffix(testqmail.Host, ".test"), "-D", "/mnt", "-b")
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	out, err := os.Create("/run/nspawn")
@@ -47,11 +55,26 @@ mount -t tmpfs tmpfs `+host+`/run; mount --rbind `+d.root+` `+host+`/mnt`)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	guest := ""
+	t.Cleanup(func() {
+		if pid, err := strconv.Atoi(guest); err == nil {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+		for range 100 {
+			time.Sleep(20 * time.Millisecond)
+			if exec.Command("/bin/sh", "-c", `for group in /sys/fs/cgroup/`+group+` /sys/fs/cgroup/*/`+group+`; do
+  test ! -d $group || find $group -depth -type d -exec rmdir {} + || exit 1
+done`).Run() == nil {
+				return
+			}
+		}
+	})
 	pid := strconv.Itoa(cmd.Process.Pid)
 	wait(t, "systemd", func() bool {
 		b, _ := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
-		guest, _, _ := strings.Cut(string(b), " ")
+		guest, _, _ = strings.Cut(string(b), " ")
 		if guest == "" {
 			return false
 		}

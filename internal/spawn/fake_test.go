@@ -74,8 +74,10 @@ func play(args []string, message, out *os.File) exit.Code {
 		case "say": // to the parent, unasked
 			syscall.Write(3, []byte(arg))
 		case "stop":
-			os.WriteFile(arg, []byte(strconv.Itoa(os.Getpid())), 0o600)
+			os.WriteFile(arg+".new", []byte(strconv.Itoa(os.Getpid())), 0o600)
+			os.Rename(arg+".new", arg)
 			syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			time.Sleep(time.Minute) // another thread may take the signal
 		case "panic":
 			panic(arg)
 		}
