@@ -22,6 +22,9 @@ const (
 	recent = 10 * time.Second
 	// maxUnknown is how many workers of one kind start at a time while it is not known whether the program greets.
 	maxUnknown = 1
+	// moment is how long a job waits for a busy worker before another is started: about as long as a delivery takes, and a
+	// start takes longer.
+	moment = 3 * time.Millisecond
 	// patience is how long a job waits for a worker that starts, of a program that has greeted before. It is far more than a
 	// start takes, and less than a second start, as a process of the job's own, would cost a busy machine.
 	patience = 200 * time.Millisecond
@@ -87,78 +90,6 @@ func New(limit int) *Pool { return NewIn(filepath.Join(conf.Home(), "bin"), limi
 // NewIn is New for the programs of another folder.
 func NewIn(dir string, limit int) *Pool {
 	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind), ours: make(map[string]os.FileInfo)}
-}
-
-// Take returns an idle worker, one whose last job was near the same if there is one; or nil: then the caller runs
-// the job as a process of its own. No job waits for a greeting before the program, that very file, has greeted once; later ones
-// wait a moment for a worker that starts for them, which costs less than a process and a worker.
-func (p *Pool) Take(s Spec, near string) *Worker {
-	program, err := os.Stat(filepath.Join(p.dir, s.Name))
-	if err != nil {
-		return nil
-	}
-	now := time.Now()
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil
-	}
-	k := p.kind(s)
-	recently := now.Sub(k.asked) < recent
-	k.asked = now
-	if w := p.pick(k, program, near, now); w != nil {
-		p.mu.Unlock()
-		return w
-	}
-	p.sweepLater()
-	if !same(p.ours[s.Name], program) {
-		if recently && k.starting < maxUnknown {
-			p.more(s, k, program)
-		}
-		p.mu.Unlock()
-		return nil
-	}
-	if k.starting <= len(k.waiting) {
-		p.more(s, k, program)
-	}
-	if k.starting <= len(k.waiting) {
-		p.mu.Unlock()
-		return nil
-	}
-	ch := make(chan *Worker, 1)
-	k.waiting = append(k.waiting, ch)
-	p.mu.Unlock()
-	return p.wait(k, ch)
-}
-
-// wait waits for the worker that starts for a job, or for another that becomes idle before it.
-func (p *Pool) wait(k *kind, ch chan *Worker) *Worker {
-	t := time.NewTimer(patience)
-	defer t.Stop()
-	select {
-	case w := <-ch:
-		return w
-	case <-t.C:
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i, c := range k.waiting {
-		if c == ch {
-			k.waiting = append(k.waiting[:i], k.waiting[i+1:]...)
-			return nil
-		}
-	}
-	return <-ch // it was sent while we gave up
-}
-
-// hand gives a busy worker, or nil, to the job that has waited longest, and reports whether there was one.
-func (k *kind) hand(w *Worker) bool {
-	if len(k.waiting) == 0 {
-		return false
-	}
-	k.waiting[0] <- w
-	k.waiting = append(k.waiting[:0], k.waiting[1:]...)
-	return true
 }
 
 // Warm starts a worker for jobs that are to come, where none is there.

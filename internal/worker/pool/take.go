@@ -1,0 +1,105 @@
+package pool
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Take returns an idle worker, one whose last job was near the same if there is one; or nil: then the caller runs
+// the job as a process of its own. No job waits for a greeting before the program, that very file, has greeted once; later ones
+// wait a moment for a busy worker or for one that starts for them, which costs less than a process and a worker.
+func (p *Pool) Take(s Spec, near string) *Worker {
+	program, err := os.Stat(filepath.Join(p.dir, s.Name))
+	if err != nil {
+		return nil
+	}
+	now := time.Now()
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	k := p.kind(s)
+	recently := now.Sub(k.asked) < recent
+	k.asked = now
+	if w := p.pick(k, program, near, now); w != nil {
+		p.mu.Unlock()
+		return w
+	}
+	p.sweepLater()
+	if !same(p.ours[s.Name], program) {
+		if recently && k.starting < maxUnknown {
+			p.more(s, k, program)
+		}
+		p.mu.Unlock()
+		return nil
+	}
+	soon := k.busy > len(k.waiting)
+	if !soon && !p.promised(s, k, program, len(k.waiting)+1) {
+		p.mu.Unlock()
+		return nil
+	}
+	ch := make(chan *Worker, 1)
+	k.waiting = append(k.waiting, ch)
+	p.mu.Unlock()
+	if soon {
+		if w, ok := k.within(ch, moment); ok {
+			return w
+		}
+		p.mu.Lock()
+		there := p.promised(s, k, program, len(k.waiting))
+		p.mu.Unlock()
+		if !there {
+			return p.giveUp(k, ch)
+		}
+	}
+	if w, ok := k.within(ch, patience); ok {
+		return w
+	}
+	return p.giveUp(k, ch)
+}
+
+// promised sees to it that as many workers of a kind are starting as jobs wait for one, if that can be. The caller holds
+// the lock.
+func (p *Pool) promised(s Spec, k *kind, program os.FileInfo, jobs int) bool {
+	if k.starting < jobs {
+		p.more(s, k, program)
+	}
+	return k.starting > 0
+}
+
+// within waits for the worker of a job that waits.
+func (k *kind) within(ch chan *Worker, d time.Duration) (w *Worker, ok bool) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case w = <-ch:
+		return w, true
+	case <-t.C:
+		return nil, false
+	}
+}
+
+// giveUp ends the waiting of a job; a worker that comes at this very moment is taken.
+func (p *Pool) giveUp(k *kind, ch chan *Worker) *Worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, c := range k.waiting {
+		if c == ch {
+			k.waiting = append(k.waiting[:i], k.waiting[i+1:]...)
+			return nil
+		}
+	}
+	return <-ch
+}
+
+// hand gives a busy worker, or nil, to the job that has waited longest, and reports whether there was one.
+func (k *kind) hand(w *Worker) bool {
+	if len(k.waiting) == 0 {
+		return false
+	}
+	k.waiting[0] <- w
+	k.waiting = append(k.waiting[:0], k.waiting[1:]...)
+	return true
+}
