@@ -62,6 +62,10 @@ func main() {
 	if err != nil {
 		cannot("unable to open trigger")
 	}
+	q := queue.Open(".", nil)
+	if err := q.CheckSplit(); err != nil {
+		cannot(err.Error())
+	}
 	asked := make(chan send.Request)
 	// Without its folder the queue tools are not served; mail is.
 	sendctl.Listen(".", func(r sendctl.Request) sendctl.Answer {
@@ -70,7 +74,7 @@ func main() {
 		return <-answer
 	})
 	proc.Exit(send.Run(send.Config{
-		Dir: control.Default(), Controls: controls, Queue: queue.Open(".", nil), Log: log,
+		Dir: control.Default(), Controls: controls, Queue: q, Log: log,
 		Spawner: [2]send.Pipe{
 			queue.Local:  {To: pipe(1, "orders to qmail-lspawn"), From: pipe(2, "replies of qmail-lspawn")},
 			queue.Remote: {To: pipe(3, "orders to qmail-rspawn"), From: pipe(4, "replies of qmail-rspawn")},

@@ -3,8 +3,13 @@ package queue
 import (
 	"bytes"
 	"io"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"qmail/conf"
 )
 
 // onDisk returns a queue with one file.
@@ -166,4 +171,27 @@ func FuzzRecipients(f *testing.F) {
 			again = append(again, record(letter, one.Addr)...)
 		}
 	})
+}
+
+func TestAQueueOfAnotherSplitIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	mk := func(n uint64) {
+		if err := os.MkdirAll(filepath.Join(dir, "mess", strconv.FormatUint(n, 10)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := Open(dir, nil)
+	if err := q.CheckSplit(); err != ErrSplit {
+		t.Errorf("folders missing: %v", err)
+	}
+	for n := range conf.Split() {
+		mk(n)
+	}
+	if err := q.CheckSplit(); err != nil {
+		t.Error(err)
+	}
+	mk(conf.Split())
+	if err := q.CheckSplit(); err != ErrSplit {
+		t.Errorf("a folder too many: %v", err)
+	}
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -234,6 +235,27 @@ func (q *Queue) eachSplit(folder string, odd func(string, error), fn func(ID) er
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// ErrSplit says that the folders of mess are not those of conf-split.
+var ErrSplit = errors.New("mess is not split as conf-split says; run queue-fix")
+
+// CheckSplit looks whether the queue is split as this program was built for. With another split every message would
+// seem to be gone.
+func (q *Queue) CheckSplit() error {
+	for _, c := range []struct {
+		folder uint64
+		want   bool
+	}{{conf.Split() - 1, true}, {conf.Split(), false}} {
+		there, err := q.there("mess/" + strconv.FormatUint(c.folder, 10))
+		if err != nil {
+			return err
+		}
+		if there != c.want {
+			return ErrSplit
 		}
 	}
 	return nil

@@ -23,8 +23,8 @@ const (
 	// maxUnknown is how many workers of one kind start at a time while it is not known whether the program greets.
 	maxUnknown = 1
 	// moment is how long a job waits for a busy worker before another is started: about as long as a delivery takes, and a
-	// start takes longer.
-	moment = 3 * time.Millisecond
+	// start takes longer. Where four are busy it waits twice as long and so on, up to longMoment: each worker costs memory.
+	moment, longMoment = 3 * time.Millisecond, 50 * time.Millisecond
 	// patience is how long a job waits for a worker that starts, of a program that has greeted before. It is far more than a
 	// start takes, and less than a second start, as a process of the job's own, would cost a busy machine.
 	patience = 200 * time.Millisecond

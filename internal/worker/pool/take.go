@@ -35,7 +35,7 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 		p.mu.Unlock()
 		return nil
 	}
-	soon := k.busy > len(k.waiting)
+	soon, while := k.busy > 0, min(moment*time.Duration(1+k.busy/4), longMoment)
 	if !soon && !p.promised(s, k, program, len(k.waiting)+1) {
 		p.mu.Unlock()
 		return nil
@@ -44,7 +44,7 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 	k.waiting = append(k.waiting, ch)
 	p.mu.Unlock()
 	if soon {
-		if w, ok := k.within(ch, moment); ok {
+		if w, ok := k.within(ch, while); ok {
 			return w
 		}
 		p.mu.Lock()
