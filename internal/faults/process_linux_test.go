@@ -85,7 +85,7 @@ func TestEachDaemonMayDieAndNothingIsLost(t *testing.T) {
 		}
 	}
 	w.again(w.n, 160)
-	t.Logf("%d second copies", w.settle(60*time.Second, nothingOwed))
+	t.Logf("%d second copies", w.settle(160*time.Second, nothingOwed))
 	end()
 }
 
@@ -117,7 +117,8 @@ func TestWorkersMayDieAtAnyTimeAndNothingIsLost(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	copies := w.settle(30*time.Second, nothingOwed)
+	// A bounce whose qmail-queue was killed is tried again after two minutes.
+	copies := w.settle(160*time.Second, nothingOwed)
 	t.Logf("%d processes killed, %d of %d messages accepted, %d second copies", kills, len(w.accepted), w.n, copies)
 	if kills < 10 || copies > kills {
 		t.Errorf("%d kills, %d second copies", kills, copies)
@@ -149,7 +150,7 @@ func TestTwentyInjectorsWhileQmailSendIsKilledFiveTimes(t *testing.T) {
 	if len(w.accepted) != 20*each {
 		t.Errorf("%d of %d messages accepted", len(w.accepted), 20*each)
 	}
-	copies := w.settle(60*time.Second, nothingOwed)
+	copies := w.settle(160*time.Second, nothingOwed)
 	end()
 	// What was under way when qmail-send died is delivered again: what its two channels had at once, 10 and 20, and as many that had
 	// succeeded while qmail-clean had not removed them from todo yet.

@@ -129,7 +129,7 @@ func pids(program string) []int {
 
 func (w *world) eventually(what string, fn func() bool) {
 	w.t.Helper()
-	w.within(20*time.Second, what, fn)
+	w.within(60*time.Second, what, fn)
 }
 
 func (w *world) within(d time.Duration, what string, fn func() bool) {
@@ -266,7 +266,7 @@ func (w *world) outcome() (missing, copies int) {
 // are. What waits is tried at once.
 func (w *world) settled() int {
 	w.t.Helper()
-	return w.settle(20*time.Second, empty)
+	return w.settle(60*time.Second, empty)
 }
 
 func (w *world) settle(d time.Duration, empty func() bool) (copies int) {
