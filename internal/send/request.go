@@ -86,8 +86,8 @@ func (ch *channel) unwait(id queue.ID) bool {
 // runNow has a waiting message tried now.
 func (d *daemon) runNow(id queue.ID) sendctl.Answer {
 	a := sendctl.Unknown
-	if d.active[id] != nil {
-		a = sendctl.Done
+	if d.knows(id) {
+		a = sendctl.Done // one that has not been tried yet needs no asking
 	}
 	for c := range d.ch {
 		if _, ok := d.held[c][id]; ok {
