@@ -387,7 +387,7 @@ func TestAFullDiskDelaysAndLosesNothing(t *testing.T) {
 		defer mu.Unlock()
 		return time.Now().Add(offset)
 	}
-	disk := &full{FS: queue.Disk(s.dir), bad: func(op, _ string) bool { return op != "" }}
+	disk := &full{FS: queue.Disk(s.dir), bad: func(op, _ string) bool { return op != "" && op != "remove" }}
 	s.fs = disk
 	failing := true
 	s.deliver = func(c queue.Channel, o sendproto.Order) (report.Kind, string) {
@@ -446,7 +446,7 @@ func TestQmailCleanInTroubleIsAskedAgain(t *testing.T) {
 	r := s.start()
 	id := s.inject("a@b", "joe@here.test")
 	r.pull()
-	s.until("warning: qmail-clean unable to clean up", 2)
+	s.until("warning: qmail-clean unable to clean up", 1) // or twice, where it is delivered straight from todo
 	s.mu.Lock()
 	s.cleanBad, offset = false, 125*time.Second
 	s.mu.Unlock()
