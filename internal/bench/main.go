@@ -7,6 +7,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -88,6 +89,9 @@ func inside(o options) error {
 			return err
 		}
 		systems = append(systems, s)
+	}
+	if len(systems) == 0 {
+		return errors.New("no system to measure")
 	}
 	if q, ok := systems[0].(*qmail); ok && o.waiting > 0 {
 		return waiting(os.Stdout, q, o.waiting, 300)
