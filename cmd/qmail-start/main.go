@@ -76,6 +76,7 @@ func start(args []string) error {
 	if err := priv.Become(priv.ID{UID: ids.Send, GID: ids.Qmail}); err != nil {
 		return err
 	}
+	sys.SetSlack(sys.DaemonSlack)
 	return sys.Become(program("qmail-send"), []string{"qmail-send"}, os.Environ(), files)
 }
 
@@ -93,6 +94,7 @@ func helper(args []string, as priv.ID, log *os.File) (to, from *os.File, err err
 	}
 	_, err = priv.Start(priv.Child{
 		Path: program(args[0]), Args: args, Env: os.Environ(), Files: []*os.File{in, out, log}, As: &as,
+		Slack: sys.DaemonSlack,
 	})
 	in.Close()
 	out.Close()

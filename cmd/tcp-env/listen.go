@@ -50,6 +50,18 @@ func listen(o options, fds []int, env []string) exit.Code {
 	return exit.OK
 }
 
+// slacken has this program started again with the timer slack of a daemon, which a process gets from who starts it; whoever
+// starts a listening tcp-env knows nothing of that. Where it cannot be, it goes on as it is.
+func slacken() {
+	if sys.Slack() == sys.DaemonSlack {
+		return
+	}
+	sys.SetSlack(sys.DaemonSlack)
+	if sys.Slack() == sys.DaemonSlack {
+		proc.Exec("/proc/self/exe", os.Args, os.Environ())
+	}
+}
+
 // installed reports whether the command is the qmail-smtpd of HOME/bin, the one server that can be a worker.
 func installed(command, env []string) bool {
 	file, err := proc.Look(command[0], env)

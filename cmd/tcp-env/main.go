@@ -24,6 +24,7 @@ func main() {
 		proc.Exit(exit.Temp)
 	}
 	if fds, env := sockets(os.Environ()); len(fds) > 0 {
+		slacken()
 		proc.Exit(listen(o, fds, env))
 	}
 	proc.Exit(become(o))

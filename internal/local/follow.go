@@ -9,8 +9,10 @@ import (
 	"qmail/internal/exit"
 	"qmail/internal/maildir"
 	"qmail/internal/mbox"
+	"qmail/internal/priv"
 	"qmail/internal/report"
 	"qmail/internal/submit"
+	"qmail/internal/sys"
 )
 
 // follow does what the instructions say, the forwards aside, which it collects.
@@ -115,8 +117,9 @@ func (d *delivery) program(command string) (stop bool, err error) {
 		return false, err
 	}
 	d.started = true
-	p, err := os.StartProcess("/bin/sh", []string{"/bin/sh", "-c", command}, &os.ProcAttr{
-		Dir: d.home, Env: d.env, Files: []*os.File{d.Message, d.Out, d.Err},
+	p, err := priv.Start(priv.Child{
+		Path: "/bin/sh", Args: []string{"/bin/sh", "-c", command}, Env: d.env, Dir: d.home,
+		Files: []*os.File{d.Message, d.Out, d.Err}, Slack: sys.UsualSlack,
 	})
 	if err != nil {
 		return false, report.Defer("4.3.0", "Unable to run /bin/sh: "+reason(err)+".")

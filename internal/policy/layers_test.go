@@ -33,7 +33,7 @@ func layers() map[string]row {
 		"proc":     {"the start and the end of a process", "exit sys"},
 		"passwd":   {"/etc/passwd and /etc/group without cgo", "conf"},
 		"sysuser":  {"users as the system's name service sees them", "exit"},
-		"priv":     {"the only place where uids change", "conf passwd"},
+		"priv":     {"the only place where uids change", "conf passwd sys"},
 		"cdb":      {"constant databases", ""},
 		"control":  {"the control folder, and the table of its files", "ascii conf"},
 
@@ -66,7 +66,7 @@ func layers() map[string]row {
 		"spawn":     {"the engine that both spawners share", "sendproto worker worker/pool priv report sys conf exit"},
 		"lspawn":    {"whom to become, what its exit meant", "spawn users priv passwd exit report conf"},
 		"rspawn":    {"qmail-remote's report read", "spawn sendproto passwd tcpto exit report ascii"},
-		"local":     {"one local delivery", "dotqmail mbox maildir submit rfc822 exit report conf sys"},
+		"local":     {"one local delivery", "priv dotqmail mbox maildir submit rfc822 exit report conf sys"},
 		"remote":    {"one remote delivery", "dns ipme tcpto crlf rfc822 control ascii report sys exit"},
 		"inject":    {"header rewriting, envelope, injection", "rfc822 control submit exit report"},
 		"smtpd":     {"the SMTP server", "control rcpthosts tcpenv submit rfc822 report sys ascii crlf ipme exit"},

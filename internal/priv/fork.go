@@ -12,7 +12,7 @@ func Fork(c Child) (pid int, err error) {
 	for i, f := range c.Files {
 		attr.Files[i] = f.Fd()
 	}
-	pid, err = syscall.ForkExec(c.Path, c.Args, attr)
+	c.slacken(func() { pid, err = syscall.ForkExec(c.Path, c.Args, attr) })
 	runtime.KeepAlive(c.Files)
 	return pid, err
 }

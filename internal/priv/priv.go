@@ -6,6 +6,9 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
+
+	"qmail/internal/sys"
 )
 
 // An ID is whom a process runs as: one uid, one gid and no other group.
@@ -28,22 +31,33 @@ func Become(id ID) error {
 
 // A Child is a program to start.
 type Child struct {
-	Path  string     // what to execute
-	Args  []string   // its whole argument list, the program's name first
-	Env   []string   // its environment
-	Dir   string     // its working directory; empty: ours
-	Files []*os.File // its descriptors from 0 on; it gets no other
-	As    *ID        // whom it runs as; nil: as we do
-	Group bool       // it leads a process group of its own
+	Path  string        // what to execute
+	Args  []string      // its whole argument list, the program's name first
+	Env   []string      // its environment
+	Dir   string        // its working directory; empty: ours
+	Files []*os.File    // its descriptors from 0 on; it gets no other
+	As    *ID           // whom it runs as; nil: as we do
+	Group bool          // it leads a process group of its own
+	Slack time.Duration // of its timers; 0: as we have
 }
 
 // Start starts the child. The files stay open here.
-func Start(c Child) (*os.Process, error) {
+func Start(c Child) (p *os.Process, err error) {
 	attr := &os.ProcAttr{Dir: c.Dir, Env: c.Env, Files: c.Files, Sys: c.sys()}
 	if c.Env == nil {
 		attr.Env = []string{}
 	}
-	return os.StartProcess(c.Path, c.Args, attr)
+	c.slacken(func() { p, err = os.StartProcess(c.Path, c.Args, attr) })
+	return p, err
+}
+
+// slacken has what start starts get the child's slack.
+func (c *Child) slacken(start func()) {
+	if c.Slack == 0 {
+		start()
+		return
+	}
+	sys.WithSlack(c.Slack, start)
 }
 
 // sys returns what of a child the system alone can do; nil if nothing.

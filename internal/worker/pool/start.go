@@ -46,7 +46,7 @@ func (p *Pool) greeted(s Spec, program os.FileInfo) (*Worker, bool) {
 	defer null.Close()
 	proc, err := priv.Start(priv.Child{
 		Path: filepath.Join(p.dir, s.Name), Args: []string{s.Name}, Env: s.Env, Dir: s.Dir,
-		Files: []*os.File{null, null, null, there}, As: s.As,
+		Files: []*os.File{null, null, null, there}, As: s.As, Slack: sys.WorkerSlack,
 	})
 	if err != nil {
 		here.Close()

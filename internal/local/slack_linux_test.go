@@ -1,0 +1,14 @@
+package local
+
+import (
+	"testing"
+
+	"qmail/internal/exit"
+	"qmail/internal/sys"
+)
+
+func TestAProgramHasTheUsualTimerSlack(t *testing.T) {
+	w := newWorld(t)
+	w.file(".qmail", "|cat /proc/self/timerslack_ns\n")
+	sys.WithSlack(sys.WorkerSlack, func() { w.expect(exit.OK, "50000\ndid 0+0+1\n", "") })
+}
