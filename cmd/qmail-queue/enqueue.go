@@ -9,7 +9,6 @@ import (
 	"qmail/conf"
 	"qmail/internal/envelope"
 	"qmail/internal/exit"
-	"qmail/internal/proc"
 	"qmail/internal/queue"
 	"qmail/internal/rfc822"
 )
@@ -35,9 +34,8 @@ func (c caller) invoker() string {
 }
 
 // enqueue takes one message from S1 to S4; see docs/INTERNALS.md.
-func enqueue(q *queue.Queue, us caller, text, env io.Reader) exit.Code {
-	day := time.AfterFunc(limit, func() { proc.Exit(envelope.Timeout) })
-	defer day.Stop()
+func enqueue(q *queue.Queue, us caller, text, env *awaited) exit.Code {
+	text.look() // before there are files that a signal could leave behind
 	now := time.Now()
 	in, err := q.Begin(us.pid, now)
 	if err == nil {

@@ -14,13 +14,9 @@ package main
 
 import (
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"qmail/conf"
 	"qmail/internal/envelope"
-	"qmail/internal/exit"
 	"qmail/internal/passwd"
 	"qmail/internal/proc"
 	"qmail/internal/queue"
@@ -29,8 +25,8 @@ import (
 )
 
 func main() {
-	proc.Begin()
-	catchSignals()
+	proc.BeginQuiet()
+	ignoreSignals()
 	sys.Umask(0o033)
 	if proc.Chdir(conf.Home()) != nil {
 		proc.Exit(envelope.NoHome)
@@ -38,13 +34,14 @@ func main() {
 	if proc.Chdir("queue") != nil {
 		proc.Exit(envelope.NoQueue)
 	}
-	users := conf.UserNames()
+	users, p := conf.UserNames(), &patience{}
 	q, us := queue.Open(".", nil), caller{uid: os.Getuid(), pid: os.Getpid()}
 	us.name, _ = passwd.Which(us.uid, users.Alias, users.Daemon, users.Send)
 	if us.name == users.Daemon || us.name == users.Send {
 		if link, ok := worker.Offered("qmail-queue"); ok {
 			proc.Exit(link.Serve(2, func(j worker.Job) worker.Answer {
-				return worker.Answer{Code: enqueue(q, us, j.Files[0], j.Files[1])}
+				defer p.end()
+				return worker.Answer{Code: enqueue(q, us, p.with(j.Files[0]), p.with(j.Files[1]))}
 			}))
 		}
 	}
@@ -52,25 +49,5 @@ func main() {
 	if proc.WasClosed(text) || proc.WasClosed(env) {
 		proc.Exit(envelope.ReadError)
 	}
-	proc.Exit(enqueue(q, us, text, env))
+	proc.Exit(enqueue(q, us, p.with(text), p.with(env)))
 }
-
-// catchSignals makes the caller's signals harmless: those that a terminal or a limit sends are ignored, also where the
-// caller had them blocked; an alarm and what only a bug sends have their exit codes.
-func catchSignals() {
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGVTALRM, syscall.SIGPROF,
-		syscall.SIGXCPU, syscall.SIGXFSZ)
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGALRM, syscall.SIGILL, syscall.SIGABRT, syscall.SIGFPE, syscall.SIGBUS,
-		syscall.SIGSEGV, syscall.SIGSYS)
-	go func() {
-		code := exit.Code(envelope.Bug)
-		if <-c == syscall.SIGALRM {
-			code = envelope.Timeout
-		}
-		proc.Exit(code)
-	}()
-}
-
-// limit is how long a message may take. It must stay below the 36 hours after which its files pass for orphans.
-const limit = 24 * time.Hour

@@ -59,6 +59,9 @@ func WasClosed(f *os.File) bool {
 	if err != nil {
 		return true
 	}
+	if fi.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
 	null, err := os.Stat(os.DevNull)
 	if err != nil || !os.SameFile(fi, null) {
 		return false

@@ -2,13 +2,29 @@ package proc
 
 import (
 	"os"
+	"os/signal"
+	"runtime"
 	"runtime/debug"
+	"syscall"
 )
 
 // BeginThin is Begin for a program that is started for every message and has nothing to say while all goes well. It does not
 // catch SIGPIPE, which takes a thread of its own: a broken pipe on any descriptor but 1 and 2 is an error without that. Before
 // such a program writes to those it calls Begin, or uses Stderr.
-func BeginThin() { debug.SetTraceback("crash") }
+func BeginThin() {
+	debug.SetTraceback("crash")
+	oneProcessor()
+}
+
+// BeginQuiet is BeginThin for a program that starts no other and writes to nobody: SIGPIPE is ignored.
+func BeginQuiet() {
+	BeginThin()
+	signal.Ignore(syscall.SIGPIPE)
+}
+
+// oneProcessor has goroutines take turns, since a thread that is woken up for another costs more than what it does in a
+// program that lives for a millisecond.
+func oneProcessor() { runtime.GOMAXPROCS(1) }
 
 // Stderr is descriptor 2 of a program that called BeginThin.
 type Stderr struct{}

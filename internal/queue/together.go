@@ -1,12 +1,19 @@
 package queue
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // syncsAtOnce bounds the threads that wait for the disk. More of them share no more journal commits.
 const syncsAtOnce = 32
 
 // together runs all of fns at once and returns the first error that it sees, after all have ended.
 func together(fns ...func() error) error {
+	if runtime.GOMAXPROCS(0) < len(fns) {
+		// With too few processors a function begins only when the runtime has noticed that another waits for the disk.
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(fns)))
+	}
 	errs := make(chan error, len(fns))
 	for _, fn := range fns[1:] {
 		go func() { errs <- fn() }()
