@@ -35,20 +35,21 @@ func run(queue *submit.Client) exit.Code {
 	link, ok := worker.Offered("qmail-smtpd")
 	queue.Keep(ok)
 	if ok {
-		return link.Serve(1, func(j worker.Job) worker.Answer { return worker.Answer{Code: work(queue, j)} })
+		var f peer.Finder
+		return link.Serve(1, func(j worker.Job) worker.Answer { return worker.Answer{Code: work(queue, &f, j)} })
 	}
 	return serve(queue, os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"))
 }
 
 // work serves one connection of a listening tcp-env, and first does what tcp-env does for a process: the job's arguments are
 // those of its options that say what to find out.
-func work(queue *submit.Client, j worker.Job) exit.Code {
+func work(queue *submit.Client, f *peer.Finder, j worker.Job) exit.Code {
 	conn := j.Files[0]
 	o, ok := peer.ParseArgs(j.Args)
 	if !ok {
 		return exit.Temp
 	}
-	c, err := peer.Of(conn, o, dns.SystemConf)
+	c, err := f.Of(conn, o, dns.SystemConf)
 	if err != nil {
 		return exit.Temp
 	}

@@ -3,9 +3,11 @@
 package peer
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"qmail/internal/ascii"
@@ -61,9 +63,23 @@ func (o *Options) SetTimeout(seconds int) {
 	o.Timeout = time.Duration(min(seconds, longest)) * time.Second
 }
 
+// refusal is how long a host that has refused to be asked for users is not asked again.
+const refusal = time.Second
+
+// A Finder finds out about the connections of one process, one after the other. The zero value is ready.
+type Finder struct {
+	refused netip.Addr // the last host that runs no ident server
+	at      time.Time  // when it said so
+}
+
+// Of finds out about the one connection of a process.
+func Of(conn *os.File, o Options, resolvConf string) (tcpenv.Conn, error) {
+	return new(Finder).Of(conn, o, resolvConf)
+}
+
 // Of finds out about a connection. An error means that it is no TCP connection; what is not to be found out is
 // left empty. resolvConf names the DNS servers.
-func Of(conn *os.File, o Options, resolvConf string) (tcpenv.Conn, error) {
+func (f *Finder) Of(conn *os.File, o Options, resolvConf string) (tcpenv.Conn, error) {
 	local, remote, err := inet.Ends(conn)
 	if err != nil {
 		return tcpenv.Conn{}, err
@@ -80,9 +96,21 @@ func Of(conn *os.File, o Options, resolvConf string) (tcpenv.Conn, error) {
 		c.LocalHost, c.RemoteHost = names(dns.Open(resolvConf), local.Addr(), remote.Addr())
 	}
 	if o.Ident {
-		c.RemoteInfo, _ = ident.Ask(local, remote, o.Timeout)
+		c.RemoteInfo = f.user(local, remote, o.Timeout)
 	}
 	return c, nil
+}
+
+// user returns the name of the connection's user, as its host tells it.
+func (f *Finder) user(local, remote netip.AddrPort, d time.Duration) string {
+	if f.refused == remote.Addr() && time.Since(f.at) < refusal {
+		return ""
+	}
+	name, err := ident.Ask(local, remote, d)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		f.refused, f.at = remote.Addr(), time.Now()
+	}
+	return name
 }
 
 func text(ip netip.Addr) string { return ip.WithZone("").String() }
