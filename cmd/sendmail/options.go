@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"qmail/internal/inject"
+	"qmail/internal/sys"
 )
 
 const usage = "sendmail: usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]"
@@ -109,12 +110,12 @@ func ours(path string) bool {
 	if err != nil || !fi.Mode().IsRegular() || fi.Mode()&0o111 == 0 {
 		return false
 	}
-	f, err := os.Open(path)
+	f, err := sys.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	var head [8192]byte
+	var head [4096]byte
 	n, err := io.ReadFull(f, head[:])
 	if err != nil && err != io.ErrUnexpectedEOF {
 		return false
