@@ -9,15 +9,20 @@ import (
 	"qmail/internal/spawn"
 )
 
-// runs collects what a gatherer runs, each run as the recipients' local parts in a row.
+// runs collects what a gatherer runs, each run as the recipients' local parts in a row, with > between
+// those that go one after another.
 type runs struct{ list []string }
 
-func (r *runs) run(group []*spawn.Delivery) {
-	var s string
-	for _, d := range group {
-		s += d.Local
+func (r *runs) run(sequence ...[]*spawn.Delivery) {
+	var s []string
+	for _, group := range sequence {
+		locals := ""
+		for _, d := range group {
+			locals += d.Local
+		}
+		s = append(s, locals)
 	}
-	r.list = append(r.list, s)
+	r.list = append(r.list, strings.Join(s, ">"))
 }
 
 func (r *runs) take() string {
