@@ -6,7 +6,7 @@ import (
 
 // over reports whether nothing more will happen in this pass.
 func (j *job) over() bool {
-	return j.eof && len(j.next) == 0 && j.running == 0 && j.parked == 0 && !j.reading
+	return j.eof && len(j.next) == 0 && len(j.aside) == 0 && j.running == 0 && j.parked == 0 && !j.reading
 }
 
 // progress does the next thing on disk that a message needs, one at a time: the paragraphs of its failures, the letters of those who are

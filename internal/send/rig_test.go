@@ -159,6 +159,12 @@ func (r *run) spawner(c queue.Channel) Pipe {
 			if err != nil {
 				return
 			}
+			if o.IsQuestion(w) { // as a spawner does that knows no groups
+				mu.Lock()
+				outW.Write(sendproto.Reply{Delnum: o.Delnum, Kind: report.Deferral, Text: []byte("Internal error: delnum too big.\n")}.Append(nil, w))
+				mu.Unlock()
+				continue
+			}
 			go func() {
 				p := r.s.one(c, o)
 				mu.Lock()
