@@ -118,17 +118,18 @@ func (ch *channel) pick(now int64) *job {
 // deliver starts deliveries while there are slots.
 func (d *daemon) deliver(c queue.Channel) {
 	ch := &d.ch[c]
-	ch.lookAside(d.sec)
+	now := ch.wide.time()
+	ch.lookAside(now)
 	for ch.running < ch.limit && ch.numbers() > 0 && !ch.lost {
-		j := ch.pick(d.sec)
+		j := ch.pick(now)
 		if j == nil {
 			return
 		}
 		if r := &j.next[0]; ch.hosts.full(r.host(), d.perHost(c)) {
 			ch.hosts.park(j, *r, d.sec)
 			j.next = j.next[1:]
-		} else if !ch.hold(j, d.sec) {
-			d.start(c, j, j.take(ch.most(j, r, d.sec), &ch.wide))
+		} else if !ch.hold(j, now) {
+			d.start(c, j, j.take(ch.most(j, r, now), &ch.wide))
 		}
 		if !j.eof && !j.reading && len(j.next) < chunk/4 && len(j.aside) < maxAside {
 			d.readOn(c, j)
@@ -192,7 +193,7 @@ func (d *daemon) reply(c queue.Channel, p sendproto.Reply, ok bool) {
 	v := ch.table[p.Delnum]
 	ch.table[p.Delnum] = delivery{}
 	ch.free = append(ch.free, p.Delnum)
-	ch.learn(v.s.host, p, d.sec)
+	ch.learn(v.s.host, p)
 	if p.Kind == report.Deferral && v.j.dying {
 		p.Kind = report.Failure
 		p.Text = append(p.Text, bounce.TooLong...)
@@ -214,7 +215,7 @@ func (d *daemon) vacate(c queue.Channel, v delivery) {
 	}
 	d.status()
 	if p := ch.hosts.ended(v.s.host, d.perHost(c)); p != nil && !d.exiting {
-		d.start(c, p.j, ch.hosts.unpark(v.s.host, ch.most(p.j, &p.r, d.sec), &ch.wide))
+		d.start(c, p.j, ch.hosts.unpark(v.s.host, ch.most(p.j, &p.r, ch.wide.time()), &ch.wide))
 	}
 }
 

@@ -2,6 +2,7 @@ package send
 
 import (
 	"strings"
+	"time"
 
 	"qmail/internal/queue"
 	"qmail/internal/route"
@@ -9,15 +10,14 @@ import (
 )
 
 const (
-	// probes is how many deliveries go to a host of which nothing is known, while recipients of their messages wait for what
-	// they tell: so a long list does not begin with as many connections as there are slots.
-	probes = 4
-	// probation is for how long those wait at most, in seconds.
-	probation = 2
+	// pace is how far apart, in milliseconds, deliveries begin to a host of which nothing is known, while recipients of their messages wait for
+	// what they tell: so a long list does not begin with as many connections as there are slots. They wait for probation at most.
+	pace      = 10
+	probation = 500
 	// maxAside is how many recipients of a message may wait so before no more are read.
 	maxAside = 1000
-	// remembered is how long it counts what is known of a host, in seconds.
-	remembered = 600
+	// remembered is how long it counts what is known of a host, in milliseconds.
+	remembered = 600_000
 	// maxKnown bounds the hosts of which something is known.
 	maxKnown = 2000
 )
@@ -29,7 +29,8 @@ type wide struct {
 	combine int               // the most recipients of a group; 0: it takes none, as far as we know
 	known   map[string]*known // by host
 	held    bool              // there may be recipients that are set aside
-	looked  int64             // when these were looked at
+	looked  int64             // when these had their turn again
+	begun   time.Time         // when its time was 0
 	taken   []int             // scratch of job.take
 	list    []recipient
 	members []sendproto.Member
@@ -38,14 +39,17 @@ type wide struct {
 // A known is what is known of a host.
 type known struct {
 	pipelines bool
-	plain     bool // it does not offer PIPELINING, or that does not come out
-	probes    int  // deliveries begun since, while neither is known
+	plain     bool  // it does not offer PIPELINING, or that does not come out
+	begun     int64 // deliveries, while neither is known
 	since     int64
 }
 
+// time is the time in milliseconds, by a clock that nobody sets.
+func (w *wide) time() int64 { return time.Since(w.begun).Milliseconds() }
+
 // ask asks the spawner whether it takes groups. Nobody waits for the answer.
 func (ch *channel) ask() {
-	ch.wide.asked = true
+	ch.wide.asked, ch.wide.begun = true, time.Now()
 	ch.out.buf = sendproto.AppendQuestion(ch.out.buf, ch.width)
 }
 
@@ -127,8 +131,8 @@ func (ch *channel) hold(j *job, now int64) bool {
 	if k.pipelines || k.plain {
 		return false
 	}
-	if alone := j.eof && len(j.next) == 1 && len(j.aside) == 0; alone || k.probes < probes {
-		k.probes++
+	if alone := j.eof && len(j.next) == 1 && len(j.aside) == 0; alone || k.begun <= (now-k.since)/pace {
+		k.begun++
 		return false
 	}
 	j.aside = append(j.aside, *r)
@@ -138,20 +142,18 @@ func (ch *channel) hold(j *job, now int64) bool {
 }
 
 // learn takes note of what a delivery told of its host.
-func (ch *channel) learn(host string, p sendproto.Reply, now int64) {
-	if !p.Wide || ch.wide.combine == 0 {
+func (ch *channel) learn(host string, p sendproto.Reply) {
+	if !p.Wide || p.News == sendproto.Unknown || ch.wide.combine == 0 {
 		return
 	}
+	now := ch.wide.time()
 	k := ch.wide.host(host, now)
-	switch {
-	case p.News == sendproto.Pipelines:
-		news := !k.pipelines
-		*k = known{pipelines: true, since: now}
-		if news {
-			ch.release()
-		}
-	case !k.pipelines && !k.plain: // else it may be a delivery that failed before it could tell
-		*k = known{plain: true, since: now}
+	if p.News == sendproto.Plain && k.pipelines {
+		return // a delivery that failed before it could tell
+	}
+	news := !k.pipelines && !k.plain
+	*k = known{pipelines: p.News == sendproto.Pipelines, plain: p.News == sendproto.Plain, since: now}
+	if news {
 		ch.release()
 	}
 }
@@ -173,7 +175,7 @@ func (ch *channel) release() {
 
 // lookAside lets them have their turn again when time has passed.
 func (ch *channel) lookAside(now int64) {
-	if ch.wide.looked != now {
+	if now-ch.wide.looked >= pace {
 		ch.wide.looked = now
 		ch.release()
 	}

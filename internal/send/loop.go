@@ -226,8 +226,8 @@ func (d *daemon) pause() time.Duration {
 	for _, l := range d.later {
 		next = min(next, l.at)
 	}
-	if d.ch[queue.Remote].wide.held {
-		next = min(next, d.sec+1)
+	if d.ch[queue.Remote].wide.held && !d.exiting {
+		return pace * time.Millisecond
 	}
 	if next <= d.sec {
 		// Whatever is due and was not begun waits for an event, or for the clock to move on.
