@@ -1,6 +1,7 @@
 package send
 
 import (
+	"math/bits"
 	"strings"
 	"time"
 
@@ -10,8 +11,9 @@ import (
 )
 
 const (
-	// pace is how far apart, in milliseconds, deliveries begin to a host of which nothing is known, while recipients of their messages wait for
-	// what they tell: so a long list does not begin with as many connections as there are slots. They wait for probation at most.
+	// pace is after how many milliseconds a second delivery begins to a host of which nothing is known, while recipients of their messages
+	// wait for what they tell; the next begin after twice, four times as many, and so on. So a long list does not begin with as many connections
+	// as there are slots. They wait for probation at most.
 	pace      = 10
 	probation = 500
 	// maxAside is how many recipients of a message may wait so before no more are read.
@@ -39,8 +41,8 @@ type wide struct {
 // A known is what is known of a host.
 type known struct {
 	pipelines bool
-	plain     bool  // it does not offer PIPELINING, or that does not come out
-	begun     int64 // deliveries, while neither is known
+	plain     bool // it does not offer PIPELINING, or that does not come out
+	begun     int  // deliveries, while neither is known
 	since     int64
 }
 
@@ -131,7 +133,7 @@ func (ch *channel) hold(j *job, now int64) bool {
 	if k.pipelines || k.plain {
 		return false
 	}
-	if alone := j.eof && len(j.next) == 1 && len(j.aside) == 0; alone || k.begun <= (now-k.since)/pace {
+	if alone := j.eof && len(j.next) == 1 && len(j.aside) == 0; alone || k.begun <= bits.Len64(uint64((now-k.since)/pace)) {
 		k.begun++
 		return false
 	}
