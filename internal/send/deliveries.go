@@ -47,6 +47,7 @@ type delivery struct {
 type slot struct {
 	host    string
 	running int // deliveries
+	group   bool
 }
 
 // begin reads the spawner's limit, the first thing that it says.
@@ -129,7 +130,9 @@ func (d *daemon) deliver(c queue.Channel) {
 			ch.hosts.park(j, *r, d.sec)
 			j.next = j.next[1:]
 		} else if !ch.hold(j, now) {
-			d.start(c, j, j.take(ch.most(j, r, now), &ch.wide))
+			if list := j.take(ch.most(j, r, now), &ch.wide); !ch.crowded(j, list, now) {
+				d.start(c, j, list)
+			}
 		}
 		if !j.eof && !j.reading && len(j.next) < chunk/4 && len(j.aside) < maxAside {
 			d.readOn(c, j)
@@ -151,7 +154,7 @@ func (d *daemon) perHost(c queue.Channel) int {
 // start gives a recipient, or a group of them, to the spawner.
 func (d *daemon) start(c queue.Channel, j *job, list []recipient) {
 	ch := &d.ch[c]
-	s := &slot{list[0].host(), len(list)}
+	s := &slot{list[0].host(), len(list), len(list) > 1}
 	members := ch.wide.members[:0]
 	for _, r := range list {
 		n := ch.number()
@@ -171,6 +174,9 @@ func (d *daemon) start(c queue.Channel, j *job, list []recipient) {
 		ch.passed = 0
 	}
 	ch.hosts.began(s.host, d.perHost(c))
+	if s.group {
+		ch.enter(s.host)
+	}
 	d.status()
 }
 
@@ -212,6 +218,9 @@ func (d *daemon) vacate(c queue.Channel, v delivery) {
 	ch.running--
 	if !v.j.first {
 		ch.again--
+	}
+	if v.s.group {
+		ch.leave(v.s.host)
 	}
 	d.status()
 	if p := ch.hosts.ended(v.s.host, d.perHost(c)); p != nil && !d.exiting {

@@ -16,6 +16,9 @@ const (
 	// as there are slots. They wait for probation at most.
 	pace      = 10
 	probation = 500
+	// window is how many groups go to a host at a time at first; it grows by one with every second that ends. More would cost more connections
+	// than those that are open and free in a moment.
+	window = 20
 	// maxAside is how many recipients of a message may wait so before no more are read.
 	maxAside = 1000
 	// remembered is how long it counts what is known of a host, in milliseconds.
@@ -31,7 +34,8 @@ type wide struct {
 	combine int               // the most recipients of a group; 0: it takes none, as far as we know
 	known   map[string]*known // by host
 	held    bool              // there may be recipients that are set aside
-	looked  int64             // when these had their turn again
+	timed   bool              // and time alone may give them their turn
+	looked  int64             // when it last did
 	begun   time.Time         // when its time was 0
 	taken   []int             // scratch of job.take
 	list    []recipient
@@ -43,6 +47,8 @@ type known struct {
 	pipelines bool
 	plain     bool // it does not offer PIPELINING, or that does not come out
 	begun     int  // deliveries, while neither is known
+	groups    int  // that run
+	ended     int  // groups
 	since     int64
 }
 
@@ -139,8 +145,33 @@ func (ch *channel) hold(j *job, now int64) bool {
 	}
 	j.aside = append(j.aside, *r)
 	j.next = j.next[1:]
+	ch.wide.held, ch.wide.timed = true, true
+	return true
+}
+
+// crowded sets a group aside if enough of them go to its host, and reports whether it does.
+func (ch *channel) crowded(j *job, list []recipient, now int64) bool {
+	if len(list) == 1 {
+		return false
+	}
+	if k := ch.wide.host(list[0].host(), now); k.groups < window+k.ended/2 {
+		return false
+	}
+	j.aside = append(j.aside, list...)
 	ch.wide.held = true
 	return true
+}
+
+// enter takes note of a group that begins.
+func (ch *channel) enter(host string) { ch.wide.host(host, ch.wide.time()).groups++ }
+
+// leave takes note of a group that has ended.
+func (ch *channel) leave(host string) {
+	if k := ch.wide.known[host]; k != nil && k.groups > 0 { // else it was forgotten meanwhile
+		k.groups--
+		k.ended++
+	}
+	ch.release()
 }
 
 // learn takes note of what a delivery told of its host.
@@ -154,7 +185,7 @@ func (ch *channel) learn(host string, p sendproto.Reply) {
 		return // a delivery that failed before it could tell
 	}
 	news := !k.pipelines && !k.plain
-	*k = known{pipelines: p.News == sendproto.Pipelines, plain: p.News == sendproto.Plain, since: now}
+	k.pipelines, k.plain, k.since = p.News == sendproto.Pipelines, p.News == sendproto.Plain, now
 	if news {
 		ch.release()
 	}
@@ -165,7 +196,7 @@ func (ch *channel) release() {
 	if !ch.wide.held {
 		return
 	}
-	ch.wide.held = false
+	ch.wide.held, ch.wide.timed = false, false
 	for _, line := range [...][]*job{ch.fresh, ch.stale} {
 		for _, j := range line {
 			if len(j.aside) > 0 {
@@ -175,9 +206,9 @@ func (ch *channel) release() {
 	}
 }
 
-// lookAside lets them have their turn again when time has passed.
+// lookAside lets those have their turn again whom time may give it.
 func (ch *channel) lookAside(now int64) {
-	if now-ch.wide.looked >= pace {
+	if ch.wide.timed && now-ch.wide.looked >= pace {
 		ch.wide.looked = now
 		ch.release()
 	}

@@ -399,6 +399,32 @@ func TestDeliveryNumbersOfGroupsAreGivenAgain(t *testing.T) {
 	s.within(2)
 }
 
+func TestGroupsOfALongListDoNotAllGoToOneHostAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.limit = 100
+	s.set("concurrencyremote", "100\n")
+	s.combine = 5
+	var running, ended atomic.Int32
+	s.during = func(rcpts []string, _, _ string) {
+		if len(rcpts) == 1 {
+			return
+		}
+		if n := running.Add(1); n > window+ended.Load()/2+1 {
+			t.Errorf("%d groups at a time after %d", n, ended.Load())
+		}
+		time.Sleep(5 * time.Millisecond) // so that there are several at a time
+		ended.Add(1)
+		running.Add(-1)
+	}
+	rcpts := list(1500, "far.test")
+	s.inject("a@b", rcpts...)
+	r := s.start()
+	defer r.stop()
+	s.until("end msg", 1)
+	s.served(rcpts...)
+	s.within(100)
+}
+
 func TestTakeKeepsTheOthersInOrder(t *testing.T) {
 	var w wide
 	j := &job{}

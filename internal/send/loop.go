@@ -226,7 +226,7 @@ func (d *daemon) pause() time.Duration {
 	for _, l := range d.later {
 		next = min(next, l.at)
 	}
-	if d.ch[queue.Remote].wide.held && !d.exiting {
+	if d.ch[queue.Remote].wide.timed && !d.exiting {
 		return pace * time.Millisecond
 	}
 	if next <= d.sec {
