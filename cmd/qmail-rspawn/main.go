@@ -42,8 +42,12 @@ func main() {
 	}
 	tcpto.Table(filepath.Join(conf.Home(), "queue", "lock")).Clear() // a table that cannot be written is no reason to stop mail
 	workers := pool.New(conf.Spawn())
+	// Only a worker tells of a host, and only when one has greeted do all deliveries go to workers.
+	workers.Warm(pool.Spec{Name: "qmail-remote", Env: os.Environ()})
 	deliverer := rspawn.New(spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers}, limit)
-	spawner := spawn.Spawner{Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start}
+	spawner := spawn.Spawner{
+		Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start, StartGroup: deliverer.StartGroup, Combine: limit,
+	}
 	spawner.Run(os.Stdin, os.Stdout)
 	workers.Close()
 	proc.Exit(exit.OK)

@@ -101,14 +101,18 @@ func (r *Recipients) Next() (Recipient, error) {
 // Close closes the file.
 func (r *Recipients) Close() error { return r.f.Close() }
 
-// Mark turns the letter of the recipient at pos into D. It is not synced: after a crash the recipient is
-// tried again. After a failure the caller has made the bounce durable first.
-func (q *Queue) Mark(c Channel, id ID, pos int64) error {
+// Mark turns the letters of the recipients at these positions into D. It is not synced: after a crash the recipients are
+// tried again. After a failure the caller has made the bounce durable first. An error means that some may not be D.
+func (q *Queue) Mark(c Channel, id ID, at ...int64) error {
 	f, err := q.fs.Update(c.File(id))
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt([]byte{'D'}, pos)
+	for _, pos := range at {
+		if _, e := f.WriteAt([]byte{'D'}, pos); err == nil {
+			err = e
+		}
+	}
 	if e := f.Close(); err == nil {
 		err = e
 	}

@@ -3,6 +3,7 @@ package rspawn
 import (
 	"time"
 
+	"qmail/internal/sendproto"
 	"qmail/internal/spawn"
 )
 
@@ -21,7 +22,7 @@ const (
 	// maxHosts and maxKeys bound what is remembered.
 	maxHosts, maxKeys = 1000, 1000
 	// maxAddresses bounds the recipients' bytes in one run, so that it fits into a worker's packet.
-	maxAddresses = 16 << 10
+	maxAddresses = sendproto.MaxGroupBytes
 )
 
 // A key is what deliveries must have in common to share a run of qmail-remote.
@@ -52,14 +53,14 @@ type known struct {
 // nothing is known of a host the deliveries of one message go to it one by one, a moment apart, until one of
 // them has told, so that a long list does not begin with as many connections as there are slots.
 type gatherer struct {
-	limit  int                     // the most recipients in one run
-	run    func([]*spawn.Delivery) // does not wait
+	limit  int                        // the most recipients in one run
+	run    func(...[]*spawn.Delivery) // some runs, one after another; does not wait
 	groups map[key]*group
 	seen   map[key]time.Time // when the last delivery of a key came
 	hosts  map[string]known
 }
 
-func newGatherer(limit int, run func([]*spawn.Delivery)) *gatherer {
+func newGatherer(limit int, run func(...[]*spawn.Delivery)) *gatherer {
 	return &gatherer{
 		limit: limit, run: run,
 		groups: make(map[key]*group), seen: make(map[key]time.Time), hosts: make(map[string]known),
@@ -67,12 +68,15 @@ func newGatherer(limit int, run func([]*spawn.Delivery)) *gatherer {
 }
 
 // serve owns the gatherer's state for as long as deliveries come, in lists of those that came at once.
-func (g *gatherer) serve(deliveries <-chan []*spawn.Delivery, lessons <-chan lesson) {
+func (g *gatherer) serve(deliveries, groups <-chan []*spawn.Delivery, lessons <-chan lesson) {
 	timer := time.NewTimer(time.Hour)
 	for {
 		select {
 		case list := <-deliveries:
 			g.add(list, time.Now())
+		case list := <-groups:
+			g.together(list, time.Now())
+			continue
 		case l := <-lessons:
 			g.learn(l, time.Now())
 		case <-timer.C:
@@ -105,6 +109,24 @@ func (g *gatherer) add(list []*spawn.Delivery, now time.Time) {
 			gr.due = now
 		}
 	}
+}
+
+// together takes a group that qmail-send has made, which has learned from our replies which hosts offer PIPELINING. What cannot share
+// a run after all goes one after another: the group has one slot.
+func (g *gatherer) together(list []*spawn.Delivery, now time.Time) {
+	var parts [][]*spawn.Delivery
+	for len(list) > 0 {
+		n, host := 1, hostOf(list[0])
+		if g.limit > 1 && !g.host(host, now).plain {
+			for n < len(list) && hostOf(list[n]) == host {
+				n++
+			}
+			n = g.fit(list[:n])
+		}
+		parts = append(parts, list[:n:n])
+		list = list[n:]
+	}
+	g.run(parts...)
 }
 
 // anotherOf reports whether a list has a delivery of the key.

@@ -9,15 +9,20 @@ import (
 	"qmail/internal/spawn"
 )
 
-// runs collects what a gatherer runs, each run as the recipients' local parts in a row.
+// runs collects what a gatherer runs, each run as the recipients' local parts in a row, with > between
+// those that go one after another.
 type runs struct{ list []string }
 
-func (r *runs) run(group []*spawn.Delivery) {
-	var s string
-	for _, d := range group {
-		s += d.Local
+func (r *runs) run(sequence ...[]*spawn.Delivery) {
+	var s []string
+	for _, group := range sequence {
+		locals := ""
+		for _, d := range group {
+			locals += d.Local
+		}
+		s = append(s, locals)
 	}
-	r.list = append(r.list, s)
+	r.list = append(r.list, strings.Join(s, ">"))
 }
 
 func (r *runs) take() string {
@@ -202,4 +207,33 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	if len(g.hosts) > maxHosts || len(g.seen) > maxKeys {
 		t.Errorf("%d hosts, %d keys", len(g.hosts), len(g.seen))
 	}
+}
+
+func TestAGroupOfQmailSendsGoesAtOnceAndOnlyOneRunAtATime(t *testing.T) {
+	var r runs
+	g := newGatherer(3, r.run)
+	now := time.Now()
+	check := func(what string, list []*spawn.Delivery, want string) {
+		t.Helper()
+		g.together(list, now)
+		if got := r.take(); got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	g.learn(lesson{"far.test", true}, now)
+	g.learn(lesson{"plain.test", false}, now)
+	check("one", to("1/1", "s", "far.test", "a"), "a")
+	check("several", to("1/1", "s", "far.test", "abc"), "abc")
+	check("more than may be", to("1/1", "s", "far.test", "abcdefg"), "abc>def>g")
+	check("to a host that is forgotten", to("1/1", "s", "new.test", "ab"), "ab")
+	check("to a plain host", to("1/1", "s", "plain.test", "abc"), "a>b>c")
+	check("to several hosts", append(to("1/1", "s", "far.test", "ab"), append(to("1/1", "s", "FAR.test", "c"), to("1/1", "s", "x.test", "de")...)...), "abc>de")
+	long := to("1/1", "s", "far.test", "abc")
+	for _, d := range long {
+		d.Recipient = strings.Repeat("x", maxAddresses/2) + "x@far.test"
+	}
+	check("long addresses", long, "a>b>c")
+	g = newGatherer(1, r.run)
+	g.learn(lesson{"far.test", true}, now)
+	check("when that is off", to("1/1", "s", "far.test", "ab"), "a>b")
 }

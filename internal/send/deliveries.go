@@ -3,13 +3,13 @@ package send
 import (
 	"bufio"
 	"errors"
+	"slices"
 
 	"qmail/conf"
 	"qmail/internal/bounce"
 	"qmail/internal/qlog"
 	"qmail/internal/queue"
 	"qmail/internal/report"
-	"qmail/internal/route"
 	"qmail/internal/sendproto"
 )
 
@@ -18,12 +18,12 @@ type channel struct {
 	width   sendproto.Width
 	out     *outbox
 	replies chan sendproto.Reply
-	lost    bool // the spawner is gone
-	limit   int  // deliveries at once
-	running int
-	slots   []delivery // by delivery number
+	lost    bool       // the spawner is gone
+	limit   int        // slots
+	running int        // slots in use
+	table   []delivery // by delivery number
 	free    []int      // unused delivery numbers
-	again   int        // running deliveries that are not first attempts
+	again   int        // slots in use for what is not a first attempt
 	passed  int        // first attempts started since the last other one
 	first   []queue.ID // messages that wait for their first attempt
 	retry   waiting    // messages that wait for a later one
@@ -31,6 +31,7 @@ type channel struct {
 	stale   []*job     // and later ones
 	opening [2]int     // passes whose message is being read, of both kinds
 	hosts   hosts
+	wide    wide
 }
 
 // A delivery is one that runs.
@@ -38,6 +39,15 @@ type delivery struct {
 	j      *job // nil: this number is free
 	r      recipient
 	number uint64 // in the log
+	s      *slot
+}
+
+// A slot is what concurrencylocal and concurrencyremote count: one delivery, or a group of deliveries of one message that share an SMTP
+// transaction.
+type slot struct {
+	host    string
+	running int // deliveries
+	group   bool
 }
 
 // begin reads the spawner's limit, the first thing that it says.
@@ -49,7 +59,7 @@ func (ch *channel) begin(p Pipe, limit int) error {
 		return errors.New("no limit")
 	}
 	ch.limit = min(limit, most)
-	ch.slots = make([]delivery, ch.limit)
+	ch.table = make([]delivery, ch.limit)
 	for n := ch.limit - 1; n >= 0; n-- {
 		ch.free = append(ch.free, n)
 	}
@@ -62,6 +72,7 @@ func (ch *channel) begin(p Pipe, limit int) error {
 // line puts a job in the line for slots: first attempts apart from later ones.
 func (ch *channel) line(j *job) {
 	j.lined = true
+	j.next = slices.Clone(j.next) // which take reorders
 	if j.first {
 		ch.fresh = append(ch.fresh, j)
 	} else {
@@ -89,8 +100,8 @@ func (ch *channel) unline(j *job) {
 
 // pick returns the job whose recipient is next. New mail goes first, so that a storm of later attempts does not delay it;
 // but of the slots a quarter, or of the starts every fourth, is for those, and the last slot but one is never theirs.
-func (ch *channel) pick() *job {
-	f, s := ready(ch.fresh), ready(ch.stale)
+func (ch *channel) pick(now int64) *job {
+	f, s := ch.ready(ch.fresh, now), ch.ready(ch.stale, now)
 	switch {
 	case f == nil && s == nil:
 		return nil
@@ -105,40 +116,34 @@ func (ch *channel) pick() *job {
 	return f
 }
 
-func ready(line []*job) *job {
-	for _, j := range line {
-		if len(j.next) > 0 {
-			return j
-		}
-	}
-	return nil
-}
-
 // deliver starts deliveries while there are slots.
 func (d *daemon) deliver(c queue.Channel) {
 	ch := &d.ch[c]
-	for len(ch.free) > 0 && !ch.lost {
-		j := ch.pick()
+	now := ch.wide.time()
+	ch.lookAside(now)
+	for ch.running < ch.limit && ch.numbers() > 0 && !ch.lost {
+		j := ch.pick(now)
 		if j == nil {
 			return
 		}
-		r := j.next[0]
-		j.next = j.next[1:]
-		if !j.eof && !j.reading && len(j.next) < chunk/4 {
+		if r := &j.next[0]; ch.hosts.full(r.host(), d.perHost(c)) {
+			ch.hosts.park(j, *r, d.sec)
+			j.next = j.next[1:]
+		} else if !ch.hold(j, now) {
+			if list := j.take(ch.most(j, r, now), &ch.wide); !ch.crowded(j, list, now) {
+				d.start(c, j, list)
+			}
+		}
+		if !j.eof && !j.reading && len(j.next) < chunk/4 && len(j.aside) < maxAside {
 			d.readOn(c, j)
 		}
-		if ch.hosts.full(r.addr, d.perHost(c)) {
-			ch.hosts.park(j, r, d.sec)
-		} else {
-			d.start(c, j, r)
-		}
-		if len(j.next) == 0 && j.eof {
+		if len(j.next) == 0 && len(j.aside) == 0 && j.eof {
 			ch.unline(j)
 		}
 	}
 }
 
-// perHost is the limit of deliveries to one host; 0: none.
+// perHost is the limit of slots for one host; 0: none.
 func (d *daemon) perHost(c queue.Channel) int {
 	if c == queue.Remote {
 		return d.Controls.perHost
@@ -146,26 +151,32 @@ func (d *daemon) perHost(c queue.Channel) int {
 	return 0
 }
 
-// start gives one recipient to the spawner.
-func (d *daemon) start(c queue.Channel, j *job, r recipient) {
+// start gives a recipient, or a group of them, to the spawner.
+func (d *daemon) start(c queue.Channel, j *job, list []recipient) {
 	ch := &d.ch[c]
-	n := ch.free[len(ch.free)-1]
-	ch.free = ch.free[:len(ch.free)-1]
-	d.deliv++
-	ch.slots[n] = delivery{j, r, d.deliv}
+	s := &slot{list[0].host(), len(list), len(list) > 1}
+	members := ch.wide.members[:0]
+	for _, r := range list {
+		n := ch.number()
+		d.deliv++
+		ch.table[n] = delivery{j, r, d.deliv, s}
+		members = append(members, sendproto.Member{Delnum: n, Recipient: r.addr})
+		d.log = qlog.Starting(d.log, d.deliv, uint64(j.m.id), c.String(), r.addr)
+	}
+	ch.wide.members = members
+	ch.order(j, members)
 	ch.running++
-	j.running++
+	j.running += len(list)
 	if j.first {
 		ch.passed++
 	} else {
 		ch.again++
 		ch.passed = 0
 	}
-	ch.hosts.began(r.addr, d.perHost(c))
-	ch.out.buf = sendproto.Order{
-		Delnum: n, Mess: queue.MessName(j.m.id), Sender: route.SenderFor(j.m.sender, r.addr), Recipient: r.addr,
-	}.Append(ch.out.buf, ch.width)
-	d.log = qlog.Starting(d.log, d.deliv, uint64(j.m.id), c.String(), r.addr)
+	ch.hosts.began(s.host, d.perHost(c))
+	if s.group {
+		ch.enter(s.host)
+	}
 	d.status()
 }
 
@@ -178,29 +189,43 @@ func (d *daemon) reply(c queue.Channel, p sendproto.Reply, ok bool) {
 		d.stop()
 		return
 	}
-	if p.Delnum >= len(ch.slots) || ch.slots[p.Delnum].j == nil {
+	if ch.answered(p) {
+		return
+	}
+	if p.Delnum >= len(ch.table) || ch.table[p.Delnum].j == nil {
 		d.warning("internal error: delivery report out of range")
 		return
 	}
-	v := ch.slots[p.Delnum]
-	ch.slots[p.Delnum] = delivery{}
+	v := ch.table[p.Delnum]
+	ch.table[p.Delnum] = delivery{}
 	ch.free = append(ch.free, p.Delnum)
-	ch.running--
-	if !v.j.first {
-		ch.again--
-	}
+	ch.learn(v.s.host, p)
 	if p.Kind == report.Deferral && v.j.dying {
 		p.Kind = report.Failure
 		p.Text = append(p.Text, bounce.TooLong...)
 	}
 	d.log = qlog.Delivery(d.log, v.number, p.Kind, p.Text)
 	d.ended(c, v, p)
-	d.status()
-	if j, r, ok := ch.hosts.ended(v.r.addr, d.perHost(c)); ok && !d.exiting {
-		j.parked--
-		d.start(c, j, r)
+	if v.s.running--; v.s.running == 0 {
+		d.vacate(c, v)
 	}
 	d.passed(c, v.j)
+}
+
+// vacate takes note that the last delivery of a slot has ended.
+func (d *daemon) vacate(c queue.Channel, v delivery) {
+	ch := &d.ch[c]
+	ch.running--
+	if !v.j.first {
+		ch.again--
+	}
+	if v.s.group {
+		ch.leave(v.s.host)
+	}
+	d.status()
+	if p := ch.hosts.ended(v.s.host, d.perHost(c)); p != nil && !d.exiting {
+		d.start(c, p.j, ch.hosts.unpark(v.s.host, ch.most(p.j, &p.r, ch.wide.time()), &ch.wide))
+	}
 }
 
 // ended gives the recipient the fate that the report says.
@@ -232,7 +257,7 @@ func (d *daemon) ended(c queue.Channel, v delivery, p sendproto.Reply) {
 	}
 }
 
-// status logs how many deliveries run.
+// status logs how many slots are in use.
 func (d *daemon) status() {
 	l, r := &d.ch[queue.Local], &d.ch[queue.Remote]
 	d.log = qlog.Status(d.log, qlog.Load{Running: l.running, Limit: l.limit}, qlog.Load{Running: r.running, Limit: r.limit}, d.exiting)

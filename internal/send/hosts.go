@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"qmail/internal/ascii"
+	"qmail/internal/sendproto"
 )
 
 // maxParked bounds the recipients that are held while their host is busy.
@@ -12,7 +13,7 @@ const maxParked = 2000
 // parkedPause is the pause of a message in seconds, when there was no room for its recipients among those.
 const parkedPause = 10
 
-// hosts counts the deliveries to each host, where a control file limits them.
+// hosts counts the slots that deliveries to each host use, where a control file limits them.
 type hosts struct {
 	busy   map[string]*host
 	parked int
@@ -33,13 +34,10 @@ func hostOf(addr string) string {
 	return ascii.LowerString(addr[strings.LastIndexByte(addr, '@')+1:])
 }
 
-// full reports whether a delivery to this recipient must wait.
-func (h *hosts) full(addr string, limit int) bool {
-	if limit == 0 {
-		return false
-	}
-	x := h.busy[hostOf(addr)]
-	return x != nil && x.running >= limit
+// full reports whether a delivery to this host must wait.
+func (h *hosts) full(name string, limit int) bool {
+	x := h.busy[name]
+	return limit > 0 && x != nil && x.running >= limit
 }
 
 // park keeps a recipient until its host is free, or, when very many are kept, leaves it for the next pass.
@@ -48,21 +46,20 @@ func (h *hosts) park(j *job, r recipient, now int64) {
 		j.retry = min(j.retry, now+parkedPause)
 		return
 	}
-	x := h.busy[hostOf(r.addr)]
+	x := h.busy[r.host()]
 	x.waiting = append(x.waiting, parked{j, r})
 	h.parked++
 	j.parked++
 }
 
-// began takes note of a delivery.
-func (h *hosts) began(addr string, limit int) {
+// began takes note of a slot in use.
+func (h *hosts) began(name string, limit int) {
 	if limit == 0 {
 		return
 	}
 	if h.busy == nil {
 		h.busy = map[string]*host{}
 	}
-	name := hostOf(addr)
 	x := h.busy[name]
 	if x == nil {
 		x = &host{}
@@ -71,24 +68,38 @@ func (h *hosts) began(addr string, limit int) {
 	x.running++
 }
 
-// ended takes note of the end of a delivery and returns a recipient that waited for it.
-func (h *hosts) ended(addr string, limit int) (j *job, r recipient, ok bool) {
+// ended takes note of the end of one, and returns the recipient that has waited for it longest; nil: nobody has.
+func (h *hosts) ended(name string, limit int) *parked {
 	if limit == 0 {
-		return nil, recipient{}, false
+		return nil
 	}
-	name := hostOf(addr)
 	x := h.busy[name]
 	x.running--
 	if len(x.waiting) > 0 {
-		p := x.waiting[0]
-		x.waiting = x.waiting[1:]
-		h.parked--
-		return p.j, p.r, true
+		return &x.waiting[0]
 	}
 	if x.running == 0 {
 		delete(h.busy, name)
 	}
-	return nil, recipient{}, false
+	return nil
+}
+
+// unpark takes that recipient, and up to most in all of those right after it that are of the same pass.
+func (h *hosts) unpark(name string, most int, w *wide) []recipient {
+	x := h.busy[name]
+	j, bytes := x.waiting[0].j, 0
+	w.list = w.list[:0]
+	for len(x.waiting) > 0 && len(w.list) < most && x.waiting[0].j == j {
+		r := x.waiting[0].r
+		if bytes += len(r.addr); len(w.list) > 0 && bytes > sendproto.MaxGroupBytes {
+			break
+		}
+		w.list = append(w.list, r)
+		x.waiting = x.waiting[1:]
+	}
+	h.parked -= len(w.list)
+	j.parked -= len(w.list)
+	return w.list
 }
 
 // drop forgets the parked recipients of a job.

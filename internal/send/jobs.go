@@ -10,7 +10,7 @@ import (
 
 const (
 	// chunk is how many recipients of a message are read at once.
-	chunk = 128
+	chunk = 512
 	// ahead is how many messages of a channel are read before their turn, so that slots never wait for the disk.
 	ahead = 8
 )
@@ -38,7 +38,8 @@ type job struct {
 	dying   bool  // the message is too old: a deferral is a failure
 	first   bool  // nobody has been tried before this pass
 	next    []recipient
-	from    int64 // where to read on
+	aside   []recipient // that wait until more is known of their hosts
+	from    int64       // where to read on
 	reading bool
 	eof     bool          // all recipients have been read
 	running int           // deliveries
@@ -52,8 +53,17 @@ type job struct {
 // A recipient is one that is to be tried.
 type recipient struct {
 	addr string
-	pos  int64 // of its record in the local or remote file
-	n    int   // its number in todo, for a message that is there only
+	pos  int64  // of its record in the local or remote file
+	n    int    // its number in todo, for a message that is there only
+	at   string // what host has returned
+}
+
+// host returns the recipient's host in lower case.
+func (r *recipient) host() string {
+	if r.at == "" {
+		r.at = hostOf(r.addr)
+	}
+	return r.at
 }
 
 // A failure is a recipient that failed. Its delivery counts as running until the paragraph about it is on disk.
@@ -197,7 +207,7 @@ func (d *daemon) read(c queue.Channel, j *job, p piece, err error) {
 
 // passed looks whether a job is over: everybody has been read, started, and come back.
 func (d *daemon) passed(c queue.Channel, j *job) {
-	if len(j.next) > 0 {
+	if len(j.next) > 0 || len(j.aside) > 0 {
 		return
 	}
 	if j.eof {

@@ -35,6 +35,7 @@ func newDaemon(cfg Config) (*daemon, error) {
 			return nil, errSpawn
 		}
 	}
+	d.ch[queue.Remote].ask()
 	d.clean.begin(cfg.Clean)
 	d.todo.begin()
 	d.clock.begin(cfg.Now())
@@ -224,6 +225,9 @@ func (d *daemon) pause() time.Duration {
 	}
 	for _, l := range d.later {
 		next = min(next, l.at)
+	}
+	if d.ch[queue.Remote].wide.timed && !d.exiting {
+		return pace * time.Millisecond
 	}
 	if next <= d.sec {
 		// Whatever is due and was not begun waits for an event, or for the clock to move on.

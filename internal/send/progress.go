@@ -6,7 +6,7 @@ import (
 
 // over reports whether nothing more will happen in this pass.
 func (j *job) over() bool {
-	return j.eof && len(j.next) == 0 && j.running == 0 && j.parked == 0 && !j.reading
+	return j.eof && len(j.next) == 0 && len(j.aside) == 0 && j.running == 0 && j.parked == 0 && !j.reading
 }
 
 // progress does the next thing on disk that a message needs, one at a time: the paragraphs of its failures, the letters of those who are
@@ -71,15 +71,7 @@ func (d *daemon) onDisk(m *message, work func() error, done func(error)) {
 func (d *daemon) mark(m *message, c queue.Channel, j *job) {
 	q, id, at := d.Queue, m.id, j.letters
 	j.letters = nil
-	d.onDisk(m, func() error {
-		var failed error
-		for _, pos := range at {
-			if err := q.Mark(c, id, pos); err != nil {
-				failed = err
-			}
-		}
-		return failed
-	}, func(err error) {
+	d.onDisk(m, func() error { return q.Mark(c, id, at...) }, func(err error) {
 		if err != nil {
 			d.warning("trouble marking " + c.File(id) + "; message will be delivered twice!")
 		}

@@ -31,6 +31,13 @@ type site struct {
 	limit   int
 	now     func() time.Time
 
+	// What the remote spawner knows of groups, see answer and transaction: nothing, normally.
+	combine int                                       // the most recipients of a group
+	mute    bool                                      // the question gets no reply
+	late    chan struct{}                             // not nil: the answer waits for its end
+	news    func(host string) sendproto.News          // nil: every host offers PIPELINING
+	during  func(rcpts []string, mess, sender string) // called in the middle of each transaction
+
 	mu       sync.Mutex
 	log      bytes.Buffer
 	got      map[string]int // deliveries that succeeded, by recipient
@@ -38,7 +45,10 @@ type site struct {
 	noQueue  bool           // bounces cannot be queued
 	peak     [2]int
 	running  [2]int
-	cleanBad bool // qmail-clean answers !
+	slots    int   // transactions that run
+	most     int   // and their peak
+	sizes    []int // of the groups
+	cleanBad bool  // qmail-clean answers !
 }
 
 func newSite(t testing.TB) *site {
@@ -159,12 +169,20 @@ func (r *run) spawner(c queue.Channel) Pipe {
 			if err != nil {
 				return
 			}
-			go func() {
-				p := r.s.one(c, o)
+			reply := func(p sendproto.Reply) {
 				mu.Lock()
 				defer mu.Unlock()
 				outW.Write(p.Append(nil, w))
-			}()
+			}
+			if o.IsQuestion(w) {
+				go r.s.answer(w, reply)
+				continue
+			}
+			if o.IsGroup(w) {
+				go r.s.transaction(c, o, reply)
+				continue
+			}
+			go func() { reply(r.s.one(c, o)) }()
 		}
 	}()
 	return Pipe{inW, outR}

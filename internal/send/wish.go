@@ -27,7 +27,7 @@ func (d *daemon) want(m *message, r Request) {
 	for c, j := range m.jobs {
 		if j != nil {
 			d.ch[c].hosts.drop(j)
-			j.next = nil
+			j.next, j.aside = nil, nil
 			d.ch[c].unline(j)
 		}
 	}

@@ -65,6 +65,7 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte("\x01Kok\x00"), false)
 	f.Add([]byte("\x01\x00D\x00"), true)
 	f.Add([]byte("\x01\x00"), false)
+	f.Add([]byte("\xffw300 pKok\x00"), false)
 	f.Fuzz(func(t *testing.T, b []byte, wide bool) {
 		w := width(wide)
 		p, err := ReadReply(bufio.NewReader(bytes.NewReader(b)), w)
@@ -78,7 +79,8 @@ func FuzzReply(f *testing.F) {
 			return // a mangled one; its text is none
 		}
 		again, err := ReadReply(bufio.NewReader(bytes.NewReader(p.Append(nil, w))), w)
-		if err != nil || again.Delnum != p.Delnum || again.Kind != p.Kind || !bytes.Equal(again.Text, p.Text) {
+		same := again.Delnum == p.Delnum && again.Kind == p.Kind && again.Wide == p.Wide && again.News == p.News
+		if err != nil || !same || !bytes.Equal(again.Text, p.Text) {
 			t.Errorf("%+v came back as %+v, %v", p, again, err)
 		}
 	})
@@ -116,4 +118,117 @@ func width(wide bool) Width {
 		return 2
 	}
 	return 1
+}
+
+func FuzzGroup(f *testing.F) {
+	f.Add([]byte("\xff+2/25\x00a@b\x000 3 c@d65535 0 7 1 x\x00"), false)
+	f.Add([]byte("\xff\xff+2/25\x00\x007 00 \x00"), true)
+	f.Fuzz(func(t *testing.T, b []byte, wide bool) {
+		w := width(wide)
+		o, err := ReadOrder(bufio.NewReader(bytes.NewReader(b)), w)
+		if err != nil || !o.IsGroup(w) {
+			return
+		}
+		g, ok := o.Group()
+		if len(g.Members) > MaxGroup {
+			t.Errorf("%d members", len(g.Members))
+		}
+		size := 0
+		for _, m := range g.Members {
+			size += len(m.Recipient)
+			if m.Delnum < 0 || m.Delnum >= MaxWide {
+				t.Errorf("number %d", m.Delnum)
+			}
+		}
+		if size > MaxGroupBytes && len(g.Members) > 1 {
+			t.Errorf("%d bytes of addresses", size)
+		}
+		if ok && !bytes.HasPrefix(b, g.Append(nil, w)) {
+			t.Errorf("%q was read as %+v", b, g)
+		}
+	})
+}
+
+func TestAGroupComesBackAsItWas(t *testing.T) {
+	for _, w := range []Width{1, 2} {
+		want := Group{"2/25", "sender@here", []Member{{0, "a@b"}, {MaxWide - 1, ""}, {300, "7 2 \xff\n@far"}}}
+		r := bufio.NewReader(bytes.NewReader(want.Append(nil, w)))
+		o, err := ReadOrder(r, w)
+		if err != nil || !o.IsGroup(w) || o.IsQuestion(w) {
+			t.Fatalf("%+v %v", o, err)
+		}
+		if g, ok := o.Group(); !ok || !reflect.DeepEqual(g, want) {
+			t.Errorf("%+v", g)
+		}
+		if _, err := r.ReadByte(); err != io.EOF {
+			t.Error("more than one order")
+		}
+	}
+}
+
+func TestAMalformedGroupIsNone(t *testing.T) {
+	many := strings.Repeat("1 1 x", MaxGroup+1)
+	long := "1 16000 " + strings.Repeat("x", 16000) + "2 16000 " + strings.Repeat("x", 16000)
+	for _, c := range []struct {
+		text    string
+		members int
+	}{
+		{"", 0}, {"1", 0}, {"1 ", 0}, {"1 3 ab", 0}, {"01 1 x", 0}, {"65536 1 x", 0}, {"-1 1 x", 0}, {"1 1 x2", 1}, {"1 1 x2 2 y", 1},
+		{"123456 1 x", 0}, {" 1 x", 0}, {many, MaxGroup}, {long, 1},
+	} {
+		g, ok := Order{Delnum: Width(1).Reserved(), Mess: "+2/25", Recipient: c.text}.Group()
+		if ok || len(g.Members) != c.members {
+			t.Errorf("%.20q: %d members, %v", c.text, len(g.Members), ok)
+		}
+	}
+}
+
+func TestOnlyTheAnswerIsTakenForIt(t *testing.T) {
+	for _, w := range []Width{1, 2} {
+		o, err := ReadOrder(bufio.NewReader(bytes.NewReader(AppendQuestion(nil, w))), w)
+		if err != nil || !o.IsQuestion(w) || o.IsGroup(w) {
+			t.Fatalf("%+v %v", o, err)
+		}
+		for asked, want := range map[int]int{50: 50, 0: 1, -3: 1, 1 << 20: MaxGroup} {
+			p, err := ReadReply(bufio.NewReader(bytes.NewReader(Answer(asked, w).Append(nil, w))), w)
+			if n, ok := p.Answer(w); err != nil || !ok || n != want {
+				t.Errorf("%d: %d %v %v", asked, n, ok, err)
+			}
+		}
+		for _, p := range []Reply{
+			{Delnum: 1, Kind: report.Success, Text: []byte("wide 50")},
+			{Delnum: w.Reserved(), Kind: report.Deferral, Text: []byte("wide 50")},
+			{Delnum: w.Reserved(), Kind: report.Success, Text: []byte("wide 0")},
+			{Delnum: w.Reserved(), Kind: report.Success, Text: []byte("wide 1001")},
+			{Delnum: w.Reserved(), Kind: report.Success, Text: []byte("wide 50x")},
+			{Delnum: w.Reserved(), Kind: report.Success, Text: []byte("ok")},
+			{Delnum: w.Reserved(), Kind: report.Failure, Text: []byte("Internal error: messid has nonnumerics. (#5.3.5)\n")},
+		} {
+			if n, ok := p.Answer(w); ok {
+				t.Errorf("%+v is an answer: %d", p, n)
+			}
+		}
+	}
+}
+
+func TestAWideReplyComesBackAsItWas(t *testing.T) {
+	for _, w := range []Width{1, 2} {
+		for _, want := range []Reply{
+			{Delnum: 0, Kind: report.Success, Text: []byte("ok\n"), Wide: true, News: Pipelines},
+			{Delnum: MaxWide - 1, Kind: report.Failure, Text: []byte{}, Wide: true, News: Plain},
+			{Delnum: 4711, Kind: report.Deferral, Text: []byte("4 2"), Wide: true, News: Unknown},
+		} {
+			p, err := ReadReply(bufio.NewReader(bytes.NewReader(want.Append(nil, w))), w)
+			if err != nil || !reflect.DeepEqual(p, want) {
+				t.Errorf("%+v came back as %+v, %v", want, p, err)
+			}
+		}
+		for _, text := range []string{"", "1", "1 ", "1 p", "65536 pKx", "1 xKx", "-1 pKx", "01 pKx"} {
+			b := append(w.AppendNumber(nil, w.Reserved()), 'w')
+			p, err := ReadReply(bufio.NewReader(bytes.NewReader(append(append(b, text...), 0))), w)
+			if err != nil || p.Wide || p.Delnum != w.Reserved() {
+				t.Errorf("%q: %+v, %v", text, p, err)
+			}
+		}
+	}
 }

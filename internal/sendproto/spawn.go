@@ -4,6 +4,7 @@ package sendproto
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 
@@ -111,19 +112,19 @@ type Reply struct {
 	Delnum int
 	Kind   report.Kind // any other byte than the three kinds means that the reply was mangled
 	Text   []byte      // without NUL
+	Wide   bool        // of a member of a group
+	News   News        // of its host, where Wide
 }
 
 // Append appends the reply as it goes over the wire. A NUL ends the text.
 func (p Reply) Append(b []byte, w Width) []byte {
+	if p.Wide {
+		return p.appendWide(b, w)
+	}
 	b = w.AppendNumber(b, p.Delnum)
 	b = append(b, byte(p.Kind))
-	for _, c := range p.Text {
-		if c == 0 {
-			break
-		}
-		b = append(b, c)
-	}
-	return append(b, 0)
+	text, _, _ := bytes.Cut(p.Text, []byte{0})
+	return append(append(b, text...), 0)
 }
 
 // ReadReply reads one reply. A reply without a letter has Kind 0. Text beyond MaxReply is dropped.
@@ -149,7 +150,7 @@ func ReadReply(r *bufio.Reader, w Width) (Reply, error) {
 		p.Text = append(p.Text, part[:min(len(part), MaxReply-len(p.Text))]...)
 		switch err {
 		case nil:
-			return p, nil
+			return p.widen(w), nil
 		case bufio.ErrBufferFull:
 		default:
 			return Reply{}, unexpected(err)

@@ -24,15 +24,23 @@ func (s *Spawner) check(o sendproto.Order, inUse bool) (*Delivery, *report.Repor
 	if r := checkMess(o.Mess); r != nil {
 		return nil, r
 	}
+	d, r := newDelivery(o)
+	if r == nil {
+		d.Message, r = s.open(o.Mess)
+	}
+	if r != nil {
+		return nil, r
+	}
+	return d, nil
+}
+
+// newDelivery parts the recipient.
+func newDelivery(o sendproto.Order) (*Delivery, *report.Report) {
 	at := strings.LastIndexByte(o.Recipient, '@')
 	if at < 0 {
 		return nil, report.Fail("5.1.3", "Sorry, address must include host name.")
 	}
-	f, r := s.open(o.Mess)
-	if r != nil {
-		return nil, r
-	}
-	return &Delivery{Order: o, Local: o.Recipient[:at], Host: o.Recipient[at+1:], Message: f}, nil
+	return &Delivery{Order: o, Local: o.Recipient[:at], Host: o.Recipient[at+1:], News: sendproto.Unknown}, nil
 }
 
 func checkMess(mess string) *report.Report {

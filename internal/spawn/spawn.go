@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"qmail/internal/report"
 	"qmail/internal/sendproto"
@@ -15,26 +16,39 @@ import (
 // A Delivery is an order whose message is open.
 type Delivery struct {
 	sendproto.Order
-	Local, Host string   // of the recipient, parted at the last @
-	Message     *os.File // closed by Reply
+	Local, Host string         // of the recipient, parted at the last @
+	Message     *os.File       // closed by Reply, that of the last of a group
+	News        sendproto.News // what it told of its host; Reply passes it on where that is asked for
+	shared      *shared        // not nil: one of a group
 	replies     chan<- sendproto.Reply
+}
+
+// A shared is what the deliveries of a group share.
+type shared struct {
+	left atomic.Int32 // that have not been replied to
 }
 
 // Reply says how the delivery ended, once, and from any goroutine. Text is what the log and the
 // bounce show, complete with its newline; what is more than qmail-send keeps is cut off.
 func (d *Delivery) Reply(kind report.Kind, text []byte) {
-	d.Message.Close()
+	if d.shared == nil || d.shared.left.Add(-1) == 0 {
+		d.Message.Close()
+	}
 	text = text[:min(len(text), sendproto.MaxReply)]
-	d.replies <- sendproto.Reply{Delnum: d.Delnum, Kind: kind, Text: text}
+	d.replies <- sendproto.Reply{Delnum: d.Delnum, Kind: kind, Text: text, Wide: d.shared != nil, News: d.News}
 }
 
 // A Spawner runs the deliveries of one channel.
 type Spawner struct {
-	Limit int // the most deliveries at once
+	Limit int // the most slots in use at once: deliveries, or groups of them
 	Owner int // the uid that owns the messages of the queue
 	// Start begins some deliveries, those whose orders came at once. It returns without
 	// waiting for anything.
 	Start func([]*Delivery)
+	// StartGroup begins the deliveries of a group, which have message, sender and slot in common: never more than
+	// one program may run for them at a time. Nil: there are no groups.
+	StartGroup func([]*Delivery)
+	Combine    int // the most recipients of a group
 }
 
 // Run announces the limit, then serves orders until they end, and returns when the last delivery that was begun has
@@ -49,48 +63,84 @@ func (s *Spawner) Run(orders io.Reader, replies io.Writer) error {
 	gone := make(chan struct{})
 	defer close(gone)
 	go readOrders(orders, width, incoming, gone)
-	ended := make(chan sendproto.Reply)
-	busy := make(map[int]bool, s.Limit)
-	var buf []byte
-	for (incoming != nil && err == nil) || len(busy) > 0 {
-		buf = buf[:0]
+	e := engine{Spawner: s, width: width, busy: make(map[int]*slot, s.Limit), ended: make(chan sendproto.Reply, manyReplies)}
+	for (incoming != nil && err == nil) || len(e.busy) > 0 {
+		e.buf = e.buf[:0]
 		select {
 		case batch, ok := <-incoming:
 			if !ok || err != nil {
 				incoming = nil
 				continue
 			}
-			buf = s.begin(batch, busy, ended, buf, width)
-		case r := <-ended:
-			delete(busy, r.Delnum)
-			buf = r.Append(buf, width)
+			e.begin(batch)
+		case r := <-e.ended:
+			e.reply(r)
+			for range len(e.ended) {
+				e.reply(<-e.ended)
+			}
 		}
-		if len(buf) > 0 && err == nil {
-			_, err = replies.Write(buf)
+		if len(e.buf) > 0 && err == nil {
+			_, err = replies.Write(e.buf)
 		}
 	}
 	return err
 }
 
-// begin starts the deliveries of a batch of orders and appends a reply for each that is refused.
-func (s *Spawner) begin(
-	batch []sendproto.Order, busy map[int]bool, ended chan<- sendproto.Reply, buf []byte, width sendproto.Width,
-) []byte {
+// manyReplies is how many replies may share a write.
+const manyReplies = 64
+
+// An engine is the state of a Spawner that runs.
+type engine struct {
+	*Spawner
+	width sendproto.Width
+	busy  map[int]*slot // by the delivery numbers that are in use
+	slots int           // in use
+	ended chan sendproto.Reply
+	buf   []byte // replies not yet written
+}
+
+// A slot has one delivery, or the deliveries of a group.
+type slot struct{ running int }
+
+// take has a delivery take its place in a slot.
+func (e *engine) take(d *Delivery, s *slot) {
+	if s.running == 0 {
+		e.slots++
+	}
+	s.running++
+	d.replies = e.ended
+	e.busy[d.Delnum] = s
+}
+
+// reply passes on how a delivery ended.
+func (e *engine) reply(r sendproto.Reply) {
+	s := e.busy[r.Delnum]
+	delete(e.busy, r.Delnum)
+	if s.running--; s.running == 0 {
+		e.slots--
+	}
+	e.buf = r.Append(e.buf, e.width)
+}
+
+// begin starts the deliveries of a batch of orders, and replies to those that are refused.
+func (e *engine) begin(batch []sendproto.Order) {
 	var good []*Delivery
 	for _, o := range batch {
-		d, refusal := s.check(o, busy[o.Delnum])
-		if refusal != nil {
-			buf = sendproto.Reply{Delnum: o.Delnum, Kind: refusal.Kind, Text: Text(refusal)}.Append(buf, width)
+		if e.StartGroup != nil && o.Delnum == e.width.Reserved() {
+			e.beginWide(o)
 			continue
 		}
-		d.replies = ended
-		busy[o.Delnum] = true
+		d, refusal := e.check(o, e.busy[o.Delnum] != nil || e.slots >= e.Limit)
+		if refusal != nil {
+			e.buf = sendproto.Reply{Delnum: o.Delnum, Kind: refusal.Kind, Text: Text(refusal)}.Append(e.buf, e.width)
+			continue
+		}
+		e.take(d, &slot{})
 		good = append(good, d)
 	}
 	if len(good) > 0 {
-		s.Start(good)
+		e.Start(good)
 	}
-	return buf
 }
 
 // Text returns a report as the text of a reply: one line.

@@ -228,17 +228,24 @@ func FuzzHostileOrders(f *testing.F) {
 	f.Add(append(append([]byte(nil), good...), good...))
 	f.Add(good[:5])
 	f.Add([]byte("\x01/7\x00\x00@\x00\xff7/7\x00\x00\x00"))
+	f.Add(sendproto.AppendQuestion(nil, 1))
+	f.Add(sendproto.Group{Mess: "7/7", Members: []sendproto.Member{{Delnum: 1, Recipient: "a@b"}, {Delnum: 1, Recipient: "c"}}}.Append(nil, 1))
 	queue(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := Spawner{Limit: 120, Owner: os.Getuid(), Start: accept}
+		s := Spawner{Limit: 120, Owner: os.Getuid(), Start: accept, StartGroup: accept, Combine: 50}
 		var out bytes.Buffer
 		if err := s.Run(bytes.NewReader(b), &out); err != nil {
 			t.Fatal(err)
 		}
 		orders := 0
 		for r := bufio.NewReaderSize(bytes.NewReader(b), sendproto.MaxOrder); ; orders++ {
-			if _, err := sendproto.ReadOrder(r, 1); err != nil {
+			o, err := sendproto.ReadOrder(r, 1)
+			if err != nil {
 				break
+			}
+			if o.IsGroup(1) {
+				g, _ := o.Group()
+				orders += len(g.Members) - 1
 			}
 		}
 		r := bufio.NewReader(bytes.NewReader(out.Bytes()[1:]))
