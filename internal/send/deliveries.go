@@ -151,6 +151,7 @@ func (d *daemon) start(c queue.Channel, j *job, r recipient) {
 	ch := &d.ch[c]
 	n := ch.free[len(ch.free)-1]
 	ch.free = ch.free[:len(ch.free)-1]
+	d.begun(c, j)
 	d.deliv++
 	ch.slots[n] = delivery{j, r, d.deliv}
 	ch.running++

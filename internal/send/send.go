@@ -66,6 +66,7 @@ type daemon struct {
 	later   []later
 	cleanup cleanup
 	scan    scan
+	paces   chan chan<- pace // questions of walks over the queue
 	bounces bounces
 	exiting bool
 	clock   clock
