@@ -202,7 +202,7 @@ func TestAKilledQmailSendLosesNothing(t *testing.T) {
 			r.wait()
 			continue
 		}
-		for range 100 {
+		for range 3000 {
 			r.signals <- RunAll
 			time.Sleep(20 * time.Millisecond)
 			if left() == "" {
