@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand"
 	"strings"
 	"testing"
 	"time"
+
+	"qmail/conf"
 )
 
 // world is one queue on a model disk, with what the world outside knows of it.
@@ -563,5 +566,36 @@ func TestAWalkEndsWhenItsPaceSaysSo(t *testing.T) {
 	asked = 0
 	if err := w.q.EachOrphan(0, time.Now(), pace, func(ID) {}); err != ErrStopped || asked != 2 {
 		t.Errorf("%v after %d questions", err, asked)
+	}
+}
+
+// turning is a disk on which something happens when a name is looked at for the first time.
+type turning struct {
+	*model
+	name string
+	turn func()
+}
+
+func (d *turning) Lstat(name string) (fs.FileInfo, error) {
+	fi, err := d.model.Lstat(name)
+	if name == d.name && d.turn != nil {
+		d.turn()
+		d.turn = nil
+	}
+	return fi, err
+}
+
+func TestAMessageThatIsPreprocessedDuringTheCleanupIsNoOrphan(t *testing.T) {
+	for _, at := range []func(ID) string{Todo, Info} {
+		w := newWorld(laws[0])
+		a := newLetter("a@b", "x@here")
+		w.enqueue(t, a)
+		disk := &turning{w.m, at(a.id), func() { w.preprocess(t, nil, a) }}
+		err := Open("", disk).EachOrphan(uint64(a.id)%conf.Split(), w.m.clock.Add(100*time.Hour), nil, func(id ID) {
+			t.Errorf("%d is an orphan when it changes as %s is looked at", id, at(id))
+		})
+		if err != nil || disk.turn != nil && at(a.id) == Todo(a.id) {
+			t.Error(err)
+		}
 	}
 }

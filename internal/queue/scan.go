@@ -208,8 +208,8 @@ func (q *Queue) EachInfo(fn func(ID)) error {
 }
 
 // EachOrphan calls fn for each message file of subfolder part of mess (0 to conf.Split() - 1) that has neither info nor todo
-// and was last read over 36 hours ago: what a qmail-queue left that died. The caller asks qmail-clean for foop. pace is as that of
-// a Recovery.
+// and was last read over 36 hours ago: what a qmail-queue left that died. The caller asks qmail-clean for foop, unless the end of that message
+// has begun since the call. pace is as that of a Recovery.
 func (q *Queue) EachOrphan(part uint64, now time.Time, pace func() bool, fn func(ID)) error {
 	folder := "mess/" + strconv.FormatUint(part, 10)
 	pace = every(pace)
@@ -221,7 +221,8 @@ func (q *Queue) EachOrphan(part uint64, now time.Time, pace func() bool, fn func
 		if err != nil || now.Sub(at) <= ossified {
 			return nil
 		}
-		for _, n := range [...]string{Info(id), Todo(id)} {
+		// In this order: a message that goes from S4 to S5 meanwhile has its info before its todo goes.
+		for _, n := range [...]string{Todo(id), Info(id)} {
 			if there, err := q.there(n); there || err != nil {
 				return nil
 			}

@@ -26,12 +26,15 @@ func (d *daemon) doCleanup() {
 		return
 	}
 	p.busy = true
+	d.gone.walk()
 	q, part, now, pace := d.Queue, p.part, d.Now(), pacer(d.paces, 0)
 	d.tasks.start(func() func() {
 		var orphans []queue.ID
 		q.EachOrphan(part, now, pace, func(id queue.ID) { orphans = append(orphans, id) })
 		return func() {
 			p.busy = false
+			orphans = d.gone.without(orphans)
+			d.gone.unwalk()
 			if d.exiting {
 				return
 			}
@@ -92,6 +95,7 @@ func (d *daemon) scanFailed(text string) {
 // scanAgain looks for messages in S5 that nothing is known of. Unlike the first scan it removes nothing: by now much is under way.
 func (d *daemon) scanAgain() {
 	q := d.Queue
+	d.gone.walk()
 	d.tasks.start(func() func() {
 		var ids []queue.ID
 		err := q.EachInfo(func(id queue.ID) { ids = append(ids, id) })
@@ -121,7 +125,10 @@ func (d *daemon) lookFor(ids []queue.ID, err error) {
 			}
 		}
 		return func() {
-			d.scanned(slices.DeleteFunc(found, func(f queue.Found) bool { return d.knows(f.ID) }))
+			d.scanned(slices.DeleteFunc(found, func(f queue.Found) bool {
+				return d.knows(f.ID) || len(d.gone.without([]queue.ID{f.ID})) == 0
+			}))
+			d.gone.unwalk()
 			if err != nil {
 				d.after(d.scanAgain)
 			}

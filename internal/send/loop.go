@@ -39,6 +39,7 @@ func newDaemon(cfg Config) (*daemon, error) {
 	}
 	d.clean.begin(cfg.Clean)
 	d.todo.begin()
+	d.gone.begin()
 	d.clock.begin(cfg.Now())
 	d.tick()
 	return d, nil

@@ -2,6 +2,7 @@ package send
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -303,4 +304,50 @@ func blocking(s *site) (goOn func()) {
 		return report.Success, ""
 	}
 	return func() { close(block) }
+}
+
+func TestAWalkIsNotBelievedAboutMessagesThatHaveBeenEnding(t *testing.T) {
+	var g gone
+	g.begin()
+	g.add(1)
+	g.walk()
+	g.add(2)
+	delete(g.going, 1)
+	delete(g.going, 2)
+	g.walk()
+	g.unwalk()
+	if left := g.without([]queue.ID{1, 2, 3}); len(left) != 1 || left[0] != 3 {
+		t.Errorf("%v", left)
+	}
+	g.unwalk()
+	g.walk()
+	if left := g.without([]queue.ID{1, 2}); len(left) != 2 {
+		t.Errorf("later %v", left)
+	}
+}
+
+func TestTheCleanupLeavesAMessageAloneWhoseEndHasBegun(t *testing.T) {
+	s := newSite(t)
+	const id = queue.ID(23 * 1000003)
+	name := filepath.Join(s.dir, queue.Mess(id))
+	if err := os.WriteFile(name, []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-48 * time.Hour)
+	os.Chtimes(name, old, old)
+	for _, ends := range []bool{true, false} {
+		d := &daemon{Config: Config{Queue: queue.Open(s.dir, nil), Now: time.Now}, tasks: newTasks(maxTasks), paces: make(chan chan<- pace)}
+		d.todo.begin()
+		d.gone.begin()
+		d.clean.out = newOutbox(io.Discard)
+		d.doCleanup()
+		if ends {
+			d.gone.add(id)
+			delete(d.gone.going, id)
+		}
+		(<-d.tasks.settled)()
+		if len(d.clean.asked) == 1 == ends {
+			t.Errorf("the end has begun: %v; %d requests", ends, len(d.clean.asked))
+		}
+	}
 }

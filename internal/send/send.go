@@ -68,6 +68,7 @@ type daemon struct {
 	scan    scan
 	paces   chan chan<- pace // questions of walks over the queue
 	bounces bounces
+	gone    gone
 	exiting bool
 	clock   clock
 }
