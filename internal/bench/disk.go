@@ -11,8 +11,8 @@ import (
 )
 
 // A disk is an ext4 on a loop device, mounted without discard: on a disk that discards, every removed file costs
-// milliseconds. It goes with the mount namespace.
-type disk struct{ image, mount string }
+// milliseconds. It goes with the mount namespace: the image has no name any more once it is mounted.
+type disk struct{ mount string }
 
 // slowFile returns a file of the same size whose flushes take a while; its bytes are in image.
 func slowFile(image string, flush time.Duration) (string, error) {
@@ -41,8 +41,9 @@ func newDisk(size string, flush time.Duration) (*disk, error) {
 		return nil, err
 	}
 	f.Close()
-	d := &disk{image: f.Name(), mount: "/run/disk"}
-	image := d.image
+	image := f.Name()
+	defer os.Remove(image)
+	d := &disk{mount: "/run/disk"}
 	if err := command("truncate", "-s", size, image); err != nil {
 		return d, err
 	}
@@ -60,10 +61,7 @@ func newDisk(size string, flush time.Duration) (*disk, error) {
 	return d, command("mount", "-o", "loop,nodiscard", image, d.mount)
 }
 
-func (d *disk) close() {
-	exec.Command("umount", "-l", d.mount).Run()
-	os.Remove(d.image)
-}
+func (d *disk) close() { exec.Command("umount", "-l", d.mount).Run() }
 
 func (d *disk) path(name string) string { return filepath.Join(d.mount, name) }
 

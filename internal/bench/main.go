@@ -7,11 +7,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"qmail/internal/testqmail"
@@ -28,6 +31,7 @@ type options struct {
 	scale     float64
 	flush     time.Duration
 	waiting   int
+	limit     time.Duration
 	base      string // the installed tree; set for the process inside
 }
 
@@ -42,6 +46,7 @@ func main() {
 	flag.Float64Var(&o.scale, "scale", 1, "multiplies the number of messages of each workload")
 	flag.DurationVar(&o.flush, "flush", 0, "have every flush of the disk take so long; needs /dev/fuse")
 	flag.IntVar(&o.waiting, "waiting", 0, "measure instead what so many waiting messages cost a new one")
+	flag.DurationVar(&o.limit, "limit", time.Hour, "how long all of it may take")
 	flag.StringVar(&o.base, "base", "", "for internal use")
 	flag.Parse()
 	if flag.NArg() > 0 && flag.Arg(0) == "inject" {
@@ -50,7 +55,7 @@ func main() {
 	}
 	var err error
 	if o.base == "" {
-		err = testqmail.Again()
+		err = bounded(o.limit)
 	} else {
 		err = inside(o)
 	}
@@ -58,6 +63,15 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// bounded measures in a world, and ends that world with all its processes when time is up or somebody wants an end.
+func bounded(limit time.Duration) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return testqmail.Again(ctx)
 }
 
 // inside measures.

@@ -12,31 +12,35 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/sendctl"
 )
 
 // waiting measures how long a message takes from its injection to the Maildir, with an empty queue and with n messages that
-// wait for their next attempt, and what qmail-send holds in memory for these.
+// wait for their next attempt, while qmail-send begins and afterwards, and what it takes to know of those n.
 func waiting(w io.Writer, s *qmail, n, samples int) error {
-	empty, before, err := latencies(s, samples)
+	empty, err := withQueue(s, samples)
 	if err != nil {
 		return err
 	}
 	if err := fill(n); err != nil {
 		return err
 	}
-	full, after, err := latencies(s, samples)
+	full, err := withQueue(s, samples)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "from injection to Maildir, %d messages one after the other:\n", samples)
-	fmt.Fprintf(w, "%10s %10s %10s %10s %10s\n", "waiting", "median ms", "p99 ms", "longest", "first ms")
+	fmt.Fprintf(w, "%10s %10s %10s %10s %10s %10s\n", "waiting", "from", "median ms", "p99 ms", "longest", "first ms")
 	for _, r := range []struct {
-		n int
-		d []time.Duration
-	}{{0, empty}, {n, full}} {
-		fmt.Fprintf(w, "%10d %10.2f %10.2f %10.2f %10.2f\n", r.n, ms(r.d, 50), ms(r.d, 99), ms(r.d, 100), r.d[0].Seconds()*1000)
+		n    int
+		when string
+		d    []time.Duration
+	}{{0, "start", empty.early}, {n, "start", full.early}, {0, "quiet", empty.late}, {n, "quiet", full.late}} {
+		fmt.Fprintf(w, "%10d %10s %10.2f %10.2f %10.2f %10.2f\n", r.n, r.when, ms(r.d, 50), ms(r.d, 99), ms(r.d, 100), r.d[0].Seconds()*1000)
 	}
-	fmt.Fprintf(w, "p99 ratio %.2f; qmail-send's memory for %d messages %.1f MB more\n", ms(full, 99)/ms(empty, 99), n, float64(after-before)/1e6)
+	fmt.Fprintf(w, "p99 ratio %.2f from the start, %.2f when quiet\n", ms(full.early, 99)/ms(empty.early, 99), ms(full.late, 99)/ms(empty.late, 99))
+	fmt.Fprintf(w, "first scan %.1f s, with %d waiting %.1f s; memory %.1f MB more, %.0f bytes for each\n", empty.scan.Seconds(), n,
+		full.scan.Seconds(), float64(full.memory-empty.memory)/1e6, float64(full.memory-empty.memory)/float64(n))
 	return nil
 }
 
@@ -47,15 +51,76 @@ func ms(d []time.Duration, p int) float64 {
 	return d[max(0, (len(d)*p+99)/100-1)].Seconds() * 1000
 }
 
-// latencies starts the suite and injects messages at once, one after the other. memory is what qmail-send holds then.
-func latencies(s *qmail, samples int) (list []time.Duration, memory int64, err error) {
+// A period is what was measured between a start of the suite and its stop.
+type period struct {
+	early, late []time.Duration // of messages from the very start, and when nothing else went on
+	scan        time.Duration   // from the start until all that waits was known
+	memory      int64           // of qmail-send then
+}
+
+// withQueue measures with the queue as it is.
+func withQueue(s *qmail, samples int) (p period, err error) {
 	if err := makeMaildirs(); err != nil {
-		return nil, 0, err
+		return p, err
 	}
+	begin := time.Now()
 	if err := s.start(); err != nil {
-		return nil, 0, err
+		return p, err
 	}
 	defer s.stop()
+	scan := make(chan error, 1)
+	go func() {
+		scan <- scanned()
+		p.scan = time.Since(begin)
+		close(scan)
+	}()
+	if p.early, err = latencies(s, samples); err != nil {
+		return p, err
+	}
+	if err := <-scan; err != nil {
+		return p, err
+	}
+	<-scan // the time has been taken
+	p.memory = residentOf("qmail-send")
+	quiet(s.meter)
+	p.late, err = latencies(s, samples)
+	return p, err
+}
+
+// scanned waits until qmail-send knows all that waits: before that it does not say whether it has a message.
+func scanned() error {
+	var c *sendctl.Client
+	err := until("qmail-send", 10*time.Second, func() (ok bool) {
+		var err error
+		c, err = sendctl.Dial(conf.Home() + "/queue")
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.Ask(sendctl.Request{Verb: sendctl.Run, ID: 1})
+	return err
+}
+
+// quiet waits until the suite uses no CPU to speak of, a minute at most.
+func quiet(m *meter) {
+	last, _ := m.used()
+	still := 0
+	until("quiet", time.Minute, func() bool {
+		time.Sleep(200 * time.Millisecond)
+		now, _ := m.used()
+		if still++; now-last > 4*time.Millisecond {
+			still = 0
+		}
+		last = now
+		return still == 5
+	})
+}
+
+// latencies injects messages, one after the other.
+func latencies(s *qmail, samples int) (list []time.Duration, err error) {
+	before := delivered()
 	for i := range samples {
 		argv := s.sendmail()
 		for k := range argv {
@@ -65,18 +130,17 @@ func latencies(s *qmail, samples int) (list []time.Duration, memory int64, err e
 		c.Stdin = strings.NewReader("Subject: latency\n\nx\n")
 		start := time.Now()
 		if out, err := c.CombinedOutput(); err != nil {
-			return nil, 0, fmt.Errorf("%w: %s", err, out)
+			return nil, fmt.Errorf("%w: %s", err, out)
 		}
-		for delivered() <= i {
+		for delivered() <= before+i {
 			if time.Since(start) > time.Minute {
-				return nil, 0, fmt.Errorf("message %d did not arrive", i)
+				return nil, fmt.Errorf("message %d did not arrive", i)
 			}
 			time.Sleep(50 * time.Microsecond)
 		}
 		list = append(list, time.Since(start))
 	}
-	time.Sleep(20 * time.Second) // until the first scan is over
-	return list, residentOf("qmail-send"), nil
+	return list, nil
 }
 
 // residentOf returns the anonymous memory of the process with a name.

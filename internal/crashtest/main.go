@@ -11,6 +11,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -51,7 +52,7 @@ func main() {
 	flag.Parse()
 	run := inside
 	if o.base == "" {
-		run = func(options) error { return testqmail.Again() }
+		run = func(options) error { return testqmail.Again(context.Background()) }
 	}
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "crashtest:", err)

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand"
 	"strings"
 	"testing"
 	"time"
+
+	"qmail/conf"
 )
 
 // world is one queue on a model disk, with what the world outside knows of it.
@@ -149,6 +152,15 @@ func (w *world) finish(t *testing.T, l *letter) {
 		t.Fatal(err)
 	}
 	w.q.CleanFoop(l.id)
+}
+
+// leave is what a qmail-send does that is killed before todo has given way to the files.
+func (w *world) leave(t *testing.T, l *letter) {
+	m, err := w.q.Prepare(Plan{ID: l.id, Route: testRoute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.q.Settle([]*Prepared{m})
 }
 
 // straight delivers a message from todo and ends it.
@@ -373,6 +385,18 @@ var lives = map[string]func(*testing.T, *world) []*letter{
 		w.straight(c)
 		return []*letter{a, b, c}
 	},
+	"left by one that was killed, and straight": func(t *testing.T, w *world) []*letter {
+		a, b := newLetter("a@b", "x@here", "y@far"), newLetter("c@d", "z@here")
+		w.enqueue(t, a)
+		w.leave(t, a)
+		if err := w.q.DropLeftovers(a.id); err != nil {
+			t.Fatal(err)
+		}
+		w.straight(a)
+		w.enqueue(t, b)
+		w.straight(b)
+		return []*letter{a, b}
+	},
 	"prepared twice": func(t *testing.T, w *world) []*letter {
 		a := newLetter("a@b", "x@here", "y@far")
 		w.enqueue(t, a)
@@ -443,6 +467,31 @@ func TestNoneOfTheWaitsOfAnIntakeCanBeLeftOut(t *testing.T) {
 	}
 }
 
+// Nor can DropLeftovers, wherever numbers are used again.
+func TestADeliveryStraightFromTodoMayNotLeaveFilesOfAnEarlierTime(t *testing.T) {
+	for _, l := range laws {
+		w := newWorld(l)
+		a, b := newLetter("a@b", "x@here", "y@far"), newLetter("c@d", "z@here")
+		w.enqueue(t, a)
+		w.leave(t, a)
+		w.straight(a)
+		w.enqueue(t, b)
+		w.straight(b)
+		rnd := rand.New(rand.NewSource(1))
+		harm := 0
+		for k := range len(w.m.log) + 1 {
+			w.m.cut(k).states(100, rnd, func(m *model) {
+				if w.check(k, m, []*letter{a, b}) != nil {
+					harm++
+				}
+			})
+		}
+		if harm == 0 && !l.fresh {
+			t.Errorf("%s: files that are left do no harm", l.name)
+		}
+	}
+}
+
 // The same with a second cut while the first restart repairs.
 func TestNoPowerCutDuringTheRepairLosesAMessage(t *testing.T) {
 	for _, l := range laws {
@@ -472,4 +521,81 @@ func dump(m *model) []string {
 		out = append(out, fmt.Sprintf("%s=%d:%q", n, o.ino, o.now()))
 	}
 	return out
+}
+
+func TestTheScanRemovesNothingThatIsNotLentToIt(t *testing.T) {
+	w := newWorld(laws[0])
+	a, b := newLetter("a@b", "x@here", "y@far"), newLetter("c@d", "z@here")
+	for _, l := range []*letter{a, b} {
+		w.enqueue(t, l)
+		w.leave(t, l)
+	}
+	asked := map[ID]bool{}
+	err := w.q.Recover(Recovery{Alone: func(id ID, remove func() error) error {
+		asked[id] = true
+		if id == b.id {
+			return nil
+		}
+		return remove()
+	}})
+	if err != nil || len(asked) != 2 {
+		t.Errorf("%v, asked for %v", err, asked)
+	}
+	if w.m.names[Info(a.id)] != nil || w.m.names[Remote.File(a.id)] != nil || w.m.names[Info(b.id)] == nil || w.m.names[Local.File(b.id)] == nil {
+		t.Error(dump(w.m))
+	}
+}
+
+func TestAWalkEndsWhenItsPaceSaysSo(t *testing.T) {
+	w := newWorld(laws[0])
+	for id := ID(1); id <= 3*PaceNames; id++ {
+		for _, name := range []string{Mess(id * 23), Info(id * 23)} {
+			f, err := w.m.Create(name, 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+		}
+	}
+	found, asked := 0, 0
+	pace := func() bool { asked++; return asked < 2 }
+	err := w.q.Recover(Recovery{Waiting: func(Found) { found++ }, Pace: pace})
+	if err != ErrStopped || found != 2*PaceNames {
+		t.Errorf("%v after %d messages", err, found)
+	}
+	asked = 0
+	if err := w.q.EachOrphan(0, time.Now(), pace, func(ID) {}); err != ErrStopped || asked != 2 {
+		t.Errorf("%v after %d questions", err, asked)
+	}
+}
+
+// turning is a disk on which something happens when a name is looked at for the first time.
+type turning struct {
+	*model
+	name string
+	turn func()
+}
+
+func (d *turning) Lstat(name string) (fs.FileInfo, error) {
+	fi, err := d.model.Lstat(name)
+	if name == d.name && d.turn != nil {
+		d.turn()
+		d.turn = nil
+	}
+	return fi, err
+}
+
+func TestAMessageThatIsPreprocessedDuringTheCleanupIsNoOrphan(t *testing.T) {
+	for _, at := range []func(ID) string{Todo, Info} {
+		w := newWorld(laws[0])
+		a := newLetter("a@b", "x@here")
+		w.enqueue(t, a)
+		disk := &turning{w.m, at(a.id), func() { w.preprocess(t, nil, a) }}
+		err := Open("", disk).EachOrphan(uint64(a.id)%conf.Split(), w.m.clock.Add(100*time.Hour), nil, func(id ID) {
+			t.Errorf("%d is an orphan when it changes as %s is looked at", id, at(id))
+		})
+		if err != nil || disk.turn != nil && at(a.id) == Todo(a.id) {
+			t.Error(err)
+		}
+	}
 }

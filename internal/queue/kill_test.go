@@ -196,7 +196,7 @@ func orphans(q *Queue, dir string) error {
 	later := time.Now().Add(ossified + time.Hour)
 	q.CleanPid(later)
 	for part := range conf.Split() {
-		q.EachOrphan(part, later, func(id ID) { q.CleanFoop(id) })
+		q.EachOrphan(part, later, nil, func(id ID) { q.CleanFoop(id) })
 	}
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == "facts" {

@@ -30,22 +30,43 @@ type Recovery struct {
 	Waiting func(Found)     // a message in S5
 	Ask     func(Chore, ID) // a request for qmail-clean
 	Odd     func(name string, err error)
+	// Alone either has remove done, and keeps everybody meanwhile from calling Prepare for this message, or does nothing: it must do
+	// nothing when this message was read from todo since the scan began, for then its files are not the remains of an
+	// earlier time. nil: nobody else is at work, and all is removed.
+	Alone func(id ID, remove func() error) error
+	// Pace is called after every PaceNames names that were looked at, and may take its time. Once it returns false the scan ends
+	// with ErrStopped.
+	Pace func() bool
 }
 
-// Recover is the first scan, which a qmail-send runs before it does anything else. It trusts nothing: a crash may have brought
+// PaceNames is how many names are looked at without a rest.
+const PaceNames = 256
+
+// ErrStopped is the end of a walk that its Pace ended.
+var ErrStopped = errors.New("stopped")
+
+// Recover is the first scan of a qmail-send. It trusts nothing: a crash may have brought
 // back any name that was removed and not synced. What belongs to a message whose mess is gone is removed; so is what todo
 // supersedes, and so are recipients and bounces without info, which only a finished message leaves. Foreign entries are named
-// to Odd, once, and stay where they are. New mail may come in and be delivered meanwhile, but nobody calls Prepare. An error means that a folder could not be read: the scan is not complete.
+// to Odd, once, and stay where they are. Mail may come in, be delivered and get its files meanwhile, under the conditions of Alone and
+// DropLeftovers; Waiting may then be called for a message that is not from before. An error means that a folder could not be read: the scan is not complete.
 func (q *Queue) Recover(r Recovery) error {
+	if r.Alone == nil {
+		r.Alone = func(_ ID, remove func() error) error { return remove() }
+	}
 	odd := r.Odd
 	if odd == nil {
 		odd = func(string, error) {}
 	}
+	pace := every(r.Pace)
 	// An entry that cannot be looked at is odd, too; the others go on.
 	each := func(name func(ID) string, fn func(ID) error) func(ID) error {
 		return func(id ID) error {
 			if err := fn(id); err != nil {
 				odd(name(id), err)
+			}
+			if !pace() {
+				return ErrStopped
 			}
 			return nil
 		}
@@ -56,13 +77,24 @@ func (q *Queue) Recover(r Recovery) error {
 	}
 	for _, c := range Channels() {
 		if err == nil {
-			err = q.eachSplit(c.String(), odd, each(c.File, func(id ID) error { return q.recoverPart(c.File(id), id) }))
+			err = q.eachSplit(c.String(), odd, each(c.File, func(id ID) error { return q.recoverPart(r, c.File(id), id) }))
 		}
 	}
 	if err == nil {
-		err = q.eachIn("bounce", odd, each(Bounce, func(id ID) error { return q.recoverPart(Bounce(id), id) }))
+		err = q.eachIn("bounce", odd, each(Bounce, func(id ID) error { return q.recoverPart(r, Bounce(id), id) }))
 	}
 	return err
+}
+
+// every returns a function that calls pace with every PaceNames-th call.
+func every(pace func() bool) func() bool {
+	n := 0
+	return func() bool {
+		if n++; n%PaceNames == 0 && pace != nil {
+			return pace()
+		}
+		return true
+	}
 }
 
 // recoverTodo asks for the removal of a todo entry whose mess is gone. Mail may be coming in meanwhile: a message in the making has its mess
@@ -92,7 +124,7 @@ func (q *Queue) recoverInfo(r Recovery, id ID) error {
 		return err
 	}
 	if !mess || todo {
-		return q.DropLeftovers(id)
+		return r.Alone(id, func() error { return q.DropLeftovers(id) })
 	}
 	f, err := q.Look(id)
 	if isGone(err) {
@@ -104,9 +136,9 @@ func (q *Queue) recoverInfo(r Recovery, id ID) error {
 	return err
 }
 
-// DropLeftovers removes info, local, remote and bounce of a message that is in todo: they are from a time before a crash. Until the first scan
-// is complete, a message is not delivered straight from todo before they are gone, since nobody would remove them later
-// and the next message with this number would find them. After that scan there are none.
+// DropLeftovers removes info, local, remote and bounce of a message that is in todo: they are from an earlier qmail-send. Until the first scan
+// is complete, whoever reads a message from todo calls it before anything else is done about the message. Else a delivery straight from
+// todo would leave them to the next message with this number. After that scan there are none.
 func (q *Queue) DropLeftovers(id ID) error {
 	for _, name := range [...]string{Local.File(id), Remote.File(id), Bounce(id), Info(id)} {
 		if err := q.drop(name); err != nil {
@@ -145,7 +177,7 @@ func (q *Queue) Look(id ID) (Found, error) {
 }
 
 // recoverPart removes a file of local, remote or bounce, unless its message is in S5.
-func (q *Queue) recoverPart(name string, id ID) error {
+func (q *Queue) recoverPart(r Recovery, name string, id ID) error {
 	keep := true
 	for i, n := range [...]string{Mess(id), Info(id), Todo(id)} {
 		there, err := q.there(n)
@@ -157,7 +189,7 @@ func (q *Queue) recoverPart(name string, id ID) error {
 	if keep {
 		return nil
 	}
-	return q.drop(name)
+	return r.Alone(id, func() error { return q.drop(name) })
 }
 
 // EachTodo calls fn for each message in todo, in no order, until it returns false. Foreign entries go to odd.
@@ -176,15 +208,21 @@ func (q *Queue) EachInfo(fn func(ID)) error {
 }
 
 // EachOrphan calls fn for each message file of subfolder part of mess (0 to conf.Split() - 1) that has neither info nor todo
-// and was last read over 36 hours ago: what a qmail-queue left that died. The caller asks qmail-clean for foop.
-func (q *Queue) EachOrphan(part uint64, now time.Time, fn func(ID)) error {
+// and was last read over 36 hours ago: what a qmail-queue left that died. The caller asks qmail-clean for foop, unless the end of that message
+// has begun since the call. pace is as that of a Recovery.
+func (q *Queue) EachOrphan(part uint64, now time.Time, pace func() bool, fn func(ID)) error {
 	folder := "mess/" + strconv.FormatUint(part, 10)
+	pace = every(pace)
 	return q.eachIn(folder, func(string, error) {}, func(id ID) error {
+		if !pace() {
+			return ErrStopped
+		}
 		at, err := q.fs.Accessed(Mess(id))
 		if err != nil || now.Sub(at) <= ossified {
 			return nil
 		}
-		for _, n := range [...]string{Info(id), Todo(id)} {
+		// In this order: a message that goes from S4 to S5 meanwhile has its info before its todo goes.
+		for _, n := range [...]string{Todo(id), Info(id)} {
 			if there, err := q.there(n); there || err != nil {
 				return nil
 			}

@@ -22,16 +22,22 @@ type cleanup struct {
 // doCleanup goes over mess when that is due, one subfolder at a time.
 func (d *daemon) doCleanup() {
 	p := &d.cleanup
-	if p.busy || d.exiting || p.at > d.sec {
+	if p.busy || d.exiting || d.scan.running || p.at > d.sec {
 		return
 	}
 	p.busy = true
-	q, part, now := d.Queue, p.part, d.Now()
+	d.gone.walk()
+	q, part, now, pace := d.Queue, p.part, d.Now(), pacer(d.paces, 0)
 	d.tasks.start(func() func() {
 		var orphans []queue.ID
-		q.EachOrphan(part, now, func(id queue.ID) { orphans = append(orphans, id) })
+		q.EachOrphan(part, now, pace, func(id queue.ID) { orphans = append(orphans, id) })
 		return func() {
 			p.busy = false
+			orphans = d.gone.without(orphans)
+			d.gone.unwalk()
+			if d.exiting {
+				return
+			}
 			if p.part++; p.part >= conf.Split() {
 				p.part, p.at = 0, d.sec+sleepCleanup
 			}
@@ -48,8 +54,14 @@ type scan struct {
 	found   chan []queue.Found
 	asked   chan queue.ID
 	odd     chan oddity
-	failed  bool      // not all could be read
-	asks    []Request // of the queue tools, meanwhile
+	lend    chan loan
+	back    chan queue.ID
+	lent    queue.ID              // 0: none
+	missed  bool                  // one was read that was lent
+	ours    map[queue.ID]struct{} // read from todo since it began
+	all     bool                  // somebody wants everything tried now
+	failed  bool                  // not all could be read
+	asks    []Request             // of the queue tools, meanwhile
 }
 
 // scanBatch is how many messages the scan hands over at once.
@@ -83,6 +95,7 @@ func (d *daemon) scanFailed(text string) {
 // scanAgain looks for messages in S5 that nothing is known of. Unlike the first scan it removes nothing: by now much is under way.
 func (d *daemon) scanAgain() {
 	q := d.Queue
+	d.gone.walk()
 	d.tasks.start(func() func() {
 		var ids []queue.ID
 		err := q.EachInfo(func(id queue.ID) { ids = append(ids, id) })
@@ -112,7 +125,10 @@ func (d *daemon) lookFor(ids []queue.ID, err error) {
 			}
 		}
 		return func() {
-			d.scanned(slices.DeleteFunc(found, func(f queue.Found) bool { return d.knows(f.ID) }))
+			d.scanned(slices.DeleteFunc(found, func(f queue.Found) bool {
+				return d.knows(f.ID) || len(d.gone.without([]queue.ID{f.ID})) == 0
+			}))
+			d.gone.unwalk()
 			if err != nil {
 				d.after(d.scanAgain)
 			}
@@ -138,8 +154,11 @@ func lookS5(q *queue.Queue, id queue.ID) (queue.Found, error) {
 
 // startScan begins to read what waits in the queue; new mail does not wait for it.
 func (d *daemon) startScan() {
-	d.scan = scan{running: true, found: make(chan []queue.Found), asked: make(chan queue.ID), odd: make(chan oddity)}
-	q, s := d.Queue, d.scan
+	d.scan = scan{
+		running: true, found: make(chan []queue.Found), asked: make(chan queue.ID), odd: make(chan oddity),
+		lend: make(chan loan), back: make(chan queue.ID), ours: map[queue.ID]struct{}{},
+	}
+	q, s, pace := d.Queue, d.scan, pacer(d.paces, freeNames)
 	d.tasks.start(func() func() {
 		var batch []queue.Found
 		err := q.Recover(queue.Recovery{
@@ -154,25 +173,30 @@ func (d *daemon) startScan() {
 					s.asked <- id
 				}
 			},
-			Odd: func(name string, err error) { s.odd <- oddity{name, err} },
+			Odd:   func(name string, err error) { s.odd <- oddity{name, err} },
+			Alone: s.alone,
+			Pace:  pace,
 		})
 		return func() {
 			d.scanned(batch)
-			d.scan.running = false
+			d.scan.running, d.scan.all, d.scan.ours = false, false, nil
 			for _, r := range d.scan.asks {
 				d.request(r)
 			}
 			d.scan.asks = nil
-			if err != nil {
+			if err != nil && err != queue.ErrStopped {
 				d.scanFailed("unable to read the queue; will try again later")
 			}
 		}
 	})
 }
 
-// scanned takes over messages that waited in the queue.
+// scanned takes over messages that waited in the queue. One that is ours already has been found after we made its files.
 func (d *daemon) scanned(found []queue.Found) {
 	for _, f := range found {
+		if _, ours := d.scan.ours[f.ID]; ours {
+			continue
+		}
 		for _, c := range queue.Channels() {
 			if f.Has[c] {
 				d.scannedPart(c, f.ID, f.Next[c].Unix())
@@ -189,6 +213,9 @@ func (d *daemon) scannedPart(c queue.Channel, id queue.ID, at int64) {
 	if at == holdTime {
 		d.held[c][id] = struct{}{}
 		return
+	}
+	if d.scan.all {
+		at = d.sec
 	}
 	d.ch[c].retry.add(due{min(at, d.sec+farthest), id})
 }

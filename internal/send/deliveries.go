@@ -154,6 +154,7 @@ func (d *daemon) perHost(c queue.Channel) int {
 // start gives a recipient, or a group of them, to the spawner.
 func (d *daemon) start(c queue.Channel, j *job, list []recipient) {
 	ch := &d.ch[c]
+	d.begun(c, j)
 	s := &slot{list[0].host(), len(list), len(list) > 1}
 	members := ch.wide.members[:0]
 	for _, r := range list {

@@ -12,8 +12,9 @@ type direct struct {
 	rcpts   [2][]recipient
 	done    []bool // by number: delivered
 	late    []late // delivered while the files were being written
-	since   int64
-	counted bool // among those that are delivered straight from todo
+	begun   bool   // its first delivery has started,
+	since   int64  // then
+	counted bool   // among those that are delivered straight from todo
 }
 
 type late struct {
@@ -21,8 +22,8 @@ type late struct {
 	r recipient
 }
 
-// announce logs a new message and begins its first delivery: straight from todo when it has few recipients and
-// can be begun at once, else from its own files.
+// announce logs a new message and lines it up for its first delivery: straight from todo when it has few recipients and
+// not too many wait there, else from its own files.
 func (d *daemon) announce(f fresh, table *route.Table) {
 	id := queue.ID(f.info.ID)
 	d.log = qlog.NewMsg(d.log, f.info.ID)
@@ -30,26 +31,50 @@ func (d *daemon) announce(f fresh, table *route.Table) {
 	d.todo.known[id] = read
 	m := d.message(id)
 	m.sender, m.birth = f.info.Sender, d.sec
-	m.direct = &direct{table: table, rcpts: f.rcpts, done: make([]bool, f.count), since: d.sec}
-	if f.many || d.todo.direct >= maxDirect || !d.canStart(f) || d.isOld(id) {
+	m.direct = &direct{table: table, rcpts: f.rcpts, done: make([]bool, f.count)}
+	if f.many || d.todo.direct >= maxDirect || !d.canStart(f) {
 		d.write(m)
 		return
 	}
 	d.todo.direct++
 	m.direct.counted = true
-	d.todo.directs = append(d.todo.directs, m)
 	for _, c := range queue.Channels() {
 		if len(f.rcpts[c]) == 0 {
 			continue
 		}
 		j := &job{
 			m: m, first: true, next: f.rcpts[c], left: len(f.rcpts[c]), eof: true,
-			retry: nextRetry(m.birth, d.sec, c), dying: d.sec > m.birth+d.Controls.lifetime,
 		}
 		m.jobs[c] = j
 		d.ch[c].line(j)
 	}
 	d.progress(m)
+}
+
+// begun takes note that a delivery of a job starts now. With its first delivery the time of a message in todo begins.
+func (d *daemon) begun(c queue.Channel, j *job) {
+	m := j.m
+	if j.retry == 0 {
+		j.retry, j.dying = nextRetry(m.birth, d.sec, c), d.sec > m.birth+d.Controls.lifetime
+	}
+	if x := m.direct; x != nil && !x.begun {
+		x.begun, x.since = true, d.sec
+		d.todo.directs = append(d.todo.directs, m)
+	}
+}
+
+// filed returns how many first attempts of messages that have files are in line, or that they are many. Messages that wait in todo are held
+// in memory anyway; they keep nobody else from the line.
+func (ch *channel) filed() int {
+	n := 0
+	for _, j := range ch.fresh {
+		if j.m.direct == nil {
+			if n++; n == ahead {
+				break
+			}
+		}
+	}
+	return n
 }
 
 // progressDirect ends a message that all recipients have got, or has its files written when one of them has not.
@@ -85,14 +110,6 @@ func (d *daemon) undirect(m *message) {
 		d.todo.direct--
 	}
 	m.direct = nil
-}
-
-// isOld reports whether an entry may be from before our start. An earlier qmail-send may then have left it files, which a delivery
-// straight from todo would not remove.
-func (d *daemon) isOld(id queue.ID) bool {
-	_, old := d.todo.old[id]
-	delete(d.todo.old, id)
-	return old || !d.todo.begun
 }
 
 // canStart reports whether a message's channels deliver at all.

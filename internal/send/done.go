@@ -107,6 +107,7 @@ type ending struct {
 // finish bounces what failed, and ends a message without recipients left.
 func (d *daemon) finish(id queue.ID) {
 	q, in, names, now := d.Queue, d.Injector, d.Controls.names, d.Now
+	d.gone.add(id)
 	n := d.bounces.began()
 	d.endings.start(func() func() {
 		e := end(q, id, names, func(b bounce.Bounce, text, mess io.Reader) (int, error) {
@@ -173,9 +174,11 @@ func (d *daemon) settleEnd(id queue.ID, n int, e ending) {
 func (d *daemon) foop(id queue.ID) { d.foopThen(id, func() {}) }
 
 func (d *daemon) foopThen(id queue.ID, then func()) {
+	d.gone.add(id)
 	d.ask(sendproto.Request{Kind: sendproto.Foop, ID: uint64(id)}, func(ok bool) {
 		if ok {
 			d.log = qlog.EndMsg(d.log, uint64(id))
+			delete(d.gone.going, id)
 		} else {
 			d.warning("qmail-clean unable to clean up " + queue.Mess(id))
 			d.after(func() { d.foop(id) })

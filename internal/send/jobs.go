@@ -96,7 +96,7 @@ func (d *daemon) fill(c queue.Channel) {
 	if ch.limit == 0 || ch.lost {
 		return
 	}
-	for len(ch.first) > 0 && len(ch.fresh)+ch.opening[0] < ahead {
+	for len(ch.first) > 0 && ch.filed()+ch.opening[0] < ahead {
 		id := ch.first[0]
 		ch.first = ch.first[1:]
 		d.open(c, id, true)

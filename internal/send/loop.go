@@ -2,6 +2,7 @@ package send
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"qmail/internal/exit"
@@ -28,6 +29,7 @@ var errSpawn = errors.New("hath the daemon spawn no fire?")
 func newDaemon(cfg Config) (*daemon, error) {
 	d := &daemon{
 		Config: cfg, tasks: newTasks(maxTasks), endings: newTasks(maxEndings), active: map[queue.ID]*message{},
+		paces: make(chan chan<- pace),
 	}
 	for _, c := range queue.Channels() {
 		d.held[c] = map[queue.ID]struct{}{}
@@ -38,6 +40,7 @@ func newDaemon(cfg Config) (*daemon, error) {
 	d.ch[queue.Remote].ask()
 	d.clean.begin(cfg.Clean)
 	d.todo.begin()
+	d.gone.begin()
 	d.clock.begin(cfg.Now())
 	d.tick()
 	return d, nil
@@ -54,7 +57,7 @@ func (d *daemon) run() {
 		if d.exiting && d.finished() {
 			break
 		}
-		timer.Reset(d.pause())
+		timer.Reset(d.idle())
 		d.wait(timer.C)
 		for n := 0; n < moreEvents && d.poll(); n++ {
 		}
@@ -118,6 +121,12 @@ func (d *daemon) wait(timer <-chan time.Time) {
 		d.scanned(f)
 	case id := <-d.scan.asked:
 		d.untodo(id, func() {})
+	case l := <-d.scan.lend:
+		d.lend(l)
+	case <-d.scan.back:
+		d.giveBack()
+	case a := <-d.paces:
+		a <- d.pace()
 	case o := <-d.scan.odd:
 		d.oddScanned(o)
 	case <-d.Trigger:
@@ -157,6 +166,7 @@ func (d *daemon) signal(s Signal) {
 	case Stop:
 		d.stop()
 	case RunAll:
+		d.scan.all = d.scan.running
 		for i := range d.ch {
 			d.ch[i].retry.each(func(due) int64 { return d.sec })
 		}
@@ -177,14 +187,16 @@ func (d *daemon) signal(s Signal) {
 	}
 }
 
-// stop begins the end: nothing new is started.
+// stop begins the end: nothing new is started. What todo still says in full needs no files.
 func (d *daemon) stop() {
 	d.exiting = true
+	untouched := func(m *message) bool { return !m.direct.begun && m.wish == nil }
 	for _, m := range d.active {
-		if m.direct != nil {
+		if m.direct != nil && !untouched(m) {
 			d.write(m)
 		}
 	}
+	d.todo.writes = slices.DeleteFunc(d.todo.writes, untouched)
 }
 
 // finished reports whether nothing is under way any more.
@@ -214,8 +226,8 @@ func (d *daemon) saveTimes() {
 	}
 }
 
-// pause returns how long nothing is due.
-func (d *daemon) pause() time.Duration {
+// idle returns how long nothing is due.
+func (d *daemon) idle() time.Duration {
 	next := d.todo.next(d.sec)
 	next = min(next, d.cleanup.at)
 	for i := range d.ch {
@@ -227,13 +239,17 @@ func (d *daemon) pause() time.Duration {
 		next = min(next, l.at)
 	}
 	if d.ch[queue.Remote].wide.timed && !d.exiting {
-		return pace * time.Millisecond
+		return tempo * time.Millisecond
 	}
-	if next <= d.sec {
-		// Whatever is due and was not begun waits for an event, or for the clock to move on.
-		return time.Second
+	// Whatever is due and was not begun waits for an event, or for the clock to move on.
+	pause := time.Second
+	if next > d.sec {
+		pause = time.Until(time.Unix(next, 0)) + time.Millisecond
 	}
-	return time.Until(time.Unix(next, 0)) + time.Millisecond
+	if r := d.todo.resting(); r > 0 && d.todo.due {
+		pause = min(pause, r)
+	}
+	return pause
 }
 
 func (d *daemon) doLater() {

@@ -14,11 +14,10 @@ func (d *daemon) write(m *message) {
 	}
 }
 
-// doWrites writes the files of all messages that wait for it, with one wait for the disk. While the first scan runs
-// none are made, since it takes what has no message for the remains of one.
+// doWrites writes the files of all messages that wait for it, with one wait for the disk.
 func (d *daemon) doWrites() {
 	t := &d.todo
-	if t.writing || len(t.writes) == 0 || d.scan.running {
+	if t.writing || len(t.writes) == 0 {
 		return
 	}
 	n := min(len(t.writes), todoBatch)

@@ -66,7 +66,9 @@ type daemon struct {
 	later   []later
 	cleanup cleanup
 	scan    scan
+	paces   chan chan<- pace // questions of walks over the queue
 	bounces bounces
+	gone    gone
 	exiting bool
 	clock   clock
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"time"
 
 	"qmail/internal/qlog"
 	"qmail/internal/queue"
@@ -16,10 +17,12 @@ const (
 	todoBatch = 256
 	// fewRecipients is the most that a message may have to be delivered straight from todo.
 	fewRecipients = 16
+	// fewBytes is the most that the addresses of these may have.
+	fewBytes = 2048
 	// maxDirect bounds the messages that are delivered straight from todo, as they are held in memory.
-	maxDirect = 1000
-	// directTime is how many seconds a message may take for that.
-	directTime = 2
+	maxDirect = 4000
+	// directTime is how many seconds a message may take for that from the start of its first delivery.
+	directTime = 4
 	// maxListed bounds the entries of todo that are listed at once, and those that are remembered as unusable.
 	maxListed = 10000
 )
@@ -29,14 +32,14 @@ type todo struct {
 	due     bool  // it is to be looked at
 	at      int64 // at the latest then
 	looking bool
-	begun   bool                  // all that was there when we started has been looked at
-	more    bool                  // not all that is there was listed the last time
-	old     map[queue.ID]struct{} // entries from before our start that could not be read yet
-	known   map[queue.ID]entry    // entries that have been read and not yet removed
-	odd     map[string]struct{}   // entries that are of no use, each named once in the log
-	direct  int                   // messages that are delivered straight from todo
-	directs []*message            // those, the oldest first, and some that are so no more
-	writes  []*message            // to get info, local and remote
+	rest    time.Time           // not before, whatever is due
+	last    int64               // when the latest message was read
+	more    bool                // not all that is there was listed the last time
+	known   map[queue.ID]entry  // entries that have been read and not yet removed
+	odd     map[string]struct{} // entries that are of no use, each named once in the log
+	direct  int                 // messages that are delivered straight from todo, or wait for that
+	directs []*message          // those whose first delivery has started, the oldest first, and some that are in todo no more
+	writes  []*message          // to get info, local and remote
 	writing bool
 }
 
@@ -50,7 +53,7 @@ const (
 )
 
 func (t *todo) begin() {
-	t.due, t.known, t.odd, t.old = true, map[queue.ID]entry{}, map[string]struct{}{}, map[queue.ID]struct{}{}
+	t.due, t.known, t.odd = true, map[queue.ID]entry{}, map[string]struct{}{}
 }
 
 // fresh is a new message as it was read.
@@ -72,6 +75,9 @@ func (t *todo) next(now int64) int64 {
 	return at
 }
 
+// resting returns for how long todo is not to be looked at.
+func (t *todo) resting() time.Duration { return max(0, time.Until(t.rest)) }
+
 // doTodo looks at todo when it is due.
 func (d *daemon) doTodo() {
 	t := &d.todo
@@ -85,7 +91,7 @@ func (d *daemon) doTodo() {
 			d.write(m)
 		}
 	}
-	if d.exiting || t.looking || !t.due && t.at > d.sec {
+	if d.exiting || t.looking || !t.due && t.at > d.sec || t.resting() > 0 {
 		return
 	}
 	if t.at <= d.sec {
@@ -96,10 +102,12 @@ func (d *daemon) doTodo() {
 	d.tasks.start(func() func() {
 		var ids []queue.ID
 		var odd []string
+		begun := time.Now()
 		err := q.EachTodo(func(name string, _ error) { odd = append(odd, name) }, func(id queue.ID) bool {
 			ids = append(ids, id)
 			return len(ids) < maxListed
 		})
+		took := time.Since(begun)
 		return func() {
 			for _, name := range odd {
 				d.isOdd(name)
@@ -109,7 +117,8 @@ func (d *daemon) doTodo() {
 				t.at = d.sec + sleepFailure
 			}
 			t.more = len(ids) == maxListed
-			d.look(ids, err == nil && !t.more)
+			t.rest = time.Now().Add(restAfter(took))
+			d.look(ids)
 		}
 	})
 }
@@ -123,8 +132,8 @@ func (d *daemon) isOdd(name string) {
 	d.warning("skipping " + name + ": not a message of ours")
 }
 
-// look reads those of the entries that are new, a batch at a time; whole says that ids are all that there are.
-func (d *daemon) look(ids []queue.ID, whole bool) {
+// look reads those of the entries that are new, a batch at a time.
+func (d *daemon) look(ids []queue.ID) {
 	t := &d.todo
 	var batch []queue.ID
 	for len(ids) > 0 && len(batch) < todoBatch {
@@ -142,7 +151,6 @@ func (d *daemon) look(ids []queue.ID, whole bool) {
 	}
 	if len(batch) == 0 || d.exiting {
 		t.looking = false
-		t.begun = t.begun || whole
 		return
 	}
 	q, table, scanning := d.Queue, d.Controls.table, d.scan.running || d.scan.failed
@@ -159,7 +167,7 @@ func (d *daemon) look(ids []queue.ID, whole bool) {
 			for _, f := range found {
 				d.found(f, table)
 			}
-			d.look(ids, whole)
+			d.look(ids)
 		}
 	})
 }
@@ -179,6 +187,7 @@ func readTodo(q *queue.Queue, table *route.Table, id queue.ID) (f fresh) {
 		return f
 	}
 	var at [2]int64
+	bytes := 0
 	for ; ; f.count++ {
 		addr, err := t.Next()
 		if err == io.EOF {
@@ -188,7 +197,7 @@ func readTodo(q *queue.Queue, table *route.Table, id queue.ID) (f fresh) {
 			f.err = err
 			return f
 		}
-		if f.count == fewRecipients {
+		if bytes += len(addr); f.count == fewRecipients || bytes > fewBytes {
 			f.many = true
 			return f
 		}
@@ -211,13 +220,14 @@ func (d *daemon) found(f fresh, table *route.Table) {
 		d.isOdd(queue.Todo(id))
 		return
 	case f.err != nil:
-		if !d.todo.begun {
-			d.todo.old[id] = struct{}{}
-		}
 		d.warning("unable to read " + queue.Todo(id) + "; will try again later")
 		d.todo.at = min(d.todo.at, d.sec+sleepFailure)
 		return
 	}
+	if !d.take(id) {
+		return
+	}
+	d.todo.last = d.sec
 	if d.bounces.hold(f, table) {
 		d.todo.known[id] = read
 		return

@@ -1,13 +1,14 @@
 package testqmail
 
 import (
+	"context"
 	"os"
 	"os/exec"
 )
 
 // Again runs this program once more, as the first process of a new world: with "-base FOLDER" before its
-// arguments, for Enter.
-func Again() error {
+// arguments, for Enter. When ctx is done the world is killed, with all that is in it.
+func Again(ctx context.Context) error {
 	if err := Possible(); err != nil {
 		return err
 	}
@@ -16,10 +17,14 @@ func Again() error {
 		return err
 	}
 	defer Remove()
-	cmd := exec.Command("/proc/self/exe", append([]string{"-base", base}, os.Args[1:]...)...)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"-base", base}, os.Args[1:]...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := Start(cmd); err != nil {
 		return err
 	}
-	return cmd.Wait()
+	err = cmd.Wait()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return err
 }

@@ -1,0 +1,151 @@
+package send
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"qmail/internal/qlog"
+	"qmail/internal/queue"
+	"qmail/internal/sendctl"
+)
+
+func TestAMessageWaitsInTodoUntilItsFirstDeliveryStarts(t *testing.T) {
+	s := newSite(t)
+	s.set("concurrencyremote", "1\n")
+	var mu sync.Mutex
+	var offset time.Duration
+	s.now = func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Now().Add(offset)
+	}
+	goOn := blocking(s)
+	r := s.start()
+	for i := range 10 {
+		s.inject("a@b", fmt.Sprintf("u%d@far.test", i))
+	}
+	r.pull()
+	s.until("info msg", 10)
+	mu.Lock()
+	offset = time.Hour
+	mu.Unlock()
+	r.pull()
+	// The one that is being delivered gets its file; nobody else does.
+	s.eventually("one file", func() bool { return strings.Count(s.files(), "remote:") == 1 && strings.Count(s.files(), "todo:") == 9 })
+	r.ask(sendctl.Run, 1)
+	r.ask(sendctl.Run, 1)
+	if got := s.files(); strings.Count(got, "info:") != 1 {
+		t.Errorf("files: %s", got)
+	}
+	goOn()
+	s.until("end msg", 10)
+	r.stop()
+	if len(s.got) != 10 || s.files() != "" {
+		t.Errorf("%v, left: %s", s.got, s.files())
+	}
+}
+
+func TestTheEndLeavesInTodoWhoseFirstDeliveryHasNotStarted(t *testing.T) {
+	s := newSite(t)
+	s.set("concurrencyremote", "1\n")
+	goOn := blocking(s)
+	r := s.start()
+	for i := range 10 {
+		s.inject("a@b", fmt.Sprintf("u%d@far.test", i), fmt.Sprintf("v%d@far.test", i))
+	}
+	r.pull()
+	s.until("info msg", 10)
+	s.until("starting", 1)
+	r.signals <- Stop
+	goOn()
+	r.wait()
+	if got := s.files(); strings.Count(got, "todo:") != 9 || strings.Count(got, "info:") != 1 || strings.Count(got, "remote:") != 1 {
+		t.Errorf("left: %s", got)
+	}
+	r = s.start()
+	s.until("end msg", 10)
+	r.stop()
+	for a, n := range s.got {
+		if n != 1 {
+			t.Errorf("%s was delivered %d times", a, n)
+		}
+	}
+	if len(s.got) != 20 || s.files() != "" {
+		t.Errorf("%d recipients, left: %s", len(s.got), s.files())
+	}
+}
+
+func TestAMessageThatWaitsInTodoCanBeHeldAndRemoved(t *testing.T) {
+	s := newSite(t)
+	s.set("concurrencyremote", "1\n")
+	goOn := blocking(s)
+	r := s.start()
+	first := s.inject("a@b", "first@far.test")
+	r.pull()
+	s.until("starting", 1)
+	held, gone := s.inject("a@b", "held@far.test"), s.inject("a@b", "gone@far.test")
+	r.pull()
+	s.until("info msg", 3)
+	if a := r.ask(sendctl.Hold, held); a != sendctl.Done {
+		t.Errorf("hold: %c", a)
+	}
+	if a := r.ask(sendctl.Remove, gone); a != sendctl.Done {
+		t.Errorf("remove: %c", a)
+	}
+	if !s.has(queue.Info(held)) || s.has(queue.Todo(held)) || s.has(queue.Info(first)) {
+		t.Errorf("files: %s", s.files())
+	}
+	goOn()
+	s.until("end msg", 2)
+	if a := r.ask(sendctl.Release, held); a != sendctl.Done {
+		t.Errorf("release: %c", a)
+	}
+	s.until("end msg", 3)
+	r.stop()
+	if s.got["gone@far.test"] != 0 || s.got["held@far.test"] != 1 || s.files() != "" {
+		t.Errorf("%v, left: %s", s.got, s.files())
+	}
+}
+
+func TestSoManyMessagesWaitInTodoAndNoMore(t *testing.T) {
+	d := &daemon{active: map[queue.ID]*message{}, sec: 1000}
+	d.todo.begin()
+	for c := range d.ch {
+		d.ch[c].limit = 1
+	}
+	for i := range maxDirect + 2 {
+		f := fresh{info: qlog.Info{ID: uint64(i + 1)}, count: 1}
+		f.rcpts[queue.Remote] = []recipient{{addr: "x@far.test"}}
+		d.announce(f, nil)
+	}
+	if d.todo.direct != maxDirect || len(d.todo.writes) != 2 || len(d.ch[queue.Remote].fresh) != maxDirect {
+		t.Errorf("%d wait, %d get files", d.todo.direct, len(d.todo.writes))
+	}
+	// They do not keep those that have files from the line.
+	ch := &d.ch[queue.Remote]
+	for i := range 2 * ahead {
+		if n := ch.filed(); n != min(i, ahead) {
+			t.Errorf("%d, not %d", n, i)
+		}
+		ch.line(&job{m: &message{}, first: true})
+	}
+}
+
+func TestTheNextAttemptCountsFromTheFirstOne(t *testing.T) {
+	d := &daemon{sec: 5000}
+	d.Controls.lifetime = 100
+	m := &message{birth: 1000, direct: &direct{}}
+	j := &job{m: m}
+	d.begun(queue.Local, j)
+	if want := nextRetry(1000, 5000, queue.Local); j.retry != want || !j.dying || !m.direct.begun || m.direct.since != 5000 {
+		t.Errorf("next attempt at %d, not %d; %v", j.retry, want, m.direct)
+	}
+	d.sec = 6000
+	d.begun(queue.Local, j)
+	if m.direct.since != 5000 || len(d.todo.directs) != 1 {
+		t.Error("a later delivery counts as the first")
+	}
+}
