@@ -3,6 +3,7 @@ package send
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,37 @@ type cleanup struct {
 	at   int64 // when the next is due
 	part uint64
 	busy bool
+	// going are the messages on their way out of the queue, which look like orphans: another foop for one of them could meet the next
+	// message with its number. Those that are gone stay in it until the pass that may have seen them is over.
+	going map[queue.ID]bool // true: gone
+}
+
+// leaves takes note that a message is on its way out.
+func (p *cleanup) leaves(id queue.ID) {
+	if p.going == nil {
+		p.going = map[queue.ID]bool{}
+	}
+	p.going[id] = false
+}
+
+// gone takes note that it is out.
+func (p *cleanup) gone(id queue.ID) {
+	if p.busy {
+		p.going[id] = true
+	} else {
+		delete(p.going, id)
+	}
+}
+
+// looked ends a look, and returns which of the orphans that it saw are orphans.
+func (p *cleanup) looked(orphans []queue.ID) []queue.ID {
+	p.busy = false
+	orphans = slices.DeleteFunc(orphans, func(id queue.ID) bool {
+		_, leaves := p.going[id]
+		return leaves
+	})
+	maps.DeleteFunc(p.going, func(_ queue.ID, gone bool) bool { return gone })
+	return orphans
 }
 
 // doCleanup goes over mess when that is due, one subfolder at a time.
@@ -31,11 +63,10 @@ func (d *daemon) doCleanup() {
 		var orphans []queue.ID
 		q.EachOrphan(part, now, func(id queue.ID) { orphans = append(orphans, id) })
 		return func() {
-			p.busy = false
 			if p.part++; p.part >= conf.Split() {
 				p.part, p.at = 0, d.sec+sleepCleanup
 			}
-			for _, id := range orphans {
+			for _, id := range p.looked(orphans) {
 				d.ask(sendproto.Request{Kind: sendproto.Foop, ID: uint64(id)}, func(bool) {})
 			}
 		}

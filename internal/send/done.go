@@ -106,6 +106,7 @@ type ending struct {
 
 // finish bounces what failed, and ends a message without recipients left.
 func (d *daemon) finish(id queue.ID) {
+	d.cleanup.leaves(id)
 	q, in, names, now := d.Queue, d.Injector, d.Controls.names, d.Now
 	n := d.bounces.began()
 	d.endings.start(func() func() {
@@ -173,8 +174,10 @@ func (d *daemon) settleEnd(id queue.ID, n int, e ending) {
 func (d *daemon) foop(id queue.ID) { d.foopThen(id, func() {}) }
 
 func (d *daemon) foopThen(id queue.ID, then func()) {
+	d.cleanup.leaves(id)
 	d.ask(sendproto.Request{Kind: sendproto.Foop, ID: uint64(id)}, func(ok bool) {
 		if ok {
+			d.cleanup.gone(id)
 			d.log = qlog.EndMsg(d.log, uint64(id))
 		} else {
 			d.warning("qmail-clean unable to clean up " + queue.Mess(id))
