@@ -32,7 +32,7 @@ func layers() map[string]row {
 		"sys/inet": {"those that know Internet addresses", "sys"},
 		"proc":     {"the start and the end of a process", "exit sys"},
 		"passwd":   {"/etc/passwd and /etc/group without cgo", "conf"},
-		"sysuser":  {"users as the system's name service sees them", "exit"},
+		"sysuser":  {"users as the system's name service sees them", "exit passwd"},
 		"priv":     {"the only place where uids change", "conf passwd sys"},
 		"cdb":      {"constant databases", ""},
 		"control":  {"the control folder, and the table of its files", "ascii conf"},

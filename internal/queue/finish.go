@@ -67,6 +67,9 @@ func (q *Queue) Finish(id ID) error {
 // its file.
 func (q *Queue) NextTry(c Channel, id ID, at time.Time) error { return q.fs.SetTime(c.File(id), at) }
 
+// SetBirth sets the birth time of a message in S5.
+func (q *Queue) SetBirth(id ID, at time.Time) error { return q.fs.SetTime(Info(id), at) }
+
 // CopyBounce writes the text of the failures to w. None at all is fs.ErrNotExist.
 func (q *Queue) CopyBounce(id ID, w io.Writer) error {
 	f, err := q.OpenBounce(id)

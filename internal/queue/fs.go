@@ -32,6 +32,9 @@ type FS interface {
 	Append(name string, mode fs.FileMode) (File, error)
 	Link(old, new string) error
 	Remove(name string) error
+	// Hold says that somebody is at work on f, until f is closed or its process dies. Held reports whether somebody is.
+	Hold(f File) error
+	Held(name string) (bool, error)
 	Lstat(name string) (fs.FileInfo, error)
 	// Accessed returns the time of last access.
 	Accessed(name string) (time.Time, error)
@@ -101,6 +104,26 @@ func (d disk) LinkUnnamed(f File, name string) error {
 		return errors.ErrUnsupported
 	}
 	return sys.LinkUnnamed(o, d.at(name))
+}
+
+// Hold is a lock that the kernel lets go of with the process. Where there are none (some network filesystems), nothing is held.
+func (d disk) Hold(f File) error {
+	if o, ok := f.(*os.File); ok {
+		return sys.TryLock(o)
+	}
+	return errors.ErrUnsupported
+}
+
+func (d disk) Held(name string) (bool, error) {
+	f, err := sys.OpenNow(d.at(name), os.O_RDONLY)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if err = sys.TryShare(f); err == sys.ErrLocked {
+		return true, nil
+	}
+	return false, err
 }
 
 func (d disk) Create(name string, mode fs.FileMode) (File, error) {

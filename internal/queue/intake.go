@@ -45,6 +45,7 @@ type Intake struct {
 	env  []byte // of the envelope, not yet written
 	head int    // bytes of uid and pid, as they stand before the envelope
 	sent int    // bytes of all this already written
+	made bool   // todo may have its entry: from here on the message is qmail-send's
 }
 
 // Begin goes from S1 to S2: the message file exists under its number and is empty. pid and now name the file on filesystems
@@ -118,6 +119,7 @@ func (q *Queue) link(mess File, pidName string) (ID, error) {
 	if there, err := q.there(Todo(id)); there || err != nil {
 		return id, existOr(err)
 	}
+	q.fs.Hold(mess) // before it has the name by which it could pass for an orphan
 	if pidName != "" {
 		return id, q.fs.Link(pidName, Mess(id))
 	}
@@ -226,7 +228,10 @@ func (in *Intake) Commit() error {
 	if err != nil {
 		return ErrWrite
 	}
+	in.made = true
 	if in.q.fs.Link(Intd(in.id), Todo(in.id)) != nil {
+		there, err := in.q.there(Todo(in.id)) // a disk that is ill may have made it all the same
+		in.made = there || err != nil
 		return ErrTodo
 	}
 	in.q.Pull()
@@ -235,10 +240,10 @@ func (in *Intake) Commit() error {
 	} else {
 		err = in.q.fs.SyncFolder("todo")
 	}
-	in.close()
 	if err != nil {
 		return ErrWrite
 	}
+	in.close()
 	return nil
 }
 
@@ -268,12 +273,15 @@ func (in *Intake) sync() error {
 		func() error { return fsys.SyncFolder(folder) })
 }
 
-// Abandon goes back to S1. The files go in the reverse order of their making.
+// Abandon goes back to S1. The files go in the reverse order of their making. When todo may have its entry already nothing goes: qmail-send
+// may be at work on the message. So its sender, who is told to try again, may send it twice, but nobody gets a part of it.
 func (in *Intake) Abandon() {
-	if in.intd != nil {
-		in.q.fs.Remove(Intd(in.id))
+	if !in.made {
+		if in.intd != nil {
+			in.q.fs.Remove(Intd(in.id))
+		}
+		in.q.fs.Remove(Mess(in.id))
 	}
-	in.q.fs.Remove(Mess(in.id))
 	in.close()
 }
 

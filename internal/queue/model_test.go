@@ -81,6 +81,9 @@ func (m *model) NamesFollow() bool { return m.follow }
 
 func (m *model) Ordered() bool { return m.ordered }
 
+func (m *model) Hold(File) error           { return nil }
+func (m *model) Held(string) (bool, error) { return false, nil }
+
 func (m *model) StartOut(File) error { return nil } // what is only on its way may as well be lost
 
 func (m *model) WriteOut(f File) error {

@@ -209,7 +209,9 @@ func (q *Queue) EachInfo(fn func(ID)) error {
 
 // EachOrphan calls fn for each message file of subfolder part of mess (0 to conf.Split() - 1) that has neither info nor todo
 // and was last read over 36 hours ago: what a qmail-queue left that died. The caller asks qmail-clean for foop, unless the end of that message
-// has begun since the call. pace is as that of a Recovery.
+// has begun since the call. pace is as that of a Recovery. The clock alone is not believed, since it may have been set: nobody must be at
+// work on the file. It is asked first, then todo, then info: so a message that comes into the queue, or goes from todo to info,
+// meanwhile is in one of the three.
 func (q *Queue) EachOrphan(part uint64, now time.Time, pace func() bool, fn func(ID)) error {
 	folder := "mess/" + strconv.FormatUint(part, 10)
 	pace = every(pace)
@@ -221,7 +223,9 @@ func (q *Queue) EachOrphan(part uint64, now time.Time, pace func() bool, fn func
 		if err != nil || now.Sub(at) <= ossified {
 			return nil
 		}
-		// In this order: a message that goes from S4 to S5 meanwhile has its info before its todo goes.
+		if held, err := q.fs.Held(Mess(id)); held || err != nil {
+			return nil
+		}
 		for _, n := range [...]string{Todo(id), Info(id)} {
 			if there, err := q.there(n); there || err != nil {
 				return nil

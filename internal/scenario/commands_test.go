@@ -29,7 +29,7 @@ func (s *system) commands() map[string]func(*script, bool, []string) {
 		"control":  s.control,
 		"dotqmail": s.dotQmail,
 		"start":    s.start,
-		"stop":     s.stop,
+		"halt":     s.halt,
 		"signal":   s.signal,
 		"as":       s.as,
 		"logline":  s.logLine,
@@ -86,8 +86,8 @@ func (s *system) start(ts *script, _ bool, args []string) {
 	s.logLine(ts, false, []string{"status: "})
 }
 
-// stop: ends the daemons as the manual says.
-func (s *system) stop(ts *script, _ bool, _ []string) {
+// halt: ends the daemons as the manual says.
+func (s *system) halt(ts *script, _ bool, _ []string) {
 	ts.Check(s.daemon.Process.Signal(syscall.SIGTERM))
 	ts.Check(s.daemon.Wait())
 	s.daemon = nil

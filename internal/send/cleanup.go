@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"time"
 
 	"qmail/conf"
 	"qmail/internal/queue"
@@ -199,7 +198,7 @@ func (d *daemon) scanned(found []queue.Found) {
 		}
 		for _, c := range queue.Channels() {
 			if f.Has[c] {
-				d.scannedPart(c, f.ID, f.Next[c].Unix())
+				d.scannedPart(c, f)
 			}
 		}
 		if !f.Has[0] && !f.Has[1] {
@@ -208,54 +207,15 @@ func (d *daemon) scanned(found []queue.Found) {
 	}
 }
 
-// scannedPart takes over one channel of a message.
-func (d *daemon) scannedPart(c queue.Channel, id queue.ID, at int64) {
+// scannedPart takes over one channel of a message. A next attempt that is later than one can be was set by a clock that was wrong.
+func (d *daemon) scannedPart(c queue.Channel, f queue.Found) {
+	at := f.Next[c].Unix()
 	if at == holdTime {
-		d.held[c][id] = struct{}{}
+		d.held[c][f.ID] = struct{}{}
 		return
 	}
 	if d.scan.all {
 		at = d.sec
 	}
-	d.ch[c].retry.add(due{min(at, d.sec+farthest), id})
-}
-
-// clock notices when somebody sets the clock.
-type clock struct{ last time.Time }
-
-func (c *clock) begin(now time.Time) { c.last = now }
-
-// jump returns by how many seconds the clock was set since the last call.
-func (c *clock) jump(now time.Time) int64 {
-	steady := now.Sub(c.last) // by the monotonic clock, where there is one
-	wall := now.Round(0).Sub(c.last.Round(0))
-	c.last = now
-	return int64((wall - steady) / time.Second)
-}
-
-// tick takes note of the time. When the clock was set back, what is due is moved along, or nothing would be until it is again
-// as late as it was.
-func (d *daemon) tick() {
-	now := d.Now()
-	d.sec = now.Unix()
-	if jump := d.clock.jump(now); jump < -1 {
-		d.moved(jump)
-	}
-}
-
-// moved takes note that the clock was set, by so many seconds.
-func (d *daemon) moved(jump int64) {
-	for i := range d.ch {
-		d.ch[i].retry.each(func(w due) int64 { return min(w.at, max(w.at+jump, d.sec)) })
-	}
-	for i := range d.later {
-		d.later[i].at += jump
-	}
-	for _, m := range d.todo.directs {
-		if m.direct != nil {
-			m.direct.since += jump
-		}
-	}
-	d.todo.at += jump
-	d.cleanup.at += jump
+	d.ch[c].retry.add(due{min(at, latest(f.Birth.Unix(), d.sec, c)), f.ID})
 }

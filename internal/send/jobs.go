@@ -116,11 +116,13 @@ func (d *daemon) open(c queue.Channel, id queue.ID, first bool) {
 	m := d.message(id)
 	j := &job{m: m, first: first, reading: true}
 	m.jobs[c] = j
-	q := d.Queue
+	q, now := d.Queue, d.sec
 	d.tasks.start(func() func() {
 		info, err := q.ReadInfo(id)
 		var p piece
+		var birth int64
 		if err == nil {
+			birth = age(q, id, info.Birth.Unix(), now)
 			p, err = readPiece(q, c, id, 0)
 			if errors.Is(err, fs.ErrNotExist) { // everybody is done, but it was not certain that the name is gone
 				p, err = piece{eof: true}, nil
@@ -135,7 +137,7 @@ func (d *daemon) open(c queue.Channel, id queue.ID, first bool) {
 				d.progress(m)
 				return
 			}
-			m.sender, m.birth = info.Sender, info.Birth.Unix()
+			m.sender, m.birth = info.Sender, min(birth, d.sec)
 			j.retry = nextRetry(m.birth, d.sec, c)
 			j.dying = d.sec > m.birth+d.Controls.lifetime
 			d.ch[c].line(j)

@@ -14,9 +14,6 @@ const (
 	sleepFailure = 123
 	// sleepCleanup is between two cleaning passes.
 	sleepCleanup = 76431
-	// farthest exceeds the longest pause between two attempts of any message that is younger than three months, so that
-	// a next attempt farther away was set by a clock that was wrong.
-	farthest = 2 * 24 * 3600
 )
 
 // skip is by how many steps of the square the attempts of a channel are apart.
@@ -28,13 +25,16 @@ func skip(c queue.Channel) int64 {
 }
 
 // nextRetry returns when the next attempt is due, if the one that starts at now does not end it: at the squares of the
-// message's age, so that the pauses grow with it. All times are in seconds of Unix time.
+// message's age, so that the pauses grow with it. A message whose birth is yet to come is born now. All times are in seconds of Unix time.
 func nextRetry(birth, now int64, c queue.Channel) int64 {
-	if birth > now {
-		return birth + skip(c)*skip(c)
-	}
+	birth = min(birth, now)
 	n := root(now-birth) + skip(c)
 	return birth + n*n
+}
+
+// latest returns the latest time that a qmail-send can have meant to make the next attempt at.
+func latest(birth, now int64, c queue.Channel) int64 {
+	return max(nextRetry(birth, now, c), now+sleepFailure)
 }
 
 // root returns the largest integer whose square is at most x; x is not negative.

@@ -20,8 +20,13 @@ var ErrLocked = errors.New("locked by another process")
 func Lock(f *os.File) error { return flock(f, unix.LOCK_EX) }
 
 // TryLock takes an exclusive flock on f, or returns ErrLocked at once.
-func TryLock(f *os.File) error {
-	err := flock(f, unix.LOCK_EX|unix.LOCK_NB)
+func TryLock(f *os.File) error { return try(f, unix.LOCK_EX) }
+
+// TryShare takes a shared flock on f, which needs no right to write, or returns ErrLocked at once.
+func TryShare(f *os.File) error { return try(f, unix.LOCK_SH) }
+
+func try(f *os.File, how int) error {
+	err := flock(f, how|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return ErrLocked
 	}

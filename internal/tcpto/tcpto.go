@@ -44,6 +44,13 @@ type Record struct {
 	Time  time.Time
 }
 
+// within reports whether the last counted timeout was no longer than d ago. One that is yet to come is none: the clock was wrong,
+// or the file is not ours. To believe it would be to give the host up until then.
+func (r Record) within(d time.Duration, now time.Time) bool {
+	ago := now.Sub(r.Time)
+	return ago >= 0 && ago < d
+}
+
 // A kind is the file for one family of addresses.
 type kind struct {
 	name       string
@@ -83,12 +90,15 @@ func (k kind) find(b []byte, ip netip.Addr) (r Record, at int, ok bool) {
 	return Record{}, 0, false
 }
 
-// spare returns the place of the record that can best be missed.
-func (k kind) spare(b []byte) int {
+// spare returns the place of the record that can best be missed: one that says nothing, if there is any.
+func (k kind) spare(b []byte, now time.Time) int {
 	best, bestWorth := 0, int64(-1)
 	for at := 0; at+k.size <= len(b); at += k.size {
 		r := k.parse(b[at:])
-		worth := r.Time.Unix() + int64(r.Count)*1024
+		worth := int64(0)
+		if !r.Time.After(now) {
+			worth = r.Time.Unix() + int64(r.Count)*1024
+		}
 		if bestWorth < 0 || worth < bestWorth {
 			best, bestWorth = at, worth
 		}
@@ -135,7 +145,7 @@ func (v View) Dead(ip netip.Addr, now time.Time, pid int) bool {
 		return false
 	}
 	skip := time.Duration(60+pid&31) * 64 * time.Second
-	return now.Sub(r.Time) < skip
+	return r.within(skip, now)
 }
 
 // Counted reports whether timeouts of ip are on record.
@@ -150,8 +160,8 @@ func (t Table) TimedOut(ip netip.Addr, now time.Time) error {
 		r, at, ok := k.find(b, ip)
 		switch {
 		case !ok:
-			at, r = k.spare(b), Record{ip, 1, now}
-		case r.Count > 0 && now.Sub(r.Time) < quiet:
+			at, r = k.spare(b, now), Record{ip, 1, now}
+		case r.Count > 0 && r.within(quiet, now):
 			return -1
 		default:
 			r.Count, r.Time = min(r.Count+1, maxCount), now
