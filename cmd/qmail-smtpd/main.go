@@ -35,7 +35,7 @@ func run(queue *submit.Client) exit.Code {
 	link, ok := worker.Offered("qmail-smtpd")
 	queue.Keep(ok)
 	if ok {
-		return link.Serve(1, func(j worker.Job) worker.Answer { return worker.Answer{Code: work(queue, j)} })
+		return link.Serve(1, func(j worker.Job, _ *worker.Output) worker.Answer { return worker.Answer{Code: work(queue, j)} })
 	}
 	return serve(queue, os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"))
 }
