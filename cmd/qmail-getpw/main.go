@@ -5,10 +5,11 @@
 //	uid    qmailp, group nofiles    exec  nothing
 //	fd 1   the answer: user, uid, gid, home, dash and extension, each with a NUL after it
 //	exit   0; 100 without an address; 111 when the answer is not to be had now
-//	worker one output file per job
+//	worker no file per job
 package main
 
 import (
+	"io"
 	"os"
 
 	"qmail/internal/exit"
@@ -20,15 +21,15 @@ import (
 func main() {
 	proc.Begin()
 	if l, ok := worker.Offered("qmail-getpw"); ok {
-		proc.Exit(l.Serve(1, func(j worker.Job) worker.Answer {
-			return worker.Answer{Code: answer(j.Args, j.Files[0])}
+		proc.Exit(l.Serve(0, func(j worker.Job, out *worker.Output) worker.Answer {
+			return worker.Answer{Code: answer(j.Args, out)}
 		}))
 	}
 	proc.Exit(answer(os.Args[1:], os.Stdout))
 }
 
 // answer writes who receives the mail for the address in args.
-func answer(args []string, out *os.File) exit.Code {
+func answer(args []string, out io.Writer) exit.Code {
 	if len(args) == 0 {
 		return exit.Perm
 	}

@@ -5,8 +5,8 @@
 //	args  [ -nN ] user homedir local dash ext domain sender aliasempty
 //	exit  0 delivered; 100 never try again; 111 try again later
 //
-// As a worker (no arguments, a packet socket as descriptor 3) it gets for each job the
-// message and one descriptor for all its output, and ends after a job that ran a command.
+// As a worker (no arguments, a packet socket as descriptor 3) it gets the message for each job, answers with
+// all its output, and ends after a job that ran a command.
 package main
 
 import (
@@ -26,16 +26,16 @@ func main() {
 	sys.Umask(0o077)
 	names := maildir.NewNames()
 	if link, ok := worker.Offered("qmail-local"); ok {
-		proc.Exit(link.Serve(2, func(j worker.Job) worker.Answer {
-			code, started := deliver(j.Args, j.Files[0], j.Files[1], j.Files[1], names)
+		proc.Exit(link.Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
+			code, started := deliver(j.Args, j.Files[0], out, out, names)
 			return worker.Answer{Code: code, Last: started}
 		}))
 	}
-	code, _ := deliver(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, names)
+	code, _ := deliver(os.Args[1:], os.Stdin, local.Descriptor(os.Stdout), local.Descriptor(os.Stderr), names)
 	proc.Exit(code)
 }
 
-func deliver(args []string, message, out, err *os.File, names *maildir.Names) (exit.Code, bool) {
+func deliver(args []string, message *os.File, out, err local.Output, names *maildir.Names) (exit.Code, bool) {
 	return local.Deliver(local.Job{
 		Args: args, Env: os.Environ(), Message: message, Out: out, Err: err, Now: time.Now, Names: names,
 	})

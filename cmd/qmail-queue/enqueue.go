@@ -34,8 +34,7 @@ func (c caller) invoker() string {
 }
 
 // enqueue takes one message from S1 to S4; see docs/INTERNALS.md.
-func enqueue(q *queue.Queue, us caller, text, env *awaited) exit.Code {
-	text.look() // before there are files that a signal could leave behind
+func enqueue(q *queue.Queue, us caller, text, env io.Reader) exit.Code {
 	now := time.Now()
 	in, err := q.Begin(us.pid, now)
 	if err == nil {

@@ -3,7 +3,8 @@
 //	uid   qmailq by its setuid bit, started by anybody; the real uid is the caller's
 //	fd 0  the message, read to its end; then
 //	fd 1  the envelope: F sender NUL, T recipient NUL for each recipient, NUL
-//	fd 3  of a worker only, which qmaild's and qmails's programs start: jobs, each with a message and an envelope
+//	fd 3  of a worker only, which qmaild's and qmails's programs start: jobs, each with a message and an
+//	      envelope, by two descriptors or in the job itself
 //	exec  nothing
 //	exit  0 when the message is in the queue and on disk; else the codes of package envelope: 11 address too long,
 //	      52 a day has passed, 53 write error, 54 read error, 61 no home, 62 no queue, 63-66 a file could not be made,
@@ -13,6 +14,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 
 	"qmail/conf"
@@ -39,9 +41,13 @@ func main() {
 	us.name, _ = passwd.Which(us.uid, users.Alias, users.Daemon, users.Send)
 	if us.name == users.Daemon || us.name == users.Send {
 		if link, ok := worker.Offered("qmail-queue"); ok {
-			proc.Exit(link.Serve(2, func(j worker.Job) worker.Answer {
+			link.Contents = true
+			proc.Exit(link.Serve(2, func(j worker.Job, _ *worker.Output) worker.Answer {
+				if len(j.Contents) > 0 {
+					return worker.Answer{Code: enqueue(q, us, bytes.NewReader(j.Contents[0]), bytes.NewReader(j.Contents[1]))}
+				}
 				defer p.end()
-				return worker.Answer{Code: enqueue(q, us, p.with(j.Files[0]), p.with(j.Files[1]))}
+				return worker.Answer{Code: enqueue(q, us, p.first(j.Files[0]), p.with(j.Files[1]))}
 			}))
 		}
 	}
@@ -49,5 +55,5 @@ func main() {
 	if proc.WasClosed(text) || proc.WasClosed(env) {
 		proc.Exit(envelope.ReadError)
 	}
-	proc.Exit(enqueue(q, us, p.with(text), p.with(env)))
+	proc.Exit(enqueue(q, us, p.first(text), p.with(env)))
 }

@@ -33,6 +33,13 @@ type patience struct {
 // with returns f as a reader that begins the waiting.
 func (p *patience) with(f *os.File) *awaited { return &awaited{f, p} }
 
+// first is with for what is read first: the waiting begins now, before there are files that a signal could leave behind.
+func (p *patience) first(f *os.File) *awaited {
+	a := p.with(f)
+	a.look()
+	return a
+}
+
 func (p *patience) begin() {
 	p.day = time.AfterFunc(limit, func() { proc.Exit(envelope.Timeout) })
 	if !p.caught {

@@ -37,10 +37,10 @@ func serve(l *worker.Link, r *remote.Remote) exit.Code {
 	r.Keep = true
 	defer r.Rest()
 	l.Idle(remote.RestAfter, r.Rest)
-	return l.Serve(2, func(j worker.Job) worker.Answer {
-		a := worker.Answer{Code: r.Deliver(j.Args, j.Files[0], j.Files[1])}
+	return l.Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
+		a := worker.Answer{Code: r.Deliver(j.Args, j.Files[0], out)}
 		if r.Pipelining() {
-			a.Text = []byte("pipelining")
+			a.Note = []byte("pipelining")
 		}
 		return a
 	})

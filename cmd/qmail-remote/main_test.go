@@ -65,29 +65,22 @@ func do(t *testing.T, parent *os.File, args ...string) (string, worker.Answer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, _ := worker.Job{Args: args}.Encode()
-	err = sys.SendPacket(parent, b, message, w)
+	b, _ := worker.Job{Args: args}.Encode(7)
+	err = sys.SendPacket(parent, b, message)
 	message.Close()
-	w.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, _ := io.ReadAll(r) // ends when the worker has closed its copy
-	r.Close()
 	buf := make([]byte, worker.MaxAnswer)
 	n, _, err := sys.ReceivePacket(parent, buf, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := worker.ParseAnswer(buf[:n])
-	if err != nil {
-		t.Fatal(err)
+	p, err := worker.ParsePart(buf[:n], 7)
+	if err != nil || !p.Ended {
+		t.Fatal(p, err)
 	}
-	return string(report), a
+	return string(p.Output), p.Answer
 }
 
 func openFiles(t *testing.T) int {
@@ -129,7 +122,7 @@ func TestWorkerSendsOneMessageAfterTheOtherOnOneConnectionAndQuits(t *testing.T)
 	open := 0
 	for i := range 5 {
 		report, a := do(t, parent, "far.test", "a@b.test", "c@far.test")
-		if report != "r\x00K127.0.0.1 accepted message.\nRemote host said: 250 ok\n\x00" || a.Code != 0 || a.Last || string(a.Text) != "pipelining" {
+		if report != "r\x00K127.0.0.1 accepted message.\nRemote host said: 250 ok\n\x00" || a.Code != 0 || a.Last || string(a.Note) != "pipelining" {
 			t.Errorf("%q, %+v", report, a)
 		}
 		if i == 0 {
@@ -138,7 +131,7 @@ func TestWorkerSendsOneMessageAfterTheOtherOnOneConnectionAndQuits(t *testing.T)
 			t.Errorf("%d files are open, then %d", open, n)
 		}
 	}
-	if report, a := do(t, parent, "far.test"); !strings.HasPrefix(report, "DI (qmail-remote) was invoked") || a.Code != 0 || len(a.Text) != 0 {
+	if report, a := do(t, parent, "far.test"); !strings.HasPrefix(report, "DI (qmail-remote) was invoked") || a.Code != 0 || len(a.Note) != 0 {
 		t.Errorf("%q, %+v", report, a)
 	}
 	parent.Close()

@@ -36,7 +36,7 @@ func run(queue *submit.Client) exit.Code {
 	queue.Keep(ok)
 	if ok {
 		var f peer.Finder
-		return link.Serve(1, func(j worker.Job) worker.Answer { return worker.Answer{Code: work(queue, &f, j)} })
+		return link.Serve(1, func(j worker.Job, _ *worker.Output) worker.Answer { return worker.Answer{Code: work(queue, &f, j)} })
 	}
 	return serve(queue, os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"))
 }

@@ -156,7 +156,7 @@ func (l *listener) serve(conn *os.File) {
 		w := l.pool.Take(l.spec(), "")
 		if w != nil && w.Send(worker.Job{Args: l.Args, Env: l.Env, Files: []*os.File{conn}}) == nil {
 			conn.Close()
-			w.Wait("")
+			w.Wait("", 0)
 			return
 		}
 	}

@@ -34,7 +34,7 @@ func (d *delivery) checkHome() error {
 	if d.doit {
 		return report.Defer("4.2.1", "Home directory is sticky: user is editing his .qmail file.")
 	}
-	d.Err.WriteString("Warning: home directory is sticky.\n")
+	io.WriteString(d.Err, "Warning: home directory is sticky.\n")
 	return nil
 }
 

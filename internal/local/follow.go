@@ -2,6 +2,7 @@ package local
 
 import (
 	"errors"
+	"io"
 	"os"
 	"strconv"
 
@@ -53,7 +54,7 @@ func (d *delivery) follow(list []dotqmail.Instruction, forwardOnly bool) error {
 // say describes an instruction that is not followed, under -n.
 func (d *delivery) say(what, text string) {
 	if !d.doit {
-		d.Out.WriteString(what + text + "\n")
+		io.WriteString(d.Out, what+text+"\n")
 	}
 }
 
@@ -116,10 +117,14 @@ func (d *delivery) program(command string) (stop bool, err error) {
 	if err := d.rewind(); err != nil {
 		return false, err
 	}
+	out, errs, err := d.descriptors()
+	if err != nil {
+		return false, report.Defer("4.3.0", "Unable to make a pipe: "+reason(err)+".")
+	}
 	d.started = true
 	p, err := priv.Start(priv.Child{
 		Path: "/bin/sh", Args: []string{"/bin/sh", "-c", command}, Env: d.env, Dir: d.home,
-		Files: []*os.File{d.Message, d.Out, d.Err}, Slack: sys.UsualSlack,
+		Files: []*os.File{d.Message, out, errs}, Slack: sys.UsualSlack,
 	})
 	if err != nil {
 		return false, report.Defer("4.3.0", "Unable to run /bin/sh: "+reason(err)+".")
@@ -139,18 +144,37 @@ func (d *delivery) program(command string) (stop bool, err error) {
 	return false, report.Defer("", "")
 }
 
+// descriptors returns descriptors 1 and 2 of the recipient's programs.
+func (d *delivery) descriptors() (out, errs *os.File, err error) {
+	if out, err = d.Out.File(); err == nil {
+		errs, err = d.Err.File()
+	}
+	return out, errs, err
+}
+
+// forward queues the message for the recipients that the instructions name.
+func (d *delivery) forward() (pid int, err error) {
+	if err := d.rewind(); err != nil {
+		return 0, err
+	}
+	_, errs, err := d.descriptors()
+	if err == nil {
+		pid, err = submit.New(d.env, errs).Copy(d.trace, d.Message, d.newSender, d.recipients)
+	}
+	if err != nil {
+		r := report.Of(err)
+		return 0, &report.Report{Kind: r.Kind, Text: "Unable to forward message: " + r.Error() + "."}
+	}
+	return pid, nil
+}
+
 // finish queues the copies for other addresses and says what was done.
 func (d *delivery) finish() error {
 	pid := 0
 	if d.doit && len(d.recipients) > 0 {
-		if err := d.rewind(); err != nil {
-			return err
-		}
 		var err error
-		pid, err = submit.New(d.env, d.Err).Copy(d.trace, d.Message, d.newSender, d.recipients)
-		if err != nil {
-			r := report.Of(err)
-			return &report.Report{Kind: r.Kind, Text: "Unable to forward message: " + r.Error() + "."}
+		if pid, err = d.forward(); err != nil {
+			return err
 		}
 	}
 	b := append(make([]byte, 0, 64), "did "...)

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	}
 	proc.Begin()
 	code, _ := Deliver(Job{
-		Args: os.Args[1:], Env: os.Environ(), Message: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Args: os.Args[1:], Env: os.Environ(), Message: os.Stdin, Out: Descriptor(os.Stdout), Err: Descriptor(os.Stderr),
 		Now: time.Now, Names: maildir.NewNames(),
 	})
 	proc.Exit(code)

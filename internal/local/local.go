@@ -2,6 +2,7 @@
 package local
 
 import (
+	"io"
 	"os"
 	"time"
 
@@ -17,11 +18,26 @@ type Job struct {
 	Args    []string // of qmail-local, without its name
 	Env     []string // the environment that the recipient's programs get, before our additions
 	Message *os.File // a regular file; read from its start, whatever its offset
-	Out     *os.File // for the report, and descriptor 1 of the recipient's programs
-	Err     *os.File // for what went wrong, and their descriptor 2
+	Out     Output   // for the report, and descriptor 1 of the recipient's programs
+	Err     Output   // for what went wrong, and their descriptor 2
 	Now     func() time.Time
 	Names   *maildir.Names // of this process
 }
+
+// An Output is written to, and is a descriptor where a program needs one.
+type Output interface {
+	io.Writer
+	File() (*os.File, error)
+}
+
+// Descriptor returns an Output that is one from the start.
+func Descriptor(f *os.File) Output { return descriptor{f} }
+
+type descriptor struct{ f *os.File }
+
+func (d descriptor) Write(b []byte) (int, error) { return d.f.Write(b) }
+
+func (d descriptor) File() (*os.File, error) { return d.f, nil }
 
 // A delivery is a Job at work.
 type delivery struct {
@@ -43,14 +59,14 @@ type delivery struct {
 func Deliver(j Job) (code exit.Code, started bool) {
 	a, problem := parseArgs(j.Args)
 	if problem != "" {
-		j.Err.WriteString(problem)
+		io.WriteString(j.Err, problem)
 		return exit.Perm, false
 	}
 	d := &delivery{Job: j, args: a}
 	if err := d.run(); err != nil {
 		r := report.Of(err)
 		if r.Text != "" {
-			d.Err.WriteString(r.Error() + "\n")
+			io.WriteString(d.Err, r.Error()+"\n")
 		}
 		if r.Kind == report.Failure {
 			return exit.Perm, d.started

@@ -68,7 +68,7 @@ func (w *world) deliver() (code exit.Code, started bool, out, errs string) {
 	}
 	code, started = Deliver(Job{
 		Args: append(append(w.opts, "--", "joe", w.home), w.args...), Env: w.env,
-		Message: files[0], Out: files[1], Err: files[2],
+		Message: files[0], Out: Descriptor(files[1]), Err: Descriptor(files[2]),
 		Now: func() time.Time { return time.Unix(1_000_000_000, 0) }, Names: w.all,
 	})
 	for i, p := range [2]*string{&out, &errs} {

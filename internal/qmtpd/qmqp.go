@@ -72,10 +72,7 @@ func (s *session) relay() error {
 	if !allOK {
 		m.Fail()
 	}
-	answer := s.accepted(m.Pid())
-	if err := m.Commit(); err != nil {
-		answer = report.Of(err)
-	}
+	answer := s.commit(m)
 	if !allOK {
 		answer = report.Fail("5.1.3", "sorry, I can't accept addresses like that")
 	}

@@ -71,11 +71,7 @@ func (q *qmtpSession) message() error {
 	if !senderOK || tooBig || !any {
 		m.Fail()
 	}
-	pid := m.Pid()
-	answer := q.accepted(pid)
-	if err := m.Commit(); err != nil {
-		answer = report.Of(err)
-	}
+	answer := q.commit(m)
 	if !senderOK {
 		answer = report.Fail("5.1.7", "unacceptable sender")
 	}

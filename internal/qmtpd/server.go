@@ -87,7 +87,10 @@ func (s *session) received(protocol string) []byte {
 	}, protocol, s.Now())
 }
 
-// accepted is the report of a message that is queued.
-func (s *session) accepted(pid int) *report.Report {
-	return report.Done("ok " + strconv.FormatInt(s.Now().Unix(), 10) + " qp " + strconv.Itoa(pid))
+// commit queues a message and returns what there is to say about it.
+func (s *session) commit(m *submit.Message) *report.Report {
+	if err := m.Commit(); err != nil {
+		return report.Of(err)
+	}
+	return report.Done("ok " + strconv.FormatInt(s.Now().Unix(), 10) + " qp " + strconv.Itoa(m.Pid()))
 }

@@ -52,10 +52,9 @@ func (s *session) data() {
 		m.To(string(rest[:i]))
 		rest = rest[i+1:]
 	}
-	pid := m.Pid()
 	switch err := m.Commit(); {
 	case err == nil:
-		s.say("250 ok " + strconv.FormatInt(s.server.Now().Unix(), 10) + " qp " + strconv.Itoa(pid))
+		s.say("250 ok " + strconv.FormatInt(s.server.Now().Unix(), 10) + " qp " + strconv.Itoa(m.Pid()))
 	case hops >= maxHops:
 		s.say("554 too many hops, this message is looping (#5.4.6)")
 	case tooBig:

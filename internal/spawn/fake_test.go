@@ -31,16 +31,16 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	if len(os.Args) == 1 && sys.IsPacketSocket(3) {
-		os.Exit(int(worker.Accept(os.NewFile(3, "parent")).Serve(2, func(j worker.Job) worker.Answer {
-			code := play(j.Args, j.Files[0], j.Files[1])
-			return worker.Answer{Code: code, Text: []byte("worker")}
+		os.Exit(int(worker.Accept(os.NewFile(3, "parent")).Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
+			code := play(j.Args, j.Files[0], out, out.File)
+			return worker.Answer{Code: code, Note: []byte("worker")}
 		})))
 	}
-	os.Exit(int(play(os.Args[1:], os.Stdin, os.Stdout)))
+	os.Exit(int(play(os.Args[1:], os.Stdin, os.Stdout, func() (*os.File, error) { return os.Stdout, nil })))
 }
 
-// play does what its arguments say: "print TEXT", "repeat N", "cat", "stderr TEXT", "child", "exit N", "kill N", "where".
-func play(args []string, message, out *os.File) exit.Code {
+// play does what its arguments say: "print TEXT", "repeat N", "cat", "stderr TEXT", "child", "exit N", "kill N", "where"...
+func play(args []string, message io.Reader, out io.Writer, file func() (*os.File, error)) exit.Code {
 	for len(args) > 0 {
 		verb, arg := args[0], ""
 		if len(args) > 1 {
@@ -50,7 +50,7 @@ func play(args []string, message, out *os.File) exit.Code {
 		n, _ := strconv.Atoi(arg)
 		switch verb {
 		case "print":
-			out.WriteString(arg)
+			io.WriteString(out, arg)
 		case "stderr":
 			os.Stderr.WriteString(arg)
 		case "repeat":
@@ -59,12 +59,12 @@ func play(args []string, message, out *os.File) exit.Code {
 			io.Copy(out, message)
 		case "where":
 			dir, _ := os.Getwd()
-			out.WriteString(dir + " " + strings.Join(os.Environ(), ","))
+			io.WriteString(out, dir+" "+strings.Join(os.Environ(), ","))
 		case "child":
 			self, _ := os.Executable()
 			cmd := exec.Command(self)
 			cmd.Args = []string{"sleeper"}
-			cmd.Stdout = out
+			cmd.Stdout, _ = file()
 			cmd.Start()
 		case "exit":
 			return exit.Code(n)

@@ -39,7 +39,7 @@ type Job struct {
 type Outcome struct {
 	Crashed bool      // by a signal, or as a worker in the middle of the job; Code means nothing then
 	Code    exit.Code // never exit.Crash, which is a crash
-	Output  []byte    // everything that was written, up to Keep bytes
+	Output  []byte    // everything that was written, up to Keep bytes; of a worker that crashed, perhaps less
 	Cut     bool      // there was more, or it could not be read
 	Worker  bool      // a worker did the job
 	Note    []byte    // its note to its parent
@@ -49,15 +49,19 @@ type Outcome struct {
 // was left running in the background is waited for as well. An error, always a *report.Report, means that the
 // job was not begun.
 func (r *Runner) Run(j Job) (Outcome, error) {
+	if w := r.hand(j); w != nil {
+		x, err := w.Wait(j.Near, j.Keep)
+		return Outcome{
+			Crashed: err != nil || x.Code == exit.Crash, Code: x.Code,
+			Output: x.Output, Cut: x.Cut, Worker: true, Note: x.Note,
+		}, nil
+	}
 	out, in, err := sys.OutputPipe()
 	if err != nil {
 		return Outcome{}, report.Defer("4.3.0", "qmail-spawn unable to create pipe.")
 	}
 	defer out.Close()
-	wait := r.hand(j, in)
-	if wait == nil {
-		wait, err = r.start(j, in)
-	}
+	wait, err := r.start(j, in)
 	in.Close()
 	if err != nil {
 		return Outcome{}, err
@@ -71,9 +75,8 @@ func (r *Runner) Run(j Job) (Outcome, error) {
 	return o, nil
 }
 
-// hand gives the job to a worker and returns how to wait for its answer, or nil when it is to be
-// run as a process of its own.
-func (r *Runner) hand(j Job, out *os.File) (wait func() Outcome) {
+// hand gives the job to a worker, or returns nil when it is to be run as a process of its own.
+func (r *Runner) hand(j Job) *pool.Worker {
 	if r.Pool == nil {
 		return nil
 	}
@@ -81,17 +84,14 @@ func (r *Runner) hand(j Job, out *os.File) (wait func() Outcome) {
 	if w == nil {
 		return nil
 	}
-	files := []*os.File{out}
+	var files []*os.File
 	if j.Message != nil {
-		files = []*os.File{j.Message, out}
+		files = []*os.File{j.Message}
 	}
 	if w.Send(worker.Job{Args: j.Args, Files: files}) != nil {
 		return nil
 	}
-	return func() Outcome {
-		a, err := w.Wait(j.Near)
-		return Outcome{Crashed: err != nil, Code: a.Code, Worker: true, Note: a.Text}
-	}
+	return w
 }
 
 // start starts a process, as it always was, and returns how to wait for its end.

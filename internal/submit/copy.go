@@ -26,5 +26,6 @@ func (c *Client) Copy(head string, message io.Reader, sender string, recipients 
 	for _, r := range recipients {
 		m.To(r)
 	}
-	return m.Pid(), m.Commit()
+	err = m.Commit()
+	return m.Pid(), err
 }

@@ -8,6 +8,7 @@ import (
 	"qmail/internal/exit"
 	"qmail/internal/passwd"
 	"qmail/internal/sys"
+	"qmail/internal/worker"
 	"qmail/internal/worker/pool"
 )
 
@@ -29,6 +30,21 @@ func (k *keeper) take() *pool.Worker {
 		return p.Take(k.spec, "")
 	}
 	return nil
+}
+
+// held is a message that is not yet sent.
+type held struct{ text, envelope []byte }
+
+// size is what it takes in a packet, with the NUL at the end.
+func (h *held) size() int { return len(h.text) + len(h.envelope) + 1 }
+
+// hand gives a whole message to the kept qmail-queue; nil means that it did not get it.
+func (k *keeper) hand(h *held) job {
+	w := k.take()
+	if w == nil || w.Send(worker.Job{Contents: [][]byte{h.text, append(h.envelope, 0)}}) != nil {
+		return nil
+	}
+	return kept{w}
 }
 
 // classic is told of each message that was queued the classic way.
@@ -88,7 +104,7 @@ type kept struct{ w *pool.Worker }
 func (k kept) pid() int { return k.w.Pid() }
 
 func (k kept) wait() (exit.Code, error) {
-	a, err := k.w.WaitHere("")
+	a, err := k.w.WaitHere("", 0)
 	if err != nil {
 		return 0, errCrashed
 	}

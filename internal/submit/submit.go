@@ -2,17 +2,12 @@
 package submit
 
 import (
-	"bufio"
-	"errors"
 	"os"
 	"path/filepath"
 
 	"qmail/conf"
 	"qmail/internal/envelope"
-	"qmail/internal/exit"
-	"qmail/internal/priv"
 	"qmail/internal/report"
-	"qmail/internal/sys"
 	"qmail/internal/worker"
 	"qmail/internal/worker/pool"
 )
@@ -67,143 +62,122 @@ func (c *Client) Close() {
 
 // A Message is one message on its way to qmail-queue: Write its text, then From, then To for each recipient,
 // then Commit. A write that fails is not reported before Commit, as only qmail-queue knows why.
+//
+// For a kept qmail-queue a small message is held until Commit, and is then one packet. One that outgrows that goes on as all
+// others do, by two pipes.
 type Message struct {
-	text   *bufio.Writer
-	rcpt   *bufio.Writer
-	textW  *os.File
-	rcptW  *os.File
-	job    job
+	client *Client
+	held   *held // nil once there are pipes
+	pipes  *pipes
+	pid    int
+	ended  bool // the text
 	failed bool
+	broken *report.Report // why there are no pipes
 }
 
-// job is a qmail-queue at work on one message.
-type job interface {
-	pid() int
-	wait() (exit.Code, error)
-}
-
-// Open starts a qmail-queue for one message.
+// Open begins a message: it starts a qmail-queue, unless one is kept.
 func (c *Client) Open() (*Message, error) {
-	textR, textW, err := sys.Pipe()
-	if err != nil {
-		return nil, report.Defer("4.3.0", "qq unable to make a pipe")
+	m := &Message{client: c}
+	if c.keeper != nil && c.keeper.pool() != nil {
+		m.held = new(held)
+		return m, nil
 	}
-	rcptR, rcptW, err := sys.Pipe()
-	if err != nil {
-		textR.Close()
-		textW.Close()
-		return nil, report.Defer("4.3.0", "qq unable to make a pipe")
+	if m.open(nil); m.broken != nil {
+		return nil, m.broken
 	}
-	defer textR.Close()
-	defer rcptR.Close()
-	j, err := c.start(textR, rcptR)
-	if err != nil {
-		textW.Close()
-		rcptW.Close()
-		return nil, envelope.Meaning(envelope.NoExec)
-	}
-	return &Message{
-		text: bufio.NewWriterSize(textW, 8192), rcpt: bufio.NewWriterSize(rcptW, 2048),
-		textW: textW, rcptW: rcptW, job: j,
-	}, nil
+	return m, nil
 }
 
-// start has the kept qmail-queue do the message, or runs one the classic way: a process of its own, with the
-// message on descriptor 0 and the envelope on 1.
-func (c *Client) start(text, rcpt *os.File) (job, error) {
-	if c.keeper != nil {
-		if w := c.keeper.take(); w != nil && w.Send(worker.Job{Files: []*os.File{text, rcpt}}) == nil {
-			return kept{w}, nil
-		}
+// open goes over to pipes; h is what was held until now.
+func (m *Message) open(h *held) {
+	m.held = nil
+	if m.pipes, m.broken = m.client.open(); m.broken != nil {
+		m.failed = true
+		return
 	}
-	pid, err := priv.Fork(priv.Child{
-		Path: c.path, Args: []string{"qmail-queue"}, Env: c.env, Files: []*os.File{text, rcpt, c.stderr},
-	})
-	if err != nil {
-		return nil, err
+	m.pid = m.pipes.job.pid()
+	if h == nil {
+		return
 	}
-	return process{pid, c.keeper}, nil
-}
-
-// process is a qmail-queue started the classic way.
-type process struct {
-	id     int
-	keeper *keeper
-}
-
-func (p process) pid() int { return p.id }
-
-var errCrashed = errors.New("qmail-queue crashed")
-
-func (p process) wait() (exit.Code, error) {
-	st, err := priv.Wait(p.id)
-	if err != nil {
-		return 0, err
+	m.pipes.text.Write(h.text)
+	if m.ended {
+		m.endText()
+		m.pipes.rcpt.Write(h.envelope)
 	}
-	if !st.Exited() {
-		return 0, errCrashed
-	}
-	c := exit.Code(st.ExitStatus())
-	if c == envelope.Queued && p.keeper != nil {
-		p.keeper.classic()
-	}
-	return c, nil
 }
 
 // Write adds bytes to the message.
 func (m *Message) Write(b []byte) (int, error) {
-	m.text.Write(b)
+	if m.holds(len(b)) {
+		m.held.text = append(m.held.text, b...)
+	} else if m.pipes != nil {
+		m.pipes.text.Write(b)
+	}
 	return len(b), nil
 }
 
 // WriteString is Write for a string.
 func (m *Message) WriteString(s string) (int, error) {
-	m.text.WriteString(s)
+	if m.holds(len(s)) {
+		m.held.text = append(m.held.text, s...)
+	} else if m.pipes != nil {
+		m.pipes.text.WriteString(s)
+	}
 	return len(s), nil
 }
 
-// Pid returns the process id of the qmail-queue, the "qp" of the logs.
-func (m *Message) Pid() int { return m.job.pid() }
+// holds reports whether n more bytes are to be held; where they are too many it goes over to pipes.
+func (m *Message) holds(n int) bool {
+	if m.held != nil && m.held.size()+n > worker.MaxContents {
+		m.open(m.held)
+	}
+	return m.held != nil
+}
+
+// Pid returns the process id of the qmail-queue, the "qp" of the logs. It is known after Commit.
+func (m *Message) Pid() int { return m.pid }
 
 // From ends the message and sets the envelope sender.
 func (m *Message) From(sender string) {
 	m.endText()
-	m.rcpt.WriteByte('F')
-	m.rcpt.WriteString(sender)
-	m.rcpt.WriteByte(0)
+	m.record('F', sender)
 }
 
 // To adds a recipient; it comes after From.
-func (m *Message) To(recipient string) {
-	m.rcpt.WriteByte('T')
-	m.rcpt.WriteString(recipient)
-	m.rcpt.WriteByte(0)
+func (m *Message) To(recipient string) { m.record('T', recipient) }
+
+func (m *Message) record(letter byte, address string) {
+	if m.holds(len(address) + 2) {
+		e := append(append(m.held.envelope, letter), address...)
+		m.held.envelope = append(e, 0)
+	} else if m.pipes != nil {
+		m.pipes.rcpt.WriteByte(letter)
+		m.pipes.rcpt.WriteString(address)
+		m.pipes.rcpt.WriteByte(0)
+	}
 }
 
-// Fail spoils the message: qmail-queue will see its envelope end early and queue nothing.
+// Fail spoils the message: qmail-queue will see its envelope end early, or nothing at all, and queue nothing.
 func (m *Message) Fail() { m.failed = true }
 
 func (m *Message) endText() {
-	if m.textW == nil {
-		return
-	}
-	if m.text.Flush() != nil {
+	m.ended = true
+	if m.pipes != nil && !m.pipes.endText() {
 		m.failed = true // a message that is not whole must not be queued
 	}
-	m.textW.Close()
-	m.textW = nil
 }
 
 // Commit ends the envelope and waits for the answer. An error is always a *report.Report; nil means that
 // the message is queued and on disk.
 func (m *Message) Commit() error {
-	m.endText()
-	if !m.failed {
-		m.rcpt.WriteByte(0)
-		m.rcpt.Flush()
+	j := m.send()
+	if m.broken != nil {
+		return m.broken
 	}
-	m.rcptW.Close()
-	c, err := m.job.wait()
+	if j == nil {
+		return envelope.Meaning(envelope.BadEnvelope)
+	}
+	c, err := j.wait()
 	switch {
 	case err == errCrashed:
 		return envelope.Crashed()
@@ -217,6 +191,27 @@ func (m *Message) Commit() error {
 		return envelope.Meaning(envelope.ReadError)
 	}
 	return nil
+}
+
+// send sends what is still here and returns the qmail-queue at work on it; nil where none was begun.
+func (m *Message) send() job {
+	if h := m.held; h != nil {
+		if m.failed {
+			return nil
+		}
+		m.endText()
+		if j := m.client.keeper.hand(h); j != nil {
+			m.pid = j.pid()
+			return j
+		}
+		m.open(h)
+	}
+	if m.pipes == nil {
+		return nil
+	}
+	m.endText()
+	m.pipes.end(!m.failed)
+	return m.pipes.job
 }
 
 // Abort gives the message up and waits until qmail-queue is gone.

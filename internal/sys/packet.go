@@ -16,6 +16,8 @@ var (
 	ErrTruncated = errors.New("packet truncated")
 	// ErrBusy says that a packet could not be sent without waiting.
 	ErrBusy = errors.New("packet socket is full")
+	// ErrTooLong says that a packet is larger than its socket takes.
+	ErrTooLong = errors.New("packet too long")
 )
 
 // PacketPair makes a pair of connected SOCK_SEQPACKET sockets, close-on-exec. The first is
@@ -33,13 +35,15 @@ func PacketPair() (here, there *os.File, err error) {
 	return os.NewFile(uintptr(p[0]), "worker"), os.NewFile(uintptr(p[1]), "parent"), nil
 }
 
-// SendPacket sends b and the files as one packet. It never waits: a full socket is ErrBusy.
+// SendPacket sends b and the files as one packet. It never waits: a full socket is ErrBusy. A packet that is larger than the socket
+// ever takes is ErrTooLong.
 func SendPacket(f *os.File, b []byte, files ...*os.File) error {
 	var oob []byte
 	if len(files) > 0 {
-		fds := make([]int, len(files))
-		for i, x := range files {
-			fds[i] = int(x.Fd())
+		var room [4]int
+		fds := room[:0]
+		for _, x := range files {
+			fds = append(fds, int(x.Fd()))
 		}
 		oob = unix.UnixRights(fds...)
 	}
@@ -48,21 +52,30 @@ func SendPacket(f *os.File, b []byte, files ...*os.File) error {
 		return err
 	}
 	var sent error
-	err = rc.Control(func(fd uintptr) {
-		for {
-			sent = unix.Sendmsg(int(fd), b, oob, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-			if sent != unix.EINTR {
-				return
-			}
-		}
-	})
+	err = rc.Control(func(fd uintptr) { sent = send(int(fd), b, oob, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL) })
 	if err != nil {
 		return err
 	}
-	if sent == unix.EAGAIN || sent == unix.ENOBUFS {
+	switch sent {
+	case unix.EAGAIN, unix.ENOBUFS:
 		return ErrBusy
+	case unix.EMSGSIZE:
+		return ErrTooLong
 	}
 	return os.NewSyscallError("sendmsg", sent)
+}
+
+// SendPacketHere sends b on the second of a PacketPair, which blocks: the calling thread waits in the kernel while the socket is full.
+func SendPacketHere(f *os.File, b []byte) error {
+	return os.NewSyscallError("sendmsg", send(int(f.Fd()), b, nil, unix.MSG_NOSIGNAL))
+}
+
+func send(fd int, b, oob []byte, flags int) error {
+	for {
+		if err := unix.Sendmsg(fd, b, oob, nil, flags); err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // ReceivePacket waits for one packet of at most len(b) bytes and at most maxFiles descriptors,
@@ -80,16 +93,17 @@ func ReceivePacket(f *os.File, b []byte, maxFiles int) (n int, files []*os.File,
 	return p.open()
 }
 
-// ReceivePacketWithin is ReceivePacket for the second of a PacketPair, which blocks: the calling thread waits in
-// the kernel, at most for d. Then the error is os.ErrDeadlineExceeded.
-func ReceivePacketWithin(f *os.File, d time.Duration, b []byte, maxFiles int) (n int, files []*os.File, err error) {
-	fd := int(f.Fd())
+// PacketTimeout sets how long ReceivePacketInTime waits.
+func PacketTimeout(f *os.File, d time.Duration) error {
 	tv := unix.NsecToTimeval(max(d, time.Millisecond).Nanoseconds())
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
-		return 0, nil, os.NewSyscallError("setsockopt", err)
-	}
+	return os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(int(f.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv))
+}
+
+// ReceivePacketInTime is ReceivePacket for the second of a PacketPair, which blocks: the calling thread waits in
+// the kernel, at most for the time of PacketTimeout. Then the error is os.ErrDeadlineExceeded.
+func ReceivePacketInTime(f *os.File, b []byte, maxFiles int) (n int, files []*os.File, err error) {
 	p := packet{b: b, oob: space(maxFiles)}
-	if p.receive(fd) == unix.EAGAIN {
+	if p.receive(int(f.Fd())) == unix.EAGAIN {
 		return 0, nil, os.ErrDeadlineExceeded
 	}
 	return p.open()
@@ -153,7 +167,9 @@ func rights(oob []byte) ([]*os.File, error) {
 			continue
 		}
 		for _, fd := range fds {
-			syscall.CloseOnExec(fd)
+			if recvFlags == 0 {
+				syscall.CloseOnExec(fd)
+			}
 			files = append(files, os.NewFile(uintptr(fd), "job"))
 		}
 	}

@@ -1,7 +1,8 @@
 // Package worker lets a program that does one job per start do more than one. Its parent
 // starts it with no arguments, /dev/null as descriptors 0 to 2 and one end of a
 // SOCK_SEQPACKET pair as descriptor 3; the program greets there, and then each job is one packet, with its open
-// files, and is answered by one packet. The package knows nothing of mail.
+// files or with what they hold, and is answered by one packet, with its output. The package knows nothing of mail.
+// docs/INTERNALS.md has the packets.
 //
 // The parent's half is package worker/pool.
 package worker
@@ -20,22 +21,31 @@ import (
 )
 
 const (
-	// Greeting is what a program says first when it is ready for jobs.
-	Greeting = "qmail-worker\n"
+	// Greeting is what a program says first when it is ready for jobs. The number is that of the form of the packets: a
+	// parent and a worker of different forms never meet.
+	Greeting = "qmail-worker 2\n"
 	// MaxJobs is how many jobs one process does: what leaks, leaks no further.
 	MaxJobs = 300
 	// MaxIdle is how long a worker waits for its next job. It must exceed pool.MaxIdle, after which a
 	// parent sends no more jobs, so that no job meets a worker that has just left.
 	MaxIdle = 9 * time.Second
+	// limitsAge is how long a look at the resource limits is good for. Only another process, of root's or of the same user, changes
+	// them, and it can do that in the middle of a job as well.
+	limitsAge = time.Second
 
 	socket = 3
 )
 
 // A Link is the worker's end of the connection to its parent.
 type Link struct {
-	f    *os.File
-	idle time.Duration
-	rest func()
+	// Contents says that jobs with Contents are welcome. There are then as many of them as there would be files.
+	Contents bool
+
+	f      *os.File
+	idle   time.Duration
+	rest   func()
+	within time.Duration // how long the socket waits now
+	packet []byte        // the last one that was sent
 }
 
 // Offered returns the link to a parent that wants a worker: descriptor 3 is a packet socket, there are no arguments,
@@ -70,53 +80,83 @@ func (l *Link) Idle(d time.Duration, fn func()) { l.idle, l.rest = min(d, MaxIdl
 // Serve greets the parent, does one job after the other, each with exactly the given number of
 // files, and returns the exit code when the parent has closed its end, no job has come for MaxIdle,
 // MaxJobs are done, a job was the last by its answer, or the process is not what it was: a
-// resource limit has changed. The files are closed when fn returns.
-func (l *Link) Serve(files int, fn func(Job) Answer) exit.Code {
+// resource limit has changed, which it sees a second later at the latest. The files are closed when fn returns, and the output is complete when nobody has its File open.
+func (l *Link) Serve(files int, fn func(Job, *Output) Answer) exit.Code {
 	if sys.NotDumpable() != nil {
 		return exit.Temp
 	}
 	// One job at a time needs one processor. With more, the runtime's monitor wakes up every 20 microseconds while the job
 	// waits in the kernel, for its disk or its client: half of the switches between threads that a message costs.
 	runtime.GOMAXPROCS(1)
-	limits := sys.Limits()
-	if sys.SendPacket(l.f, []byte(Greeting)) != nil {
+	limits, checked := sys.Limits(), time.Now()
+	if sys.SendPacketHere(l.f, []byte(Greeting)) != nil {
 		return exit.OK
 	}
 	buf := make([]byte, MaxJob)
 	for done := 1; ; done++ {
-		job, err := l.next(buf, files)
+		job, number, err := l.next(buf, files)
 		if err != nil {
 			return exit.OK
 		}
-		if sys.Limits() != limits {
-			return exit.Temp
+		if now := time.Now(); now.Sub(checked) > limitsAge {
+			if sys.Limits() != limits {
+				job.close()
+				return exit.Temp
+			}
+			checked = now
 		}
-		a := fn(job)
+		out := &Output{link: l, number: number}
+		a := fn(job, out)
 		job.close()
 		a.Last = a.Last || done == MaxJobs
-		if sys.SendPacket(l.f, a.append(nil)) != nil || a.Last {
+		if out.end(a) != nil || a.Last {
 			return exit.OK
 		}
 	}
 }
 
+// say sends a packet to the parent, and waits where that is slow: it reads while the job is not done.
+func (l *Link) say(p Part) error {
+	l.packet = p.append(l.packet[:0])
+	return sys.SendPacketHere(l.f, l.packet)
+}
+
 // next waits for a job.
-func (l *Link) next(buf []byte, files int) (Job, error) {
-	n, fds, err := sys.ReceivePacketWithin(l.f, l.idle, buf, files)
+func (l *Link) next(buf []byte, files int) (Job, uint64, error) {
+	n, fds, err := l.receive(l.idle, buf, files)
 	if os.IsTimeout(err) && l.rest != nil {
 		l.rest()
-		n, fds, err = sys.ReceivePacketWithin(l.f, MaxIdle-l.idle, buf, files)
+		n, fds, err = l.receive(MaxIdle-l.idle, buf, files)
 	}
 	if err != nil {
-		return Job{}, err
+		return Job{}, 0, err
 	}
-	job, err := parseJob(buf[:n])
+	job, number, said, err := parseJob(buf[:n])
 	job.Files = fds
-	if err == nil && len(fds) != files {
+	if err == nil && (len(fds) != said || !l.fits(job, files)) {
 		err = errPacket
 	}
 	if err != nil {
 		job.close()
 	}
-	return job, err
+	return job, number, err
+}
+
+// fits reports whether a job has what it must: all the files, or all their contents.
+func (l *Link) fits(j Job, files int) bool {
+	if len(j.Contents) == 0 {
+		return len(j.Files) == files
+	}
+	return l.Contents && len(j.Files) == 0 && len(j.Contents) == files
+}
+
+// receive waits for a packet, at most for d.
+func (l *Link) receive(d time.Duration, buf []byte, files int) (int, []*os.File, error) {
+	if d != l.within {
+		if err := sys.PacketTimeout(l.f, d); err != nil {
+			return 0, nil, err
+		}
+		l.within = d
+	}
+	return sys.ReceivePacketInTime(l.f, buf, files)
 }

@@ -24,12 +24,14 @@ const (
 	maxUnknown = 1
 	// moment is how long a job waits for a busy worker before another is started: about as long as a delivery takes, and a
 	// start takes longer. Where four are busy it waits twice as long and so on, up to longMoment: each worker costs memory.
-	moment, longMoment = 3 * time.Millisecond, 50 * time.Millisecond
+	moment, longMoment = 10 * time.Millisecond, 50 * time.Millisecond
 	// patience is how long a job waits for a worker that starts, of a program that has greeted before. It is far more than a
 	// start takes, and less than a second start, as a process of the job's own, would cost a busy machine.
 	patience = 200 * time.Millisecond
 	// greetWithin is how long a program may take to greet; one that takes longer is not ours.
 	greetWithin = 5 * time.Second
+	// lookAge is how long a look at a program's file is good for: so long after it was replaced the old one may get jobs.
+	lookAge = 250 * time.Millisecond
 	// dieWithin is how long a worker may take to end after its socket is closed.
 	dieWithin = 2 * time.Second
 )
@@ -67,10 +69,17 @@ type Pool struct {
 	mu     sync.Mutex
 	kinds  map[key]*kind
 	ours   map[string]os.FileInfo // the files that have greeted, by name
+	looks  map[string]look        // at the programs' files, by name
 	all    int                    // workers that run or start
 	idle   int
 	closed bool
 	sweep  *time.Timer
+}
+
+// A look is what was seen of a file.
+type look struct {
+	program os.FileInfo // nil: nothing
+	at      time.Time
 }
 
 // A kind is what the pool knows of one program run as one user.
@@ -89,19 +98,20 @@ func New(limit int) *Pool { return NewIn(filepath.Join(conf.Home(), "bin"), limi
 
 // NewIn is New for the programs of another folder.
 func NewIn(dir string, limit int) *Pool {
-	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind), ours: make(map[string]os.FileInfo)}
+	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind), ours: make(map[string]os.FileInfo), looks: make(map[string]look)}
 }
 
 // Warm starts a worker for jobs that are to come, where none is there.
 func (p *Pool) Warm(s Spec) {
-	program, err := os.Stat(filepath.Join(p.dir, s.Name))
-	if err != nil {
-		return
-	}
+	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	program := p.look(s.Name, now)
+	if program == nil {
+		return
+	}
 	k := p.kind(s)
-	k.asked = time.Now()
+	k.asked = now
 	if len(k.idle)+k.busy+k.starting == 0 {
 		p.more(s, k, program)
 	}

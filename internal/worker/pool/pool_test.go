@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"qmail/internal/exit"
 	"qmail/internal/priv"
 	"qmail/internal/proc"
+	"qmail/internal/sys"
 	"qmail/internal/worker"
 )
 
@@ -25,24 +28,52 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "foreign":
 		return
+	case "late": // answers the first job twice
+		f := proc.FD(3, "parent")
+		f.Write([]byte(worker.Greeting))
+		f.Read(make([]byte, 1000))
+		for range 2 {
+			f.Write([]byte("a\x01\x00\x00\x00text"))
+		}
+		io.Copy(io.Discard, f)
+	case "old":
+		f := proc.FD(3, "parent")
+		f.Write([]byte("qmail-worker\n"))
+		io.Copy(io.Discard, f)
 	case "liar":
 		f := proc.FD(3, "parent")
 		f.Write([]byte(worker.Greeting))
 		io.ReadFull(f, make([]byte, 1))
 		f.Write([]byte("this is no answer, there is a byte in it that must be 0 or 1"))
-		time.Sleep(time.Minute)
+		io.Copy(io.Discard, f)
 	default:
 		l := worker.Accept(proc.FD(3, "parent"))
-		proc.Exit(l.Serve(1, serve))
+		proc.Exit(l.Serve(0, serve))
 	}
 }
 
 // serve does the jobs of the tests.
-func serve(j worker.Job) worker.Answer {
-	out := j.Files[0]
+func serve(j worker.Job, out *worker.Output) worker.Answer {
 	switch j.Args[0] {
 	case "echo":
 		fmt.Fprint(out, strings.Join(j.Args[1:], " "))
+	case "long":
+		n, _ := strconv.Atoi(j.Args[1])
+		io.WriteString(out, strings.Repeat("x", n))
+	case "descriptor", "left":
+		fmt.Fprint(out, "before ")
+		f, err := out.File()
+		if err != nil {
+			return worker.Answer{Code: exit.Temp}
+		}
+		command := "echo a program"
+		if j.Args[0] == "left" {
+			command = "(while ! test -e " + j.Args[1] + "; do sleep 0.01; done; cat " + j.Args[1] + ") & echo not yet"
+		}
+		cmd := exec.Command("/bin/sh", "-c", command)
+		cmd.Stdout = f
+		cmd.Run()
+		fmt.Fprint(out, "after")
 	case "fds":
 		names, _ := os.ReadDir("/proc/self/fd")
 		list := make([]string, len(names))
@@ -62,7 +93,7 @@ func serve(j worker.Job) worker.Answer {
 	case "limit":
 		syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	}
-	return worker.Answer{Code: exit.Perm, Text: []byte("note")}
+	return worker.Answer{Code: exit.Perm, Note: []byte("note")}
 }
 
 func newPool(t *testing.T) *Pool {
@@ -90,7 +121,7 @@ func spec(mode string) Spec {
 // take asks until a worker is there.
 func take(t *testing.T, p *Pool, s Spec) *Worker {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if w := p.Take(s, ""); w != nil {
 			return w
 		}
@@ -101,27 +132,11 @@ func take(t *testing.T, p *Pool, s Spec) *Worker {
 
 func do(t *testing.T, w *Worker, args ...string) (string, worker.Answer, error) {
 	t.Helper()
-	r, out, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
+	if err := w.Send(worker.Job{Args: args}); err != nil {
+		return "", worker.Answer{}, err
 	}
-	defer r.Close()
-	type result struct {
-		a   worker.Answer
-		err error
-	}
-	done := make(chan result)
-	go func() {
-		a, err := w.Do(worker.Job{Args: args, Files: []*os.File{out}}, args[0])
-		out.Close()
-		done <- result{a, err}
-	}()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := <-done
-	return string(b), x.a, x.err
+	r, err := w.Wait(args[0], 1000)
+	return string(r.Output), r.Answer, err
 }
 
 func TestFirstJobOfAKindNeverStartsAWorker(t *testing.T) {
@@ -143,7 +158,7 @@ func TestWorkerDoesOneJobAfterTheOther(t *testing.T) {
 	for i := range 5 {
 		word := fmt.Sprint("job", i)
 		got, a, err := do(t, w, "echo", word)
-		if err != nil || got != word || a.Code != exit.Perm || string(a.Text) != "note" {
+		if err != nil || got != word || a.Code != exit.Perm || string(a.Note) != "note" {
 			t.Fatalf("got %q, %+v, %v", got, a, err)
 		}
 		if w = take(t, p, spec("serve")); w.Pid() != pid {
@@ -185,7 +200,9 @@ func TestJobForAWorkerThatDiedWhileIdleIsNotTaken(t *testing.T) {
 	p := newPool(t)
 	w := take(t, p, spec("serve"))
 	w.proc.Kill()
-	time.Sleep(100 * time.Millisecond)
+	if ended, err := sys.WaitReadable(w.conn, time.Minute); !ended {
+		t.Fatal("the worker lives", err)
+	}
 	if _, _, err := do(t, w, "echo", "x"); !errors.Is(err, ErrNotTaken) {
 		t.Errorf("got %v", err)
 	}
@@ -204,7 +221,7 @@ func TestProgramThatGoesAwayWithoutGreetingIsNotStartedAgain(t *testing.T) {
 	s := spec("foreign")
 	p.Take(s, "")
 	p.Take(s, "")
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		p.mu.Lock()
 		foreign := p.kinds[s.key()].foreign
 		p.mu.Unlock()
@@ -225,14 +242,21 @@ func TestProgramThatGoesAwayWithoutGreetingIsNotStartedAgain(t *testing.T) {
 
 func TestReplacedProgramGetsNoMoreJobs(t *testing.T) {
 	p := newPool(t)
-	take(t, p, spec("serve")).Return()
+	do(t, take(t, p, spec("serve")), "echo")
 	path := filepath.Join(p.dir, "program")
 	os.Remove(path)
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if p.Take(spec("serve"), "") != nil {
-		t.Error("a job went to the old program")
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		w := p.Take(spec("serve"), "")
+		if w == nil {
+			return // and it stays so
+		}
+		if time.Now().After(end) {
+			t.Fatal("jobs still go to the old program")
+		}
+		do(t, w, "echo")
 	}
 }
 
@@ -256,30 +280,31 @@ func TestWorkerWithChangedLimitsRefusesJobs(t *testing.T) {
 		t.Log("RLIMIT_CORE is 0 already: nothing to change")
 		return
 	}
+	pid := w.Pid()
 	if _, _, err := do(t, w, "limit"); err != nil {
 		t.Fatal(err)
 	}
-	if got, _, err := do(t, take(t, p, spec("serve")), "echo", "x"); err == nil {
-		t.Errorf("job done: %q", got)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		w := take(t, p, spec("serve"))
+		if w.Pid() != pid {
+			return
+		}
+		if _, _, err := do(t, w, "echo", "x"); err != nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("it still does jobs")
+		}
 	}
 }
 
 func TestJobsWaitForAProgramThatHasGreetedAndNoOther(t *testing.T) {
 	p := newPool(t)
-	take(t, p, spec("serve"))
-	// The worker is busy. Another job gets one that starts for it.
-	if w := p.Take(spec("serve"), ""); w == nil {
-		t.Error("a job of a program that has greeted got no worker")
+	for range p.limit {
+		take(t, p, spec("serve")) // the one before is busy: another starts
 	}
-	// At the limit there is nothing to wait for.
-	for range 2 {
-		if p.Take(spec("serve"), "") == nil {
-			t.Error("no worker below the limit")
-		}
-	}
-	start := time.Now()
-	if p.Take(spec("serve"), "") != nil || time.Since(start) > patience/2 {
-		t.Errorf("a worker above the limit, or a wait of %v for none", time.Since(start))
+	if w := p.Take(spec("serve"), ""); w != nil {
+		t.Error("a worker above the limit")
 	}
 }
 
@@ -330,8 +355,8 @@ func TestWorkersNeverServeTwoUsers(t *testing.T) {
 
 func TestIdleWorkersEnd(t *testing.T) {
 	p := newPool(t)
-	take(t, p, spec("serve")).Return()
-	for end := time.Now().Add(2 * MaxIdle); ; time.Sleep(50 * time.Millisecond) {
+	do(t, take(t, p, spec("serve")), "echo")
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		p.mu.Lock()
 		all := p.all
 		p.mu.Unlock()
@@ -341,5 +366,103 @@ func TestIdleWorkersEnd(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("a worker is still there")
 		}
+	}
+}
+
+func TestOutputOfAnyLengthComesWholeOrIsCutWhereItWasToBe(t *testing.T) {
+	p := newPool(t)
+	for _, n := range []int{0, 1, 2000, 3000, 4096, 5000, 100_000, 10_000_000} {
+		for _, keep := range []int{0, 3000, 1 << 20} {
+			w := take(t, p, spec("serve"))
+			if err := w.Send(worker.Job{Args: []string{"long", strconv.Itoa(n)}}); err != nil {
+				t.Fatal(err)
+			}
+			r, err := w.Wait("", keep)
+			if err != nil || len(r.Output) != min(n, keep) || r.Cut != (n > keep) || string(r.Note) != "note" {
+				t.Errorf("%d bytes, %d to be kept: %d, cut %v, %v", n, keep, len(r.Output), r.Cut, err)
+			}
+		}
+	}
+}
+
+func TestOutputOfAProgramStandsWhereItWasWritten(t *testing.T) {
+	p := newPool(t)
+	for range 5 {
+		got, _, err := do(t, take(t, p, spec("serve")), "descriptor")
+		if err != nil || got != "before a program\nafter" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}
+
+func TestAJobIsNotAnsweredWhileAProgramHasItsOutput(t *testing.T) {
+	p := newPool(t)
+	file := filepath.Join(t.TempDir(), "go")
+	w := take(t, p, spec("serve"))
+	if err := w.Send(worker.Job{Args: []string{"left", file}}); err != nil {
+		t.Fatal(err)
+	}
+	if said, _ := sys.WaitReadable(w.conn, 300*time.Millisecond); said {
+		t.Error("it was answered")
+	}
+	if err := os.WriteFile(file, []byte("!"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.Wait("", 1000); err != nil || string(r.Output) != "before not yet\nafter!" {
+		t.Errorf("%q, %v", r.Output, err)
+	}
+}
+
+func TestALateAnswerNeverCountsForTheNextJob(t *testing.T) {
+	p := newPool(t)
+	w := take(t, p, spec("late"))
+	if got, _, err := do(t, w, "echo", "x"); err != nil || got != "text" {
+		t.Fatal(got, err)
+	}
+	pid := w.Pid()
+	w = take(t, p, spec("late"))
+	if w.Pid() != pid {
+		t.Fatal("another worker")
+	}
+	if got, _, err := do(t, w, "echo", "x"); err == nil {
+		t.Errorf("it was believed: %q", got)
+	}
+}
+
+func TestAWorkerOfAnotherFormIsForeign(t *testing.T) {
+	p := newPool(t)
+	s := spec("old")
+	p.Take(s, "")
+	p.Take(s, "")
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		p.mu.Lock()
+		foreign := p.kinds[s.key()].foreign
+		p.mu.Unlock()
+		if foreign != nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("it was not found to be foreign")
+		}
+	}
+}
+
+func TestAJobThatIsTooLongForItsSocketLosesNoWorker(t *testing.T) {
+	p := newPool(t)
+	w := take(t, p, spec("serve"))
+	pid := w.Pid()
+	rc, err := w.conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rc.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 4608) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Send(worker.Job{Args: []string{strings.Repeat("x", 30_000)}}); !errors.Is(err, ErrNotTaken) {
+		t.Errorf("got %v", err)
+	}
+	if w = take(t, p, spec("serve")); w.Pid() != pid {
+		t.Error("the worker is lost")
 	}
 }

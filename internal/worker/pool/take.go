@@ -10,13 +10,10 @@ import (
 // the job as a process of its own. No job waits for a greeting before the program, that very file, has greeted once; later ones
 // wait a moment for a busy worker or for one that starts for them, which costs less than a process and a worker.
 func (p *Pool) Take(s Spec, near string) *Worker {
-	program, err := os.Stat(filepath.Join(p.dir, s.Name))
-	if err != nil {
-		return nil
-	}
 	now := time.Now()
 	p.mu.Lock()
-	if p.closed {
+	program := p.look(s.Name, now)
+	if p.closed || program == nil {
 		p.mu.Unlock()
 		return nil
 	}
@@ -58,6 +55,19 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 		return w
 	}
 	return p.giveUp(k, ch)
+}
+
+// look returns what is known of a program's file, and nil where there is none. The caller holds the lock.
+func (p *Pool) look(name string, now time.Time) os.FileInfo {
+	if l := p.looks[name]; l.program != nil && now.Sub(l.at) < lookAge {
+		return l.program
+	}
+	program, err := os.Stat(filepath.Join(p.dir, name))
+	if err != nil {
+		program = nil
+	}
+	p.looks[name] = look{program, now}
+	return program
 }
 
 // promised sees to it that as many workers of a kind are starting as jobs wait for one, if that can be. The caller holds

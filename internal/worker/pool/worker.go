@@ -17,65 +17,86 @@ type Worker struct {
 	program os.FileInfo // what was started
 	near    string      // where its last job was
 	since   time.Time   // when it became idle
+	jobs    uint64      // that it was given; the number of the one it does
+	buf     []byte      // for what it says
 }
 
 // Pid returns the worker's process id.
 func (w *Worker) Pid() int { return w.proc.Pid }
 
-// Do has the worker do a job and gives it back to its pool; near says where the job is, for Take. The caller
-// closes its own copies of the job's files. ErrNotTaken means that the job was never sent; any other error that it may
-// have been begun, as when a process crashes.
-func (w *Worker) Do(j worker.Job, near string) (worker.Answer, error) {
-	if err := w.Send(j); err != nil {
-		return worker.Answer{}, err
-	}
-	return w.Wait(near)
-}
-
-// Send gives the worker its job without waiting; Wait follows, if there is no error.
+// Send gives the worker its job without waiting. If there is no error, Wait follows; ErrNotTaken means that the job was never
+// sent, and the worker is no longer the caller's. The caller closes its own copies of the job's files.
 func (w *Worker) Send(j worker.Job) error {
-	b, ok := j.Encode()
+	b, ok := j.Encode(w.jobs + 1)
 	if !ok {
 		w.pool.giveBack(w)
 		return ErrNotTaken
 	}
-	// A worker that said something without being asked is dead or not to be believed.
-	if said, err := sys.WaitReadable(w.conn, 0); said || err != nil || sys.SendPacket(w.conn, b, j.Files...) != nil {
+	switch sys.SendPacket(w.conn, b, j.Files...) {
+	case nil:
+		w.jobs++
+		return nil
+	case sys.ErrTooLong: // the worker has not seen it
+		w.pool.giveBack(w)
+	default:
 		w.pool.lost(w)
-		return ErrNotTaken
 	}
-	return nil
+	return ErrNotTaken
 }
 
-// Wait waits for the answer to the job that was sent.
-func (w *Worker) Wait(near string) (worker.Answer, error) { return w.wait(near, sys.ReceivePacket) }
+// A Result is how a job ended.
+type Result struct {
+	worker.Answer
+	Output []byte
+	Cut    bool // there was more output than was to be kept
+}
+
+// Wait waits for the answer to the job that was sent, and gives the worker back to its pool; keep is the most bytes of output that
+// are kept, and near says where the job was, for Take. An error means that the job may have been begun, as when a process crashes;
+// with it comes the output until then.
+func (w *Worker) Wait(near string, keep int) (Result, error) {
+	return w.wait(near, keep, sys.ReceivePacket)
+}
 
 // WaitHere is Wait for a process that has nothing else to do meanwhile.
-func (w *Worker) WaitHere(near string) (worker.Answer, error) {
-	return w.wait(near, sys.ReceivePacketHere)
+func (w *Worker) WaitHere(near string, keep int) (Result, error) {
+	return w.wait(near, keep, sys.ReceivePacketHere)
 }
 
 type receive func(f *os.File, b []byte, maxFiles int) (int, []*os.File, error)
 
-func (w *Worker) wait(near string, receive receive) (worker.Answer, error) {
-	var buf [worker.MaxAnswer]byte
-	n, _, err := receive(w.conn, buf[:], 0)
-	if err != nil {
-		w.pool.lost(w)
-		return worker.Answer{}, err
+func (w *Worker) wait(near string, keep int, receive receive) (r Result, err error) {
+	if w.buf == nil {
+		w.buf = make([]byte, worker.MaxAnswer)
 	}
-	a, err := worker.ParseAnswer(buf[:n])
-	if err != nil || a.Last {
-		w.pool.lost(w)
-		return a, err
+	for {
+		n, _, err := receive(w.conn, w.buf, 0)
+		if err != nil {
+			w.pool.lost(w)
+			return r, err
+		}
+		p, err := worker.ParsePart(w.buf[:n], w.jobs)
+		if err != nil {
+			w.pool.lost(w)
+			return r, err
+		}
+		room := keep - len(r.Output)
+		r.Cut = r.Cut || len(p.Output) > room
+		r.Output = append(r.Output, p.Output[:min(len(p.Output), room)]...)
+		if !p.Ended {
+			continue
+		}
+		r.Answer = p.Answer
+		r.Note = append([]byte(nil), p.Note...)
+		if r.Last {
+			w.pool.lost(w)
+			return r, nil
+		}
+		w.near = near
+		w.pool.giveBack(w)
+		return r, nil
 	}
-	w.near = near
-	w.pool.giveBack(w)
-	return a, nil
 }
-
-// Return gives back a worker that got no job.
-func (w *Worker) Return() { w.pool.giveBack(w) }
 
 func (p *Pool) giveBack(w *Worker) {
 	p.mu.Lock()

@@ -1,0 +1,222 @@
+package submit
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"qmail/internal/envelope"
+	"qmail/internal/exit"
+	"qmail/internal/report"
+	"qmail/internal/sys"
+	"qmail/internal/worker"
+	"qmail/internal/worker/pool"
+)
+
+// The test binary is also the qmail-queue: it is linked under this name.
+const program = "qmail-queue"
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != program {
+		os.Exit(m.Run())
+	}
+	if !sys.IsPacketSocket(3) {
+		os.Exit(int(store("classic", os.Stdin, os.Stdout)))
+	}
+	l := worker.Accept(os.NewFile(3, "parent"))
+	l.Contents = true
+	os.Exit(int(l.Serve(2, func(j worker.Job, _ *worker.Output) worker.Answer {
+		if len(j.Contents) > 0 {
+			return worker.Answer{Code: store("packet", bytes.NewReader(j.Contents[0]), bytes.NewReader(j.Contents[1]))}
+		}
+		return worker.Answer{Code: store("pipes", j.Files[0], j.Files[1])}
+	})))
+}
+
+// store keeps the last message in a file, as qmail-queue would queue it.
+func store(way string, text, env io.Reader) exit.Code {
+	t, _ := io.ReadAll(text)
+	e, _ := io.ReadAll(env)
+	if !bytes.HasSuffix(e, []byte{0, 0}) {
+		return envelope.BadEnvelope
+	}
+	b := []byte(fmt.Sprintf("%s %d|%s|%s", way, os.Getpid(), t, e))
+	if os.WriteFile(os.Getenv("STORE"), b, 0o600) != nil {
+		return envelope.WriteError
+	}
+	return envelope.Queued
+}
+
+// A world is a client and its qmail-queue.
+type world struct {
+	t     *testing.T
+	c     *Client
+	store string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	w := &world{t: t, store: filepath.Join(dir, "store")}
+	path := filepath.Join(dir, program)
+	if err := os.Symlink(self, path); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"STORE=" + w.store, "GORACE=atexit_sleep_ms=0"}
+	workers := pool.NewIn(dir, 1)
+	w.c = &Client{path: path, env: env, keeper: &keeper{path: path, taken: true, workers: workers, spec: pool.Spec{Name: program, Env: env}}}
+	t.Cleanup(w.c.Close)
+	return w
+}
+
+// warm queues messages until one goes to a worker.
+func (w *world) warm() {
+	w.t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if way, _ := w.queue("x", "s"); way == "packet" {
+			return
+		}
+	}
+	w.t.Fatal("no worker came")
+}
+
+// expect queues one message and says which way it must go, where a worker is there.
+func (w *world) expect(way, text, sender string, recipients ...string) {
+	w.t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); w.warm() {
+		got, _ := w.queue(text, sender, recipients...)
+		if got == way {
+			return
+		}
+		if got != "classic" { // it had been idle for too long
+			w.t.Errorf("%d bytes for %d recipients: %s, want %s", len(text), len(recipients), got, way)
+			return
+		}
+	}
+	w.t.Errorf("%d bytes never met a worker", len(text))
+}
+
+// queue queues one message and returns which way it went.
+func (w *world) queue(text, sender string, recipients ...string) (way string, pid int) {
+	w.t.Helper()
+	os.Remove(w.store)
+	pid, err := w.c.Copy("", strings.NewReader(text), sender, recipients)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	b, err := os.ReadFile(w.store)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	first, rest, _ := bytes.Cut(b, []byte("|"))
+	var from int
+	fmt.Sscanf(string(first), "%s %d", &way, &from)
+	want := text + "|F" + sender + "\x00"
+	for _, r := range recipients {
+		want += "T" + r + "\x00"
+	}
+	if want += "\x00"; string(rest) != want || pid != from {
+		w.t.Errorf("of %d bytes for %d recipients, %d arrived from process %d, said to be %d", len(text), len(recipients), len(rest), from, pid)
+	}
+	return way, pid
+}
+
+func TestASmallMessageIsOnePacketAndALargeOneTakesThePipes(t *testing.T) {
+	w := newWorld(t)
+	w.warm()
+	const room = worker.MaxContents - len("Fs\x00Tr\x00\x00")
+	for _, c := range []struct {
+		size int
+		way  string
+	}{{0, "packet"}, {1, "packet"}, {10_000, "packet"}, {room, "packet"}, {room + 1, "pipes"}, {room + 5, "pipes"}, {room + 7, "pipes"}, {100_000, "pipes"}, {1_000_000, "pipes"}, {5, "packet"}} {
+		w.expect(c.way, strings.Repeat("x", c.size), "s", "r")
+	}
+}
+
+func TestAnEnvelopeThatOutgrowsAPacketTakesThePipes(t *testing.T) {
+	w := newWorld(t)
+	w.warm()
+	many := make([]string, 10_000)
+	for i := range many {
+		many[i] = fmt.Sprint("somebody", i, "@far.test")
+	}
+	for _, size := range []int{0, 100, worker.MaxContents - 1000, 100_000} {
+		w.expect("pipes", strings.Repeat("x", size), "s", many...)
+	}
+	w.expect("pipes", "x", strings.Repeat("s", worker.MaxContents), "r")
+}
+
+func TestNothingIsQueuedThatFailsBeforeCommit(t *testing.T) {
+	w := newWorld(t)
+	w.warm()
+	for _, size := range []int{10, 100_000} {
+		os.Remove(w.store)
+		m, err := w.c.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Write(make([]byte, size))
+		m.From("s")
+		m.To("r")
+		m.Fail()
+		err = m.Commit()
+		if err == nil || report.Of(err).Kind != report.Deferral {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		if m, err = w.c.Open(); err != nil {
+			t.Fatal(err)
+		}
+		m.Write(make([]byte, size))
+		m.Abort()
+		if _, err := os.Stat(w.store); err == nil {
+			t.Errorf("%d bytes: something is queued", size)
+		}
+		w.queue("next", "s", "r")
+	}
+}
+
+func TestAMessageForAQueueThatIsGoneIsStartedTheClassicWay(t *testing.T) {
+	w := newWorld(t)
+	w.warm()
+	m, err := w.c.Open() // which finds a worker
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.WriteString("text")
+	m.From("s")
+	w.c.Close()
+	if err := m.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(w.store); err != nil || !strings.HasPrefix(string(b), fmt.Sprintf("classic %d|text|Fs", m.Pid())) {
+		t.Errorf("%q %v", b, err)
+	}
+}
+
+func TestAMessageThatNoProgramTakesIsADeferral(t *testing.T) {
+	w := newWorld(t)
+	w.warm()
+	for _, size := range []int{10, 100_000} {
+		m, err := w.c.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.c.Close()
+		w.c.path = "/nonexistent"
+		m.Write(make([]byte, size))
+		m.From("s")
+		m.To("r")
+		if err := m.Commit(); err == nil || report.Of(err).Kind != report.Deferral || report.Of(err).Error() != envelope.Meaning(envelope.NoExec).Error() {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
