@@ -39,8 +39,11 @@ type held struct{ text, envelope []byte }
 func (h *held) size() int { return len(h.text) + len(h.envelope) + 1 }
 
 // hand gives a whole message to the kept qmail-queue; nil means that it did not get it.
-func (k *keeper) hand(h *held) job {
-	w := k.take()
+func (c *Client) hand(h *held) job {
+	if c.keeper == nil {
+		return nil
+	}
+	w := c.keeper.take()
 	if w == nil || w.Send(worker.Job{Contents: [][]byte{h.text, append(h.envelope, 0)}}) != nil {
 		return nil
 	}
@@ -88,7 +91,7 @@ func (k *keeper) close() {
 // setuidQueue reports whether the program is a regular setuid file of the queue user.
 func setuidQueue(path string) bool {
 	fi, err := os.Lstat(path)
-	if err != nil || !fi.Mode().IsRegular() || fi.Mode()&os.ModeSetuid == 0 {
+	if err != nil || !setuid(fi) {
 		return false
 	}
 	e, err := passwd.Lookup(conf.UserNames().Queue)

@@ -22,12 +22,12 @@ type job interface {
 // pipes lead to a qmail-queue, as they always have: one for the message, one for its envelope.
 type pipes struct {
 	text, rcpt   *bufio.Writer
-	textW, rcptW *os.File
+	textR, textW *os.File
+	rcptR, rcptW *os.File
 	job          job
 }
 
-// open starts a qmail-queue for one message.
-func (c *Client) open() (*pipes, *report.Report) {
+func newPipes() (*pipes, *report.Report) {
 	textR, textW, err := sys.Pipe()
 	if err != nil {
 		return nil, report.Defer("4.3.0", "qq unable to make a pipe")
@@ -38,18 +38,65 @@ func (c *Client) open() (*pipes, *report.Report) {
 		textW.Close()
 		return nil, report.Defer("4.3.0", "qq unable to make a pipe")
 	}
-	defer textR.Close()
-	defer rcptR.Close()
-	j, err := c.start(textR, rcptR)
-	if err != nil {
-		textW.Close()
-		rcptW.Close()
-		return nil, envelope.Meaning(envelope.NoExec)
+	return &pipes{textR: textR, textW: textW, rcptR: rcptR, rcptW: rcptW}, nil
+}
+
+// open starts a qmail-queue for a message that is yet to be written.
+func (c *Client) open() (*pipes, *report.Report) {
+	p, r := newPipes()
+	if r == nil {
+		r = c.begin(p)
 	}
-	return &pipes{
-		text: bufio.NewWriterSize(textW, 8192), rcpt: bufio.NewWriterSize(rcptW, 2048),
-		textW: textW, rcptW: rcptW, job: j,
-	}, nil
+	if r != nil {
+		return nil, r
+	}
+	p.text, p.rcpt = bufio.NewWriterSize(p.textW, 8192), bufio.NewWriterSize(p.rcptW, 2048)
+	return p, nil
+}
+
+// whole starts a qmail-queue for a message that is all here. If the pipes can hold it, it is in them before, so that nobody waits for
+// anybody and switches between two processes are saved.
+func (c *Client) whole(h *held) (job, *report.Report) {
+	p, r := newPipes()
+	if r != nil {
+		return nil, r
+	}
+	envelope := append(h.envelope, 0)
+	fits := len(h.text) <= sys.PipeRoom(p.textW) && len(envelope) <= sys.PipeRoom(p.rcptW)
+	if fits {
+		p.write(h.text, envelope)
+	}
+	if r := c.begin(p); r != nil {
+		return nil, r
+	}
+	if !fits {
+		p.write(h.text, envelope)
+	}
+	return p.job, nil
+}
+
+// write writes a whole message. When not all of the text is written the envelope stays away, and nothing is queued.
+func (p *pipes) write(text, envelope []byte) {
+	_, err := p.textW.Write(text)
+	p.textW.Close()
+	if err == nil {
+		p.rcptW.Write(envelope)
+	}
+	p.rcptW.Close()
+}
+
+// begin has a qmail-queue read the pipes.
+func (c *Client) begin(p *pipes) *report.Report {
+	var err error
+	p.job, err = c.start(p.textR, p.rcptR)
+	p.textR.Close()
+	p.rcptR.Close()
+	if err != nil {
+		p.textW.Close()
+		p.rcptW.Close()
+		return envelope.Meaning(envelope.NoExec)
+	}
+	return nil
 }
 
 // start has the kept qmail-queue do the message, or runs one the classic way: a process of its own, with the
@@ -60,14 +107,20 @@ func (c *Client) start(text, rcpt *os.File) (job, error) {
 			return kept{w}, nil
 		}
 	}
-	pid, err := priv.Fork(priv.Child{
-		Path: c.path, Args: []string{"qmail-queue"}, Env: c.env, Files: []*os.File{text, rcpt, c.stderr},
-	})
+	child := priv.Child{Path: c.path, Args: []string{"qmail-queue"}, Env: c.env, Files: []*os.File{text, rcpt, c.stderr}}
+	if fi, err := os.Lstat(c.path); err == nil && setuid(fi) {
+		// What is no script or program in its place does one thing at a time; see sys.WorkerSlack.
+		child.Env, child.Slack = append(child.Env[:len(child.Env):len(child.Env)], "GOMAXPROCS=1"), sys.WorkerSlack
+	}
+	pid, err := priv.Fork(child)
 	if err != nil {
 		return nil, err
 	}
 	return process{pid, c.keeper}, nil
 }
+
+// setuid reports whether a program is a regular setuid file, as qmail-queue is.
+func setuid(fi os.FileInfo) bool { return fi.Mode().IsRegular() && fi.Mode()&os.ModeSetuid != 0 }
 
 // endText ends the message, and reports whether all of it was written.
 func (p *pipes) endText() bool {

@@ -63,8 +63,8 @@ func (c *Client) Close() {
 // A Message is one message on its way to qmail-queue: Write its text, then From, then To for each recipient,
 // then Commit. A write that fails is not reported before Commit, as only qmail-queue knows why.
 //
-// For a kept qmail-queue a small message is held until Commit, and is then one packet. One that outgrows that goes on as all
-// others do, by two pipes.
+// A small message is held until Commit, and is then one packet for a kept qmail-queue, or whole in the pipes before one is started. For one
+// that outgrows that a qmail-queue is started at once, and it goes on through the pipes.
 type Message struct {
 	client *Client
 	held   *held // nil once there are pipes
@@ -75,18 +75,8 @@ type Message struct {
 	broken *report.Report // why there are no pipes
 }
 
-// Open begins a message: it starts a qmail-queue, unless one is kept.
-func (c *Client) Open() (*Message, error) {
-	m := &Message{client: c}
-	if c.keeper != nil && c.keeper.pool() != nil {
-		m.held = new(held)
-		return m, nil
-	}
-	if m.open(nil); m.broken != nil {
-		return nil, m.broken
-	}
-	return m, nil
-}
+// Open begins a message. No qmail-queue is started yet.
+func (c *Client) Open() (*Message, error) { return &Message{client: c, held: new(held)}, nil }
 
 // open goes over to pipes; h is what was held until now.
 func (m *Message) open(h *held) {
@@ -96,9 +86,6 @@ func (m *Message) open(h *held) {
 		return
 	}
 	m.pid = m.pipes.job.pid()
-	if h == nil {
-		return
-	}
 	m.pipes.text.Write(h.text)
 	if m.ended {
 		m.endText()
@@ -175,7 +162,7 @@ func (m *Message) Commit() error {
 		return m.broken
 	}
 	if j == nil {
-		return envelope.Meaning(envelope.BadEnvelope)
+		return envelope.Meaning(envelope.ReadError)
 	}
 	c, err := j.wait()
 	switch {
@@ -200,11 +187,14 @@ func (m *Message) send() job {
 			return nil
 		}
 		m.endText()
-		if j := m.client.keeper.hand(h); j != nil {
-			m.pid = j.pid()
-			return j
+		j := m.client.hand(h)
+		if j == nil {
+			j, m.broken = m.client.whole(h)
 		}
-		m.open(h)
+		if j != nil {
+			m.pid = j.pid()
+		}
+		return j
 	}
 	if m.pipes == nil {
 		return nil

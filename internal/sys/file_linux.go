@@ -119,6 +119,14 @@ func LinkUnnamed(f *os.File, path string) error {
 	return nil
 }
 
+func pipeRoom(f *os.File) int {
+	n, err := unix.FcntlInt(f.Fd(), unix.F_GETPIPE_SZ, 0)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // NotDumpable forbids other processes of this user to look into this one: no core dump, no
 // ptrace, no reading of its memory or descriptors through /proc.
 func NotDumpable() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }

@@ -16,6 +16,9 @@ func Pipe() (r, w *os.File, err error) {
 	return os.NewFile(uintptr(p[0]), "pipe"), os.NewFile(uintptr(p[1]), "pipe"), nil
 }
 
+// PipeRoom returns how many bytes an empty pipe holds; 0 where that is not known.
+func PipeRoom(f *os.File) int { return pipeRoom(f) }
+
 // OutputPipe makes a pipe for the output of a child: the runtime polls its reading end, its writing end blocks, as
 // a child expects, and costs no more than a pipe.
 func OutputPipe() (r, w *os.File, err error) {
