@@ -269,7 +269,7 @@ func TestAListBeginsAtAnUnknownHostWithFewDeliveries(t *testing.T) {
 	for _, c := range []struct {
 		now int64
 		n   int
-	}{{0, 1}, {pace - 1, 0}, {pace, 1}, {2*pace - 1, 0}, {2 * pace, 1}, {4 * pace, 1}, {probation - 1, 3}} {
+	}{{0, 1}, {probePace - 1, 0}, {probePace, 1}, {2*probePace - 1, 0}, {2 * probePace, 1}, {4 * probePace, 1}, {probation - 1, 3}} {
 		if n := begun(c.now); n != c.n {
 			t.Errorf("after %d ms: %d begun", c.now, n)
 		}

@@ -227,7 +227,7 @@ func (d *daemon) pause() time.Duration {
 		next = min(next, l.at)
 	}
 	if d.ch[queue.Remote].wide.timed && !d.exiting {
-		return pace * time.Millisecond
+		return probePace * time.Millisecond
 	}
 	if next <= d.sec {
 		// Whatever is due and was not begun waits for an event, or for the clock to move on.
