@@ -63,20 +63,6 @@ func (d *daemon) begun(c queue.Channel, j *job) {
 	}
 }
 
-// filed returns how many first attempts of messages that have files are in line, or that they are many. Messages that wait in todo are held
-// in memory anyway; they keep nobody else from the line.
-func (ch *channel) filed() int {
-	n := 0
-	for _, j := range ch.fresh {
-		if j.m.direct == nil {
-			if n++; n == ahead {
-				break
-			}
-		}
-	}
-	return n
-}
-
 // progressDirect ends a message that all recipients have got, or has its files written when one of them has not.
 func (d *daemon) progressDirect(m *message) {
 	if m.writing {

@@ -127,7 +127,7 @@ func TestSoManyMessagesWaitInTodoAndNoMore(t *testing.T) {
 	// They do not keep those that have files from the line.
 	ch := &d.ch[queue.Remote]
 	for i := range 2 * ahead {
-		if n := ch.filed(); n != min(i, ahead) {
+		if n := inLine(ch.fresh); n != min(i, ahead) {
 			t.Errorf("%d, not %d", n, i)
 		}
 		ch.line(&job{m: &message{}, first: true})

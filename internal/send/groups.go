@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// tempo is after how many milliseconds a second delivery begins to a host of which nothing is known, while recipients of their messages
+	// probePace is after how many milliseconds a second delivery begins to a host of which nothing is known, while recipients of their messages
 	// wait for what they tell; the next begin after twice, four times as many, and so on. So a long list does not begin with as many connections
 	// as there are slots. They wait for probation at most.
-	tempo     = 10
+	probePace = 10
 	probation = 500
 	// window is how many groups go to a host at a time at first; it grows by one with every second that ends. More would cost more connections
 	// than those that are open and free in a moment.
@@ -139,7 +139,7 @@ func (ch *channel) hold(j *job, now int64) bool {
 	if k.pipelines || k.plain {
 		return false
 	}
-	if alone := j.eof && len(j.next) == 1 && len(j.aside) == 0; alone || k.begun <= bits.Len64(uint64((now-k.since)/tempo)) {
+	if alone := j.eof && len(j.next) == 1 && len(j.aside) == 0; alone || k.begun <= bits.Len64(uint64((now-k.since)/probePace)) {
 		k.begun++
 		return false
 	}
@@ -208,7 +208,7 @@ func (ch *channel) release() {
 
 // lookAside lets those have their turn again whom time may give it.
 func (ch *channel) lookAside(now int64) {
-	if ch.wide.timed && now-ch.wide.looked >= tempo {
+	if ch.wide.timed && now-ch.wide.looked >= probePace {
 		ch.wide.looked = now
 		ch.release()
 	}

@@ -86,12 +86,15 @@ func (s *site) served(rcpts ...string) {
 	log := s.logged()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range rcpts {
-		if s.got[r] != 1 {
-			s.t.Errorf("%s got it %d times", r, s.got[r])
+	begun := map[string]int{}
+	for l := range strings.Lines(log) {
+		if _, r, ok := strings.Cut(l, " to remote "); ok {
+			begun[strings.TrimSpace(r)]++
 		}
-		if strings.Count(log, " to remote "+r+"\n") != 1 {
-			s.t.Errorf("%s was not begun once", r)
+	}
+	for _, r := range rcpts {
+		if s.got[r] != 1 || begun[r] != 1 {
+			s.t.Errorf("%s was begun %d times and got it %d times", r, begun[r], s.got[r])
 		}
 	}
 	if n := strings.Count(log, ": success: "); n != len(rcpts) {
@@ -266,7 +269,7 @@ func TestAListBeginsAtAnUnknownHostWithFewDeliveries(t *testing.T) {
 	for _, c := range []struct {
 		now int64
 		n   int
-	}{{0, 1}, {tempo - 1, 0}, {tempo, 1}, {2*tempo - 1, 0}, {2 * tempo, 1}, {4 * tempo, 1}, {probation - 1, 3}} {
+	}{{0, 1}, {probePace - 1, 0}, {probePace, 1}, {2*probePace - 1, 0}, {2 * probePace, 1}, {4 * probePace, 1}, {probation - 1, 3}} {
 		if n := begun(c.now); n != c.n {
 			t.Errorf("after %d ms: %d begun", c.now, n)
 		}
@@ -422,6 +425,41 @@ func TestGroupsOfALongListDoNotAllGoToOneHostAtOnce(t *testing.T) {
 	defer r.stop()
 	s.until("end msg", 1)
 	s.served(rcpts...)
+	s.within(100)
+}
+
+func TestListsThatWaitForAHostKeepNobodyElse(t *testing.T) {
+	s := newSite(t)
+	s.limit = 100
+	s.set("concurrencyremote", "100\n")
+	s.combine = 5
+	told := make(chan struct{})
+	s.during = func(rcpts []string, _, _ string) {
+		if hostOf(rcpts[0]) == "far.test" && len(rcpts) > 1 {
+			<-told
+		}
+	}
+	var all []string
+	inject := func(name, host string, n int) {
+		rcpts := list(n, host)
+		for k := range rcpts {
+			rcpts[k] = name + rcpts[k]
+		}
+		all = append(all, rcpts...)
+		s.inject("a@b", rcpts...)
+	}
+	for i := range 3 * ahead {
+		inject(fmt.Sprintf("m%d", i), "far.test", fewRecipients+10)
+	}
+	r := s.start()
+	defer r.stop()
+	s.until("new msg", 3*ahead)
+	inject("other", "near.test", fewRecipients+10)
+	r.pull()
+	s.until("to remote otheru9@near.test", 1)
+	close(told)
+	s.until("end msg", 3*ahead+1)
+	s.served(all...)
 	s.within(100)
 }
 

@@ -13,6 +13,8 @@ const (
 	chunk = 512
 	// ahead is how many messages of a channel are read before their turn, so that slots never wait for the disk.
 	ahead = 8
+	// maxLine bounds the messages of a channel that are in the line, but for those that are delivered straight from todo.
+	maxLine = 64
 )
 
 // A message is one that something is being done about. Each of its disk tasks waits for the one before.
@@ -96,14 +98,33 @@ func (d *daemon) fill(c queue.Channel) {
 	if ch.limit == 0 || ch.lost {
 		return
 	}
-	for len(ch.first) > 0 && ch.filed()+ch.opening[0] < ahead {
+	for len(ch.first) > 0 && inLine(ch.fresh)+ch.opening[0] < ahead {
 		id := ch.first[0]
 		ch.first = ch.first[1:]
 		d.open(c, id, true)
 	}
-	for len(ch.retry) > 0 && ch.retry[0].at <= d.sec && len(ch.stale)+ch.opening[1] < ahead {
+	for len(ch.retry) > 0 && ch.retry[0].at <= d.sec && inLine(ch.stale)+ch.opening[1] < ahead {
 		d.open(c, ch.retry.take().id, false)
 	}
+}
+
+// inLine returns how many jobs of a line wait for slots, or that there are enough. Messages that wait in todo are held in memory anyway, and keep no
+// others from being read; nor do those that wait for a host, unless they are very many.
+func inLine(line []*job) int {
+	n, aside := 0, 0
+	for _, j := range line {
+		switch {
+		case j.m.direct != nil:
+		case len(j.next) > 0 || len(j.aside) == 0:
+			n++
+		default:
+			aside++
+		}
+		if n == ahead || aside == maxLine {
+			return ahead
+		}
+	}
+	return n
 }
 
 // open reads what a pass over a message needs, and begins it.

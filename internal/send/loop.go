@@ -239,7 +239,7 @@ func (d *daemon) idle() time.Duration {
 		next = min(next, l.at)
 	}
 	if d.ch[queue.Remote].wide.timed && !d.exiting {
-		return tempo * time.Millisecond
+		return probePace * time.Millisecond
 	}
 	// Whatever is due and was not begun waits for an event, or for the clock to move on.
 	pause := time.Second

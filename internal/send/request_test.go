@@ -147,10 +147,13 @@ func TestOneMessageIsRunWithoutTheOthers(t *testing.T) {
 	s.inject("a@b", "two@here.test")
 	r.pull()
 	s.until("deferral", 2)
-	time.Sleep(50 * time.Millisecond)
 	stop()
-	if a := r.ask(sendctl.Run, id); a != sendctl.Done {
-		t.Errorf("run: %c", a)
+	// Until its files are written, the message is known but does not wait yet.
+	for end := time.Now().Add(time.Minute); !strings.Contains(s.logged(), "starting delivery 3") && time.Now().Before(end); {
+		if a := r.ask(sendctl.Run, id); a != sendctl.Done && !strings.Contains(s.logged(), "starting delivery 3") {
+			t.Errorf("run: %c", a)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	s.until("end msg", 1)
 	if a := r.ask(sendctl.Run, id); a != sendctl.Unknown {
