@@ -149,3 +149,14 @@ func TestTheNextAttemptCountsFromTheFirstOne(t *testing.T) {
 		t.Error("a later delivery counts as the first")
 	}
 }
+
+func TestToRunAMessageCountsEvenWhileItsFilesAreMade(t *testing.T) {
+	d := &daemon{active: map[queue.ID]*message{}, sec: 5000}
+	m := d.message(7)
+	m.direct, m.writing = &direct{}, true
+	over, going := &job{m: m, eof: true, retry: 9000}, &job{m: m, eof: true, running: 1, retry: 9000}
+	m.jobs = [2]*job{over, going}
+	if a := d.runNow(7); a != sendctl.Done || over.retry != 5000 || going.retry != 9000 {
+		t.Errorf("%c, next attempts at %d and %d", a, over.retry, going.retry)
+	}
+}

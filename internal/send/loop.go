@@ -171,11 +171,7 @@ func (d *daemon) signal(s Signal) {
 			d.ch[i].retry.each(func(due) int64 { return d.sec })
 		}
 		for _, m := range d.active {
-			for _, j := range m.jobs {
-				if j != nil && j.over() {
-					j.retry = d.sec // its pass has ended for all but the disk
-				}
-			}
+			m.again(d.sec)
 		}
 	case Reread:
 		t, err := d.Controls.table.Reread(d.Dir)

@@ -83,11 +83,23 @@ func (ch *channel) unwait(id queue.ID) bool {
 	return ch.retry.remove(id)
 }
 
+// again has those passes followed by the next one at once that have ended for all but the disk.
+func (m *message) again(now int64) {
+	for _, j := range m.jobs {
+		if j != nil && j.over() {
+			j.retry = now
+		}
+	}
+}
+
 // runNow has a waiting message tried now.
 func (d *daemon) runNow(id queue.ID) sendctl.Answer {
 	a := sendctl.Unknown
 	if d.knows(id) {
 		a = sendctl.Done // one that has not been tried yet needs no asking
+	}
+	if m := d.active[id]; m != nil {
+		m.again(d.sec)
 	}
 	for c := range d.ch {
 		if _, ok := d.held[c][id]; ok {
