@@ -24,7 +24,7 @@ type verdict struct {
 	duplicates         int
 	broken             int // invariants of the queue, after the restart
 	stuck              int // messages that are still in the queue
-	bounced            int
+	bounced            int // recipients that should not fail, and bounces that bounced
 	examples           []string
 }
 
@@ -230,6 +230,9 @@ func (w *world) count(v *verdict, l *load, at time.Time, taken map[string]int) e
 			}
 		}
 	}
+	if err := w.countBounces(v, arrived); err != nil {
+		return err
+	}
 	b, err := os.ReadFile(user(userA).Home + "/Mailbox")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -258,12 +261,12 @@ func (w *world) count(v *verdict, l *load, at time.Time, taken map[string]int) e
 			}
 		}
 	}
-	v.bounced = w.bounces()
+	v.bounced += w.doubles()
 	return nil
 }
 
-// bounces counts messages in the alias mailbox: there should be none, or the setup is wrong.
-func (w *world) bounces() int {
+// doubles counts messages in the alias mailbox: there should be none, or the setup is wrong.
+func (w *world) doubles() int {
 	b, err := os.ReadFile(conf.Home() + "/alias/Mailbox")
 	if err != nil {
 		return 0

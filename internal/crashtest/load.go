@@ -156,7 +156,7 @@ func (w *world) flow(l *load) error {
 }
 
 func someKinds(rng *rand.Rand) []string {
-	all := []string{"maildir a", "maildir b", "mbox", "remote"}
+	all := []string{"maildir a", "maildir b", "mbox", "remote", failsHere, failsThere}
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all[:1+rng.IntN(2)]
 }

@@ -12,10 +12,23 @@ import (
 )
 
 // Addresses of the load, by the kind of delivery.
-const sender = "bounces@remote.test"
+const sender = userB + "-bo@crash.test"
+
+// bounces is the Maildir of the sender.
+const bounces = "Bounces"
+
+// Kinds of recipients that fail: here, and at the sink.
+const (
+	failsHere  = "bounce, local"
+	failsThere = "bounce, remote"
+)
+
+// refused is how the sink knows the recipients that it never takes.
+const refused = "<refused@"
 
 func recipients() map[string]string {
 	return map[string]string{
+		failsHere: "nobody@crash.test", failsThere: "refused@remote.test",
 		"maildir a": userA + "-md@crash.test", "maildir b": userB + "-md@crash.test",
 		"mbox": userA + "-mb@crash.test", "remote": "sink@remote.test",
 	}
@@ -72,6 +85,17 @@ func payloads(data []byte) (whole []string, broken int, end int) {
 			at += len(mark)
 		}
 	}
+}
+
+// bounced returns the kinds of recipients that a bounce is about.
+func bounced(data []byte) (kinds []string) {
+	notes, _, _ := bytes.Cut(data, []byte("--- Below this line"))
+	for kind, addr := range recipients() {
+		if bytes.Contains(notes, []byte("<"+addr+">:")) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
 }
 
 // only returns the id of the message that data is, whole and nothing else after it, or "".

@@ -62,6 +62,10 @@ func (s *sink) serve(c net.Conn) {
 		case "EHLO":
 			say("250-sink\r\n250 PIPELINING")
 		case "RCPT":
+			if strings.Contains(l, refused) {
+				say("553 nobody of that name")
+				continue
+			}
 			if rand.Float64() < s.part {
 				say("451 later")
 				continue

@@ -54,6 +54,7 @@ func newWorld(o options) (*world, error) {
 		user(userA).Home + "/.qmail-md": "./Maildir/\n",
 		user(userA).Home + "/.qmail-mb": "./Mailbox\n",
 		user(userB).Home + "/.qmail-md": "./Maildir/\n",
+		user(userB).Home + "/.qmail-bo": "./" + bounces + "/\n",
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return w, err
@@ -61,9 +62,11 @@ func newWorld(o options) (*world, error) {
 	}
 	for _, n := range []string{userA, userB} {
 		u := user(n)
-		for _, d := range []string{"", "/tmp", "/new", "/cur"} {
-			if err := os.Mkdir(u.Home+"/Maildir"+d, 0o700); err != nil {
-				return w, err
+		for _, box := range []string{"Maildir", bounces} {
+			for _, d := range []string{"", "/tmp", "/new", "/cur"} {
+				if err := os.Mkdir(u.Home+"/"+box+d, 0o700); err != nil {
+					return w, err
+				}
 			}
 		}
 		if err := command("chown", "-R", fmt.Sprint(u.UID, ":", u.UID), u.Home); err != nil {
