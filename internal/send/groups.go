@@ -214,7 +214,8 @@ func (ch *channel) lookAside(now int64) {
 	}
 }
 
-// take takes the next recipient of a job, and up to most in all of those that have been read and are at the same host. The others keep their order.
+// take takes the next recipient of a job, and up to most in all of those that have been read and are at the same host. The others keep
+// their order.
 func (j *job) take(most int, w *wide) []recipient {
 	host, bytes := j.next[0].host(), len(j.next[0].addr)
 	w.list, w.taken = append(w.list[:0], j.next[0]), append(w.taken[:0], 0)

@@ -156,7 +156,8 @@ func TestNoMoreGroupsRunThanThereAreSlots(t *testing.T) {
 	r := bufio.NewReader(out)
 	r.ReadByte()
 	group := func(first int) []byte {
-		return sendproto.Group{Mess: "7/7", Members: []sendproto.Member{{Delnum: first, Recipient: "a@b"}, {Delnum: first + 1, Recipient: "c@b"}}}.Append(nil, 1)
+		two := []sendproto.Member{{Delnum: first, Recipient: "a@b"}, {Delnum: first + 1, Recipient: "c@b"}}
+		return sendproto.Group{Mess: "7/7", Members: two}.Append(nil, 1)
 	}
 	read := func() sendproto.Reply {
 		p, err := sendproto.ReadReply(r, 1)
