@@ -1,7 +1,6 @@
 package maildir
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"os"
@@ -106,22 +105,11 @@ func write(f *os.File, head string, message io.ReadSeeker) error {
 	if _, err := message.Seek(0, io.SeekStart); err != nil {
 		return errors.Join(ErrRead, err)
 	}
-	w := bufio.NewWriterSize(f, 16<<10)
-	w.WriteString(head)
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := message.Read(buf)
-		if _, werr := w.Write(buf[:n]); werr != nil {
-			return werr
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return errors.Join(ErrRead, err)
-		}
+	reading, writing := sys.CopyAfter(f, head, message)
+	if reading != nil {
+		return errors.Join(ErrRead, reading)
 	}
-	return w.Flush()
+	return writing
 }
 
 // settle sees to it that a name given to f from now on is not on disk without the whole message: on an ordered filesystem by

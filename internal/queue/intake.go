@@ -25,8 +25,6 @@ const (
 	fileMode = 0o644
 	// numberTries bounds the search for a number that no leftover occupies; nameTries that for a name in pid.
 	numberTries, nameTries = 16, 100
-	// copySize is how much of a message is held at once. Two of them must not make a small message dear.
-	copySize = 16 << 10
 	// envSize is how much of an envelope is held at once.
 	envSize = 4 << 10
 	// leftover is the unit in which the envelope of a refused message is left in intd, as it always was; uid and pid
@@ -138,26 +136,13 @@ func (in *Intake) ID() ID { return in.id }
 
 // Text writes the message: header, which is short, then all of r.
 func (in *Intake) Text(header []byte, r io.Reader) error {
-	buf := make([]byte, copySize)
-	n := copy(buf, header)
-	for {
-		m, err := r.Read(buf[n:])
-		n += m
-		if n == len(buf) || err != nil {
-			if n > 0 {
-				if _, e := in.mess.Write(buf[:n]); e != nil {
-					return ErrWrite
-				}
-			}
-			n = 0
-		}
-		if err == io.EOF {
-			return in.startOut()
-		}
-		if err != nil {
-			return ErrRead
-		}
+	switch reading, writing := sys.CopyAfter(in.mess, header, r); {
+	case writing != nil:
+		return ErrWrite
+	case reading != nil:
+		return ErrRead
 	}
+	return in.startOut()
 }
 
 // startOut has the message on its way to the disk while the envelope is read.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -32,6 +33,8 @@ const (
 	// limitsAge is how long a look at the resource limits is good for. Only another process, of root's or of the same user, changes
 	// them, and it can do that in the middle of a job as well.
 	limitsAge = time.Second
+	// gcPercent has a worker collect its garbage when there is less than a megabyte: there may be hundreds of them.
+	gcPercent = 20
 
 	socket = 3
 )
@@ -88,6 +91,7 @@ func (l *Link) Serve(files int, fn func(Job, *Output) Answer) exit.Code {
 	// One job at a time needs one processor. With more, the runtime's monitor wakes up every 20 microseconds while the job
 	// waits in the kernel, for its disk or its client: half of the switches between threads that a message costs.
 	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(gcPercent)
 	limits, checked := sys.Limits(), time.Now()
 	if sys.SendPacketHere(l.f, []byte(Greeting)) != nil {
 		return exit.OK
