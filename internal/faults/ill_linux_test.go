@@ -42,7 +42,12 @@ func (w *world) onIllDisk(fs, dir string) *illDisk {
 	i := &illDisk{w: w, fs: fs, dir: dir, disk: disk}
 	w.t.Cleanup(func() {
 		i.disk.Fail(false)
-		i.unmount()
+		if w.daemon != nil {
+			w.kill()
+		}
+		if err := i.unmount(); err != nil {
+			w.t.Error(err) // the loop device would outlive us
+		}
 		i.disk.Close()
 	})
 	i.attach()
