@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,7 +20,11 @@ type Disk struct {
 	flush time.Duration
 	dev   *os.File // /dev/fuse
 	store *os.File
+	ill   atomic.Bool
 }
+
+// Fail has every write and flush fail from now on, or succeed again. What can be read stays as it is.
+func (d *Disk) Fail(ill bool) { d.ill.Store(ill) }
 
 // The operations of the FUSE protocol that a file as the root of a mount sees.
 const (
@@ -113,6 +118,10 @@ func (d *Disk) serve() {
 }
 
 func (d *Disk) sync(unique uint64) {
+	if d.ill.Load() {
+		d.reply(unique, syscall.EIO, nil)
+		return
+	}
 	covered := 0
 	if d.Record != nil {
 		covered = d.Record.begun()
@@ -193,6 +202,9 @@ func (d *Disk) read(offset int64, size uint32) ([]byte, syscall.Errno) {
 }
 
 func (d *Disk) write(offset int64, data []byte) ([]byte, syscall.Errno) {
+	if d.ill.Load() {
+		return nil, syscall.EIO
+	}
 	if offset < 0 || offset+int64(len(data)) > d.size {
 		return nil, syscall.ENOSPC
 	}

@@ -291,6 +291,35 @@ func TestWithoutTriggerMailIsAcceptedAndFoundLater(t *testing.T) {
 	w.noCopies(w.settled())
 }
 
+func TestATriggerThatIsNoFIFODelaysMailAndNothingElse(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	w.start()
+	w.mustSend("local", 1)
+	w.settled()
+	trigger := conf.Home() + "/queue/lock/trigger"
+	fi, err := os.Stat(trigger)
+	w.must(err)
+	own := fi.Sys().(*syscall.Stat_t)
+	w.must(os.Remove(trigger))
+	w.must(os.WriteFile(trigger, nil, 0o622))
+	w.must(os.Chown(trigger, int(own.Uid), int(own.Gid)))
+	w.must(os.Chmod(trigger, 0o622))
+	w.mustSend("local", 5)
+	w.mustSend("bounce", 2)
+	if fi, err = os.Stat(trigger); err != nil || fi.Size() > 1 {
+		t.Errorf("the trigger grows: %v %v", fi.Size(), err)
+	}
+	w.must(os.Remove(trigger))
+	w.must(syscall.Mkfifo(trigger, 0o600))
+	w.must(os.Chown(trigger, int(own.Uid), int(own.Gid)))
+	w.must(os.Chmod(trigger, 0o622))
+	w.within(150*time.Second, "the new trigger is heard", func() bool { return len(got(joe)) == 6 && len(got(sam)) == 2 })
+	w.noCopies(w.settled())
+}
+
 func TestAQueueWithoutTriggerIsEmptiedByTheNextStart(t *testing.T) {
 	if !inWorld(t) {
 		return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -12,13 +13,13 @@ import (
 // ailing is a disk one of whose operations fails. It may have been done all the same.
 type ailing struct {
 	FS
-	left  *int // operations until the one that fails
-	doing bool // that one is done, and fails
+	left  *atomic.Int64 // operations until the one that fails; some are side by side
+	doing bool          // that one is done, and fails
 }
 
 // op is one operation.
 func (a ailing) op(do func() error) error {
-	if *a.left--; *a.left != 0 {
+	if a.left.Add(-1) != 0 {
 		return do()
 	}
 	if a.doing {
@@ -115,9 +116,10 @@ func TestAnErrorOfTheDiskAtAnyStepLeavesTheWholeMessageOrNone(t *testing.T) {
 			after := 0 // failures that come when todo has its entry already
 			for n := 1; ; n++ {
 				m := newModel(l)
-				left := n
+				var left atomic.Int64
+				left.Store(int64(n))
 				err := intakeOn(Open("", ailing{FS: m, left: &left, doing: doing}))
-				if left > 0 {
+				if left.Load() > 0 {
 					if err != nil {
 						t.Fatalf("%s: %v without a failure", l.name, err)
 					}
