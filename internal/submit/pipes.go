@@ -54,14 +54,17 @@ func (c *Client) open() (*pipes, *report.Report) {
 	return p, nil
 }
 
-// whole starts a qmail-queue for a message that is all here. If the pipes can hold it, it is in them before, so that nobody waits for
-// anybody and switches between two processes are saved.
-func (c *Client) whole(h *held) (job, *report.Report) {
+// whole starts a qmail-queue for a message that is all here, or of which nothing more comes: then its envelope does not end. If the
+// pipes can hold it, it is in them before, so that nobody waits for anybody and switches between two processes are saved.
+func (c *Client) whole(h *held, ends bool) (job, *report.Report) {
 	p, r := newPipes()
 	if r != nil {
 		return nil, r
 	}
-	envelope := append(h.envelope, 0)
+	envelope := h.envelope
+	if ends {
+		envelope = append(envelope, 0)
+	}
 	fits := len(h.text) <= sys.PipeRoom(p.textW) && len(envelope) <= sys.PipeRoom(p.rcptW)
 	if fits {
 		p.write(h.text, envelope)

@@ -183,13 +183,15 @@ func (m *Message) Commit() error {
 // send sends what is still here and returns the qmail-queue at work on it; nil where none was begun.
 func (m *Message) send() job {
 	if h := m.held; h != nil {
-		if m.failed {
+		m.endText()
+		var j job
+		if !m.failed {
+			j = m.client.hand(h)
+		} else if k := m.client.keeper; k != nil && k.pool() != nil {
 			return nil
 		}
-		m.endText()
-		j := m.client.hand(h)
 		if j == nil {
-			j, m.broken = m.client.whole(h)
+			j, m.broken = m.client.whole(h, !m.failed)
 		}
 		if j != nil {
 			m.pid = j.pid()
