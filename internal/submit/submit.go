@@ -39,7 +39,7 @@ func New(env []string, stderr *os.File) *Client {
 // started right after the first message. QMAILQUEUE in the environment always means the classic way.
 func (c *Client) Keep(soon bool) {
 	if c.keeper == nil && lookup(c.env, "QMAILQUEUE") == "" {
-		c.keeper = &keeper{path: c.path, soon: soon, spec: pool.Spec{Name: "qmail-queue", Env: c.env}}
+		c.keeper = &keeper{path: c.path, soon: soon, spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true}}
 	}
 }
 

@@ -22,9 +22,9 @@ const (
 	recent = 10 * time.Second
 	// maxUnknown is how many workers of one kind start at a time while it is not known whether the program greets.
 	maxUnknown = 1
-	// moment is how long a job waits for a busy worker before another is started: about as long as a delivery takes, and a
-	// start takes longer. Where four are busy it waits twice as long and so on, up to longMoment: each worker costs memory.
-	moment, longMoment = 10 * time.Millisecond, 50 * time.Millisecond
+	// moment is the least that a job waits for a busy worker before another is started; where a start of the program took longer
+	// it is that. Where four are busy it waits twice as long and so on, up to longMoment: each worker costs memory.
+	moment, longMoment = 10 * time.Millisecond, 100 * time.Millisecond
 	// patience is how long a job waits for a worker that starts, of a program that has greeted before. It is far more than a
 	// start takes, and less than a second start, as a process of the job's own, would cost a busy machine.
 	patience = 200 * time.Millisecond
@@ -46,6 +46,8 @@ type Spec struct {
 	As   *priv.ID // nil: as we do
 	Env  []string
 	Dir  string
+	// Sure says that the program is known to be one that greets, or ends at once: a job waits for its first greeting, too.
+	Sure bool
 }
 
 type key struct {
@@ -68,9 +70,10 @@ type Pool struct {
 
 	mu     sync.Mutex
 	kinds  map[key]*kind
-	ours   map[string]os.FileInfo // the files that have greeted, by name
-	looks  map[string]look        // at the programs' files, by name
-	all    int                    // workers that run or start
+	ours   map[string]os.FileInfo   // the files that have greeted, by name
+	took   map[string]time.Duration // the last start of each program, to its greeting
+	looks  map[string]look          // at the programs' files, by name
+	all    int                      // workers that run or start
 	idle   int
 	closed bool
 	sweep  *time.Timer
@@ -98,7 +101,7 @@ func New(limit int) *Pool { return NewIn(filepath.Join(conf.Home(), "bin"), limi
 
 // NewIn is New for the programs of another folder.
 func NewIn(dir string, limit int) *Pool {
-	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind), ours: make(map[string]os.FileInfo), looks: make(map[string]look)}
+	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind), ours: make(map[string]os.FileInfo), took: make(map[string]time.Duration), looks: make(map[string]look)}
 }
 
 // Warm starts a worker for jobs that are to come, where none is there.

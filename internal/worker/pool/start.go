@@ -12,12 +12,13 @@ import (
 
 // start runs the program and waits for its greeting.
 func (p *Pool) start(s Spec, k *kind, program os.FileInfo) {
+	began := time.Now()
 	w, greeted := p.greeted(s, program)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k.starting--
 	if greeted {
-		p.ours[s.Name] = program
+		p.ours[s.Name], p.took[s.Name] = program, time.Since(began)
 		w.kind = k
 		k.busy++
 		p.release(w)

@@ -7,8 +7,8 @@ import (
 )
 
 // Take returns an idle worker, one whose last job was near the same if there is one; or nil: then the caller runs
-// the job as a process of its own. No job waits for a greeting before the program, that very file, has greeted once; later ones
-// wait a moment for a busy worker or for one that starts for them, which costs less than a process and a worker.
+// the job as a process of its own. No job waits for a greeting before the program, that very file, has greeted once, unless the Spec
+// is Sure; later ones wait a moment for a busy worker or for one that starts for them, which costs less than a process and a worker.
 func (p *Pool) Take(s Spec, near string) *Worker {
 	now := time.Now()
 	p.mu.Lock()
@@ -25,14 +25,14 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 		return w
 	}
 	p.sweepLater()
-	if !same(p.ours[s.Name], program) {
+	if !s.Sure && !same(p.ours[s.Name], program) {
 		if recently && k.starting < maxUnknown {
 			p.more(s, k, program)
 		}
 		p.mu.Unlock()
 		return nil
 	}
-	soon, while := k.busy > 0, min(moment*time.Duration(1+k.busy/4), longMoment)
+	soon, while := k.busy > 0, min(max(moment, p.took[s.Name])*time.Duration(1+k.busy/4), longMoment)
 	if !soon && !p.promised(s, k, program, len(k.waiting)+1) {
 		p.mu.Unlock()
 		return nil
