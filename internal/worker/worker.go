@@ -88,9 +88,8 @@ func (l *Link) Serve(files int, fn func(Job, *Output) Answer) exit.Code {
 	if sys.NotDumpable() != nil {
 		return exit.Temp
 	}
-	// With one processor the runtime takes it from a thread that waits in the kernel at its monitor's next look, which costs
-	// three switches between threads; with a second, that idles, only after ten milliseconds. More would be for nothing.
-	runtime.GOMAXPROCS(2)
+	// One job at a time needs one processor. More of them cost memory, and switches between threads.
+	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(gcPercent)
 	limits, checked := sys.Limits(), time.Now()
 	if sys.SendPacketHere(l.f, []byte(Greeting)) != nil {

@@ -25,9 +25,9 @@ const (
 	// moment is the least that a job waits for a busy worker before another is started; where a start of the program took longer
 	// it is that. Where four are busy it waits twice as long and so on, up to longMoment: each worker costs memory.
 	moment, longMoment = 10 * time.Millisecond, 100 * time.Millisecond
-	// patience is how long a job waits for a worker that starts, of a program that has greeted before. It is far more than a
-	// start takes, and less than a second start, as a process of the job's own, would cost a busy machine.
-	patience = 200 * time.Millisecond
+	// patience is how long a job waits in all, for a busy worker or for one that starts, before it is a process of its own. It is far
+	// more than a start takes.
+	patience = time.Second
 	// greetWithin is how long a program may take to greet; one that takes longer is not ours.
 	greetWithin = 5 * time.Second
 	// lookAge is how long a look at a program's file is good for: so long after it was replaced the old one may get jobs.

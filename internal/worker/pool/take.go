@@ -32,29 +32,25 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 		p.mu.Unlock()
 		return nil
 	}
-	soon, while := k.busy > 0, min(max(moment, p.took[s.Name])*time.Duration(1+k.busy/4), longMoment)
-	if !soon && !p.promised(s, k, program, len(k.waiting)+1) {
+	while := min(max(moment, p.took[s.Name])*time.Duration(1+k.busy/4), longMoment)
+	if k.busy == 0 && !p.promised(s, k, program, len(k.waiting)+1) {
 		p.mu.Unlock()
 		return nil
 	}
 	ch := make(chan *Worker, 1)
 	k.waiting = append(k.waiting, ch)
 	p.mu.Unlock()
-	if soon {
+	for {
 		if w, ok := k.within(ch, while); ok {
 			return w
 		}
 		p.mu.Lock()
 		there := p.promised(s, k, program, len(k.waiting))
 		p.mu.Unlock()
-		if !there {
+		if !there || time.Since(now) > patience {
 			return p.giveUp(k, ch)
 		}
 	}
-	if w, ok := k.within(ch, patience); ok {
-		return w
-	}
-	return p.giveUp(k, ch)
 }
 
 // look returns what is known of a program's file, and nil where there is none. The caller holds the lock.
@@ -70,10 +66,11 @@ func (p *Pool) look(name string, now time.Time) os.FileInfo {
 	return program
 }
 
-// promised sees to it that as many workers of a kind are starting as jobs wait for one, if that can be. The caller holds
-// the lock.
+// promised sees to it that a worker of a kind is starting, or more where many are busy, but no more than jobs wait for one; and reports
+// whether that can be. So a short rush is served by those that become free, and a long one soon has as many as it needs. The
+// caller holds the lock.
 func (p *Pool) promised(s Spec, k *kind, program os.FileInfo, jobs int) bool {
-	if k.starting < jobs {
+	if k.starting < min(jobs, 1+k.busy/2) {
 		p.more(s, k, program)
 	}
 	return k.starting > 0
