@@ -20,6 +20,7 @@ import (
 	"qmail/internal/proc"
 	"qmail/internal/smtpd"
 	"qmail/internal/submit"
+	"qmail/internal/sys"
 	"qmail/internal/worker"
 )
 
@@ -44,7 +45,11 @@ func run(queue *submit.Client) exit.Code {
 // work serves one connection of a listening tcp-env, and first does what tcp-env does for a process: the job's arguments are
 // those of its options that say what to find out.
 func work(queue *submit.Client, f *peer.Finder, j worker.Job) exit.Code {
-	conn := j.Files[0]
+	conn, err := sys.Polled(j.Files[0])
+	if err != nil {
+		return exit.Temp
+	}
+	defer conn.Close()
 	o, ok := peer.ParseArgs(j.Args)
 	if !ok {
 		return exit.Temp

@@ -107,7 +107,7 @@ type kept struct{ w *pool.Worker }
 func (k kept) pid() int { return k.w.Pid() }
 
 func (k kept) wait() (exit.Code, error) {
-	a, err := k.w.WaitHere("", 0)
+	a, err := k.w.Wait("", 0)
 	if err != nil {
 		return 0, errCrashed
 	}

@@ -47,8 +47,7 @@ type Link struct {
 	f      *os.File
 	idle   time.Duration
 	rest   func()
-	within time.Duration // how long the socket waits now
-	packet []byte        // the last one that was sent
+	packet []byte // the last one that was sent
 }
 
 // Offered returns the link to a parent that wants a worker: descriptor 3 is a packet socket, there are no arguments,
@@ -71,10 +70,11 @@ func Offered(name string) (*Link, bool) {
 	}
 	// What this program starts must not find the socket: it might take the offer for itself.
 	syscall.CloseOnExec(socket)
+	syscall.SetNonblock(socket, true) // so that it is Polled under this number
 	return Accept(proc.FD(socket, "parent")), true
 }
 
-// Accept makes a Link of a packet socket without a look at the program that runs.
+// Accept makes a Link of a packet socket, which is the Link's then, without a look at the program that runs.
 func Accept(f *os.File) *Link { return &Link{f: f, idle: MaxIdle} }
 
 // Idle sets what to do once when no job has come for d, before the link waits on.
@@ -88,11 +88,15 @@ func (l *Link) Serve(files int, fn func(Job, *Output) Answer) exit.Code {
 	if sys.NotDumpable() != nil {
 		return exit.Temp
 	}
+	var err error
+	if l.f, err = sys.Polled(l.f); err != nil {
+		return exit.Temp
+	}
 	// One job at a time needs one processor. More of them cost memory, and switches between threads.
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(gcPercent)
 	limits, checked := sys.Limits(), time.Now()
-	if sys.SendPacketHere(l.f, []byte(Greeting)) != nil {
+	if sys.SendPacketWaiting(l.f, []byte(Greeting)) != nil {
 		return exit.OK
 	}
 	buf := make([]byte, MaxJob)
@@ -121,7 +125,7 @@ func (l *Link) Serve(files int, fn func(Job, *Output) Answer) exit.Code {
 // say sends a packet to the parent, and waits where that is slow: it reads while the job is not done.
 func (l *Link) say(p Part) error {
 	l.packet = p.append(l.packet[:0])
-	return sys.SendPacketHere(l.f, l.packet)
+	return sys.SendPacketWaiting(l.f, l.packet)
 }
 
 // next waits for a job.
@@ -155,11 +159,8 @@ func (l *Link) fits(j Job, files int) bool {
 
 // receive waits for a packet, at most for d.
 func (l *Link) receive(d time.Duration, buf []byte, files int) (int, []*os.File, error) {
-	if d != l.within {
-		if err := sys.PacketTimeout(l.f, d); err != nil {
-			return 0, nil, err
-		}
-		l.within = d
+	if err := l.f.SetReadDeadline(time.Now().Add(d)); err != nil {
+		return 0, nil, err
 	}
-	return sys.ReceivePacketInTime(l.f, buf, files)
+	return sys.ReceivePacket(l.f, buf, files)
 }

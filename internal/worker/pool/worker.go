@@ -54,23 +54,12 @@ type Result struct {
 // Wait waits for the answer to the job that was sent, and gives the worker back to its pool; keep is the most bytes of output that
 // are kept, and near says where the job was, for Take. An error means that the job may have been begun, as when a process crashes;
 // with it comes the output until then.
-func (w *Worker) Wait(near string, keep int) (Result, error) {
-	return w.wait(near, keep, sys.ReceivePacket)
-}
-
-// WaitHere is Wait for a process that has nothing else to do meanwhile.
-func (w *Worker) WaitHere(near string, keep int) (Result, error) {
-	return w.wait(near, keep, sys.ReceivePacketHere)
-}
-
-type receive func(f *os.File, b []byte, maxFiles int) (int, []*os.File, error)
-
-func (w *Worker) wait(near string, keep int, receive receive) (r Result, err error) {
+func (w *Worker) Wait(near string, keep int) (r Result, err error) {
 	if w.buf == nil {
 		w.buf = make([]byte, worker.MaxAnswer)
 	}
 	for {
-		n, _, err := receive(w.conn, w.buf, 0)
+		n, _, err := sys.ReceivePacket(w.conn, w.buf, 0)
 		if err != nil {
 			w.pool.lost(w)
 			return r, err
