@@ -13,20 +13,7 @@ func TestAHostThatRefusesIsAskedAgainOnlyLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	s, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := s.(*net.TCPConn).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	_, conn := connect(t, l)
 	var f Finder
 	find := func() {
 		t.Helper()

@@ -10,6 +10,26 @@ import (
 	"qmail/internal/tcpenv"
 )
 
+// connect returns both ends of a connection to l, the server's as a File.
+func connect(t *testing.T, l net.Listener) (client net.Conn, server *os.File) {
+	t.Helper()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if server, err = s.(*net.TCPConn).File(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return client, server
+}
+
 func TestBothEndsOfAConnectionAreTold(t *testing.T) {
 	for host, proto := range map[string]string{"127.0.0.1": "TCP", "::1": "TCP6"} {
 		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
@@ -18,20 +38,7 @@ func TestBothEndsOfAConnectionAreTold(t *testing.T) {
 			continue
 		}
 		defer l.Close()
-		c, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		s, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := s.(*net.TCPConn).File()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
+		c, f := connect(t, l)
 		got, err := Of(f, Options{}, os.DevNull)
 		port := func(a net.Addr) string { return strconv.Itoa(a.(*net.TCPAddr).Port) }
 		want := tcpenv.Conn{Proto: proto, LocalIP: host, LocalPort: port(l.Addr()), RemoteIP: host, RemotePort: port(c.LocalAddr())}

@@ -2,10 +2,8 @@ package proc
 
 import (
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
-	"syscall"
 )
 
 // BeginThin is Begin for a program that is started for every message and has nothing to say while all goes well. It does not
@@ -16,10 +14,10 @@ func BeginThin() {
 	oneProcessor()
 }
 
-// BeginQuiet is BeginThin for a program that starts no other and writes to nobody: SIGPIPE is ignored.
+// BeginQuiet is BeginAlone for a program that is started for every message.
 func BeginQuiet() {
-	BeginThin()
-	signal.Ignore(syscall.SIGPIPE)
+	BeginAlone()
+	oneProcessor()
 }
 
 // oneProcessor has goroutines take turns, since a thread that is woken up for another costs more than what it does in a
