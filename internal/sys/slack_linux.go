@@ -12,13 +12,13 @@ import (
 func WithSlack(d time.Duration, fn func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	before, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
-	if err != nil || time.Duration(before) == d {
+	before := Slack()
+	if before == 0 || before == d {
 		fn()
 		return
 	}
 	setSlack(d)
-	defer setSlack(time.Duration(before))
+	defer setSlack(before)
 	fn()
 }
 

@@ -216,22 +216,28 @@ func TestAnswerThatIsNoneIsAnError(t *testing.T) {
 	}
 }
 
-func TestProgramThatGoesAwayWithoutGreetingIsNotStartedAgain(t *testing.T) {
-	p := newPool(t)
-	s := spec("foreign")
-	p.Take(s, "")
-	p.Take(s, "")
+// waitForeign waits until the program was found to be none of ours.
+func waitForeign(t *testing.T, p *Pool, s Spec) {
+	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		p.mu.Lock()
 		foreign := p.kinds[s.key()].foreign
 		p.mu.Unlock()
 		if foreign != nil {
-			break
+			return
 		}
 		if time.Now().After(end) {
 			t.Fatal("the program was not found to be foreign")
 		}
 	}
+}
+
+func TestProgramThatGoesAwayWithoutGreetingIsNotStartedAgain(t *testing.T) {
+	p := newPool(t)
+	s := spec("foreign")
+	p.Take(s, "")
+	p.Take(s, "")
+	waitForeign(t, p, s)
 	p.Take(s, "")
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -434,17 +440,7 @@ func TestAWorkerOfAnotherFormIsForeign(t *testing.T) {
 	s := spec("old")
 	p.Take(s, "")
 	p.Take(s, "")
-	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		p.mu.Lock()
-		foreign := p.kinds[s.key()].foreign
-		p.mu.Unlock()
-		if foreign != nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal("it was not found to be foreign")
-		}
-	}
+	waitForeign(t, p, s)
 }
 
 func TestAJobThatIsTooLongForItsSocketLosesNoWorker(t *testing.T) {
