@@ -90,24 +90,26 @@ func OpenTrigger(dir string) (*Trigger, error) {
 // Reopen opens the FIFO again, soon: somebody may have put another one in its place. It counts as a pull.
 func (t *Trigger) Reopen() { t.cur.Load().r.SetReadDeadline(time.Now()) }
 
-// listenAgain is when the FIFO is opened again although nobody has pulled: another one may be in its place.
+// listenAgain is how often the FIFO is opened again: another one may be in its place.
 const listenAgain = time.Minute
 
-// listen reopens the FIFO after each pull and only then tells of it: the bytes of pulls that are lost with the old
-// one belong to entries that the reader of C will see.
+// listen tells of pulls, and of each new opening of the FIFO: bytes that are lost with an old one belong to entries that the reader of C
+// will see.
 func (t *Trigger) listen(f *fifo, c chan<- struct{}) {
 	buf := make([]byte, 512)
+	f.r.SetReadDeadline(time.Now().Add(listenAgain))
 	for {
-		f.r.SetReadDeadline(time.Now().Add(listenAgain))
-		_, err := f.r.Read(buf)
-		if g, e := openFifo(t.path); e == nil {
-			t.cur.Store(g)
-			f.close()
-			f = g
-		} else if err != nil && !os.IsTimeout(err) {
-			return // the regular look at todo goes on without us
-		} else {
-			f.r.SetReadDeadline(time.Time{})
+		if _, err := f.r.Read(buf); err != nil {
+			g, e := openFifo(t.path)
+			switch {
+			case e == nil:
+				t.cur.Store(g)
+				f.close()
+				f = g
+			case !os.IsTimeout(err):
+				return // the regular look at todo goes on without us
+			}
+			f.r.SetReadDeadline(time.Now().Add(listenAgain))
 		}
 		select {
 		case c <- struct{}{}:
