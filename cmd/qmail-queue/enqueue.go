@@ -61,7 +61,11 @@ func enqueue(q *queue.Queue, us caller, text, env io.Reader) exit.Code {
 
 // copyEnvelope copies each record. Of one that is too long it returns what was read.
 func copyEnvelope(in *queue.Intake, env io.Reader) ([]byte, error) {
-	r := envelope.NewReader(bufio.NewReaderSize(env, 2048))
+	bytes, ok := env.(io.ByteReader)
+	if !ok {
+		bytes = bufio.NewReaderSize(env, 2048)
+	}
+	r := envelope.NewReader(bytes)
 	for {
 		rec, err := r.Next()
 		switch err {

@@ -54,12 +54,27 @@ func (d Dir) LineOr(name, otherwise string) (string, error) {
 
 // LineOrMe is Line with the first line of control/me in the place of an absent file. Where that is absent as
 // well ok is false.
-func (d Dir) LineOrMe(name string) (s string, ok bool, err error) {
+func (d Dir) LineOrMe(name string) (s string, ok bool, err error) { return new(Me).LineOr(d, name) }
+
+// A Me reads control/me at most once. The zero value is ready.
+type Me struct {
+	line     string
+	ok, read bool
+}
+
+// LineOr is d.LineOrMe(name).
+func (m *Me) LineOr(d Dir, name string) (s string, ok bool, err error) {
 	s, ok, err = d.Line(name)
 	if err != nil || ok {
 		return s, ok, err
 	}
-	return d.Line("me")
+	if !m.read {
+		if m.line, m.ok, err = d.Line("me"); err != nil {
+			return "", false, err
+		}
+		m.read = true
+	}
+	return m.line, m.ok, nil
 }
 
 // Int returns the number that the first line begins with. An absent file, or a line

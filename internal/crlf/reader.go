@@ -32,6 +32,12 @@ type Reader struct {
 // that first sends what is waiting to be sent makes pipelining work.
 func NewReader(src io.Reader) *Reader { return &Reader{src: src, buf: make([]byte, bufferSize)} }
 
+// Reset makes r a Reader of src that knows nothing of what it has read.
+func (r *Reader) Reset(src io.Reader) {
+	clear(r.buf)
+	*r = Reader{src: src, buf: r.buf}
+}
+
 // fill moves the unread bytes to the front and reads once. There must be room.
 func (r *Reader) fill() error {
 	if r.r > 0 {

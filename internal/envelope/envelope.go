@@ -3,7 +3,6 @@
 package envelope
 
 import (
-	"bufio"
 	"errors"
 	"io"
 )
@@ -33,13 +32,13 @@ func Append(b []byte, sender string, recipients []string) []byte {
 
 // A Reader reads an envelope record by record.
 type Reader struct {
-	r   *bufio.Reader
+	r   io.ByteReader
 	buf []byte
 	any bool
 }
 
 // NewReader returns a Reader of r; it reads nothing after the envelope's last NUL but what r has buffered.
-func NewReader(r *bufio.Reader) *Reader { return &Reader{r: r, buf: make([]byte, 0, 256)} }
+func NewReader(r io.ByteReader) *Reader { return &Reader{r: r, buf: make([]byte, 0, 256)} }
 
 // Next returns the next record with its letter and its NUL: first the sender, then each
 // recipient. The bytes are valid until the next call. After the last record it returns

@@ -49,7 +49,7 @@ func (d Delivery) unnamed(path, head string, message io.ReadSeeker) error {
 		return errors.ErrUnsupported
 	}
 	defer f.Close()
-	if err := write(f, head, message); err != nil {
+	if err := d.Names.write(f, head, message); err != nil {
 		return err
 	}
 	ordered, err := d.settle(path, f)
@@ -86,7 +86,7 @@ func (d Delivery) named(path, head string, message io.ReadSeeker) error {
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if err := write(f, head, message); err != nil {
+	if err := d.Names.write(f, head, message); err != nil {
 		return err
 	}
 	ordered, err := d.settle(path, f)
@@ -101,11 +101,11 @@ func (d Delivery) named(path, head string, message io.ReadSeeker) error {
 }
 
 // write writes the message.
-func write(f *os.File, head string, message io.ReadSeeker) error {
+func (n *Names) write(f *os.File, head string, message io.ReadSeeker) error {
 	if _, err := message.Seek(0, io.SeekStart); err != nil {
 		return errors.Join(ErrRead, err)
 	}
-	reading, writing := sys.CopyAfter(f, head, message)
+	reading, writing := n.copier.After(f, []byte(head), message)
 	if reading != nil {
 		return errors.Join(ErrRead, reading)
 	}

@@ -11,12 +11,14 @@ import (
 
 // Names gives the deliveries of one process their names: no two processes of a host have the same process id in
 // the same second, and a count tells apart the deliveries of one process. They also keep what was found out about the
-// filesystem of the last delivery, since a process seldom sees two.
+// filesystem of the last delivery, since a process seldom sees two, and the memory by which messages are copied.
 type Names struct {
 	pid   int
 	host  string
 	count atomic.Int64
 	last  atomic.Pointer[filesystem]
+
+	copier sys.Copier
 }
 
 type filesystem struct {

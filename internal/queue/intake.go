@@ -136,7 +136,7 @@ func (in *Intake) ID() ID { return in.id }
 
 // Text writes the message: header, which is short, then all of r.
 func (in *Intake) Text(header []byte, r io.Reader) error {
-	switch reading, writing := sys.CopyAfter(in.mess, header, r); {
+	switch reading, writing := in.q.copier.After(in.mess, header, r); {
 	case writing != nil:
 		return ErrWrite
 	case reading != nil:

@@ -32,10 +32,11 @@ type controls struct {
 // readControls reads them; ok is false when one cannot be read.
 func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 	var err error
-	if c.greeting, ok, err = dir.LineOrMe("smtpgreeting"); !ok || err != nil {
+	var me control.Me
+	if c.greeting, ok, err = me.LineOr(dir, "smtpgreeting"); !ok || err != nil {
 		return c, false
 	}
-	if c.localIPHost, _, err = dir.LineOrMe("localiphost"); err != nil {
+	if c.localIPHost, _, err = me.LineOr(dir, "localiphost"); err != nil {
 		return c, false
 	}
 	seconds, err := dir.Int("timeoutsmtpd", defaultTimeout)

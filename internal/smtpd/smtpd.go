@@ -38,6 +38,8 @@ type Server struct {
 	Queue   *submit.Client
 	Now     func() time.Time
 	Mine    func() (ipme.Set, error) // nil: ipme.Mine
+	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a new one.
+	In *crlf.Reader
 }
 
 // Serve holds one session and returns the exit code. It leaves in and out open.
@@ -51,7 +53,13 @@ func (s Server) Serve(in, out *os.File) exit.Code {
 		return ended
 	}
 	t := &session{controls: c, server: s, conn: conn, timeout: c.timeout}
-	t.in = crlf.NewReader(t)
+	if s.In == nil {
+		t.in = crlf.NewReader(t)
+		return t.run()
+	}
+	t.in = s.In
+	t.in.Reset(t)
+	defer t.in.Reset(nil)
 	return t.run()
 }
 

@@ -5,13 +5,21 @@ import (
 	"os"
 )
 
-// copySize is how much CopyAfter holds at once.
+// copySize is how much a Copier holds at once.
 const copySize = 16 << 10
 
-// CopyAfter writes head and then what r holds, to its end, to w. What it holds meanwhile is no more than a small source needs. An
+// A Copier has the memory for copies that are made after one another, and keeps nothing else of them. The zero value is ready.
+type Copier struct{ buf []byte }
+
+// After writes head and then what r holds, to its end, to w. What it holds meanwhile is no more than a small source needs. An
 // error is that of reading or that of writing.
-func CopyAfter[S string | []byte](w io.Writer, head S, r io.Reader) (reading, writing error) {
-	buf := make([]byte, max(len(head)+1, min(len(head)+small(r)+1, copySize)))
+func (c *Copier) After(w io.Writer, head []byte, r io.Reader) (reading, writing error) {
+	size := max(len(head)+1, min(len(head)+small(r)+1, copySize))
+	if len(c.buf) < size {
+		c.buf = make([]byte, size)
+	}
+	buf := c.buf[:size]
+	defer clear(buf)
 	n := copy(buf, head)
 	for {
 		m, err := r.Read(buf[n:])

@@ -12,6 +12,7 @@ import (
 )
 
 func TestEverythingIsCopiedAfterTheHead(t *testing.T) {
+	var c Copier
 	for _, size := range []int{0, 1, 100, copySize - 5, copySize - 4, copySize - 3, copySize, copySize + 1, 5*copySize + 7} {
 		text := strings.Repeat("0123456789abcdef", size/16+1)[:size]
 		path := filepath.Join(t.TempDir(), "m")
@@ -34,7 +35,7 @@ func TestEverythingIsCopiedAfterTheHead(t *testing.T) {
 					continue
 				}
 				var w bytes.Buffer
-				if reading, writing := CopyAfter(&w, head, r); reading != nil || writing != nil || w.String() != head+text {
+				if reading, writing := c.After(&w, []byte(head), r); reading != nil || writing != nil || w.String() != head+text {
 					t.Errorf("%d bytes of %s after %d: %d, %v, %v", size, name, len(head), w.Len(), reading, writing)
 				}
 			}
@@ -44,7 +45,7 @@ func TestEverythingIsCopiedAfterTheHead(t *testing.T) {
 
 func TestACopyTellsReadingFromWriting(t *testing.T) {
 	bad := errors.New("bad")
-	if reading, writing := CopyAfter(io.Discard, "x", iotest.ErrReader(bad)); reading != bad || writing != nil {
+	if reading, writing := new(Copier).After(io.Discard, []byte("x"), iotest.ErrReader(bad)); reading != bad || writing != nil {
 		t.Error(reading, writing)
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -52,7 +53,7 @@ func TestACopyTellsReadingFromWriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	if reading, writing := CopyAfter(full, "x", strings.NewReader("y")); reading != nil || writing == nil {
+	if reading, writing := new(Copier).After(full, []byte("x"), strings.NewReader("y")); reading != nil || writing == nil {
 		t.Error(reading, writing)
 	}
 }
