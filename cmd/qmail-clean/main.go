@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	proc.Begin()
+	proc.BeginTurns()
 	sys.Umask(0o033)
 	if proc.Chdir(conf.Home(), "queue") != nil {
 		proc.Exit(exit.Temp)

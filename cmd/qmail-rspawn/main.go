@@ -27,7 +27,7 @@ import (
 const combined = 50
 
 func main() {
-	proc.Begin()
+	proc.BeginTurns()
 	sys.InheritOnly(3)
 	ids, err := passwd.QmailIDs()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"qmail/conf"
 	"qmail/internal/exit"
@@ -60,14 +61,15 @@ func start(args []string) error {
 	}
 	files := []*os.File{log}
 	for _, h := range [...]struct {
-		args []string
-		as   priv.ID
+		args  []string
+		as    priv.ID
+		slack time.Duration
 	}{
-		{[]string{"qmail-lspawn", delivery}, priv.ID{UID: ids.Root, GID: ids.Qmail}},
-		{[]string{"qmail-rspawn"}, priv.ID{UID: ids.Remote, GID: ids.Qmail}},
-		{[]string{"qmail-clean"}, priv.ID{UID: ids.Queue, GID: ids.Qmail}},
+		{[]string{"qmail-lspawn", delivery}, priv.ID{UID: ids.Root, GID: ids.Qmail}, sys.DaemonSlack},
+		{[]string{"qmail-rspawn"}, priv.ID{UID: ids.Remote, GID: ids.Qmail}, sys.DaemonSlack},
+		{[]string{"qmail-clean"}, priv.ID{UID: ids.Queue, GID: ids.Qmail}, sys.WorkerSlack},
 	} {
-		to, from, err := helper(h.args, h.as, log)
+		to, from, err := helper(h.args, h.as, h.slack, log)
 		if err != nil {
 			return err
 		}
@@ -83,7 +85,7 @@ func start(args []string) error {
 func program(name string) string { return filepath.Join(conf.Home(), "bin", name) }
 
 // helper starts a program with a pipe in and a pipe out, and returns our ends of them.
-func helper(args []string, as priv.ID, log *os.File) (to, from *os.File, err error) {
+func helper(args []string, as priv.ID, slack time.Duration, log *os.File) (to, from *os.File, err error) {
 	in, to, err := pipe()
 	if err != nil {
 		return nil, nil, err
@@ -94,7 +96,7 @@ func helper(args []string, as priv.ID, log *os.File) (to, from *os.File, err err
 	}
 	_, err = priv.Start(priv.Child{
 		Path: program(args[0]), Args: args, Env: os.Environ(), Files: []*os.File{in, out, log}, As: &as,
-		Slack: sys.DaemonSlack,
+		Slack: slack,
 	})
 	in.Close()
 	out.Close()

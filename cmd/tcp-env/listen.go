@@ -17,6 +17,7 @@ import (
 
 // listen serves until SIGTERM. Sessions that run then are finished; a second SIGTERM ends them.
 func listen(o options, fds []int, env []string) exit.Code {
+	proc.BeginTurns()
 	if sys.NotDumpable() != nil {
 		return exit.Temp
 	}

@@ -20,9 +20,14 @@ func BeginQuiet() {
 	oneProcessor()
 }
 
-// oneProcessor has goroutines take turns, since a thread that is woken up for another costs more than what it does in a
-// program that lives for a millisecond.
+// oneProcessor has goroutines take turns, since a thread that is woken up for another costs more than what it does.
 func oneProcessor() { runtime.GOMAXPROCS(1) }
+
+// BeginTurns is Begin for a daemon that waits for others most of the time, and for the disk seldom.
+func BeginTurns() {
+	Begin()
+	oneProcessor()
+}
 
 // Stderr is descriptor 2 of a program that called BeginThin.
 type Stderr struct{}

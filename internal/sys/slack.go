@@ -9,7 +9,7 @@ const (
 	// UsualSlack is what the kernel gives a process whose parents asked for nothing.
 	UsualSlack = 50 * time.Microsecond
 	// DaemonSlack is for a daemon: many goroutines, some of which wait for the disk while others have work.
-	DaemonSlack = 500 * time.Microsecond
+	DaemonSlack = 2 * time.Millisecond
 	// WorkerSlack is for a program that does one thing at a time.
-	WorkerSlack = 10 * time.Millisecond
+	WorkerSlack = 100 * time.Millisecond
 )
