@@ -25,18 +25,20 @@ func main() {
 	proc.Begin()
 	sys.Umask(0o077)
 	names := maildir.NewNames()
+	env := os.Environ()
 	if link, ok := worker.Offered("qmail-local"); ok {
+		env = worker.ParentEnviron(env)
 		proc.Exit(link.Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
-			code, started := deliver(j.Args, j.Files[0], out, out, names)
+			code, started := deliver(j.Args, env, j.Files[0], out, out, names)
 			return worker.Answer{Code: code, Last: started}
 		}))
 	}
-	code, _ := deliver(os.Args[1:], os.Stdin, local.Descriptor(os.Stdout), local.Descriptor(os.Stderr), names)
+	code, _ := deliver(os.Args[1:], env, os.Stdin, local.Descriptor(os.Stdout), local.Descriptor(os.Stderr), names)
 	proc.Exit(code)
 }
 
-func deliver(args []string, message *os.File, out, err local.Output, names *maildir.Names) (exit.Code, bool) {
+func deliver(args, env []string, message *os.File, out, err local.Output, names *maildir.Names) (exit.Code, bool) {
 	return local.Deliver(local.Job{
-		Args: args, Env: os.Environ(), Message: message, Out: out, Err: err, Now: time.Now, Names: names,
+		Args: args, Env: env, Message: message, Out: out, Err: err, Now: time.Now, Names: names,
 	})
 }

@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	proc.Begin()
+	proc.BeginTurns()
 	sys.InheritOnly(3)
 	if len(os.Args) < 2 {
 		proc.Exit(exit.Perm)
@@ -39,6 +39,7 @@ func main() {
 		Runner: spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers},
 		IDs:    ids, Home: conf.Home(), Default: os.Args[1], Log: os.Stderr,
 	}
+	deliverer.Warm()
 	spawner := spawn.Spawner{Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start}
 	spawner.Run(os.Stdin, os.Stdout)
 	workers.Close()

@@ -19,7 +19,7 @@ import (
 func main() {
 	proc.Begin()
 	queue := submit.New(os.Environ(), proc.FD(2, "log"))
-	queue.Keep(false)
+	queue.Keep(submit.How{})
 	s := qmtpd.Server{Control: control.Default(), Env: os.Environ(), Queue: queue, Now: time.Now}
 	code := s.QMTP(proc.FD(0, "client"), proc.FD(1, "client"))
 	queue.Close()

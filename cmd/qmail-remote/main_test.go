@@ -65,7 +65,7 @@ func do(t *testing.T, parent *os.File, args ...string) (string, worker.Answer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _ := worker.Job{Args: args, Files: []*os.File{message}}.Encode(7)
+	b, _ := worker.Job{Args: args, Files: []*os.File{message}}.Append(nil, 7)
 	err = sys.SendPacket(parent, b, message)
 	message.Close()
 	if err != nil {

@@ -34,7 +34,7 @@ import (
 
 // processors is how many goroutines run at once, of which all but one or two wait for the disk. While one idles the runtime takes none from
 // a thread that waits for less than ten milliseconds, which costs more than most waits.
-const processors = 8
+const processors = 1
 
 func main() {
 	proc.Begin()

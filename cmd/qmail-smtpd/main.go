@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"qmail/internal/control"
+	"qmail/internal/crlf"
 	"qmail/internal/dns"
 	"qmail/internal/exit"
 	"qmail/internal/peer"
 	"qmail/internal/proc"
 	"qmail/internal/smtpd"
 	"qmail/internal/submit"
-	"qmail/internal/sys"
 	"qmail/internal/worker"
 )
 
@@ -34,22 +34,21 @@ func main() {
 
 func run(queue *submit.Client) exit.Code {
 	link, ok := worker.Offered("qmail-smtpd")
-	queue.Keep(ok)
+	queue.Keep(submit.How{Soon: ok, Alone: ok})
 	if ok {
 		var f peer.Finder
-		return link.Serve(1, func(j worker.Job, _ *worker.Output) worker.Answer { return worker.Answer{Code: work(queue, &f, j)} })
+		in := crlf.NewReader(nil)
+		return link.Serve(1, func(j worker.Job, _ *worker.Output) worker.Answer {
+			return worker.Answer{Code: work(queue, in, &f, j)}
+		})
 	}
-	return serve(queue, os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"))
+	return serve(queue, nil, os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"))
 }
 
 // work serves one connection of a listening tcp-env, and first does what tcp-env does for a process: the job's arguments are
 // those of its options that say what to find out.
-func work(queue *submit.Client, f *peer.Finder, j worker.Job) exit.Code {
-	conn, err := sys.Polled(j.Files[0])
-	if err != nil {
-		return exit.Temp
-	}
-	defer conn.Close()
+func work(queue *submit.Client, in *crlf.Reader, f *peer.Finder, j worker.Job) exit.Code {
+	conn := j.Files[0]
 	o, ok := peer.ParseArgs(j.Args)
 	if !ok {
 		return exit.Temp
@@ -59,10 +58,10 @@ func work(queue *submit.Client, f *peer.Finder, j worker.Job) exit.Code {
 		return exit.Temp
 	}
 	env := c.Replace(j.Env)
-	return serve(queue.With(env), env, conn, conn)
+	return serve(queue.With(env), in, env, conn, conn)
 }
 
-func serve(queue *submit.Client, env []string, in, out *os.File) exit.Code {
-	s := smtpd.Server{Control: control.Default(), Env: env, Queue: queue, Now: time.Now}
+func serve(queue *submit.Client, reader *crlf.Reader, env []string, in, out *os.File) exit.Code {
+	s := smtpd.Server{Control: control.Default(), Env: env, Queue: queue, Now: time.Now, In: reader}
 	return s.Serve(in, out)
 }

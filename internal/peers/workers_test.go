@@ -298,7 +298,7 @@ func TestUserGainsNothingByStartingAProgramAsAWorker(t *testing.T) {
 			continue
 		}
 		theirs.Close()
-		job, _ := worker.Job{Args: []string{"--", "root", "/", "root", "", "", "qmail.test", "", "./Mailbox"}}.Encode(1)
+		job, _ := worker.Job{Args: []string{"--", "root", "/", "root", "", "", "qmail.test", "", "./Mailbox"}}.Append(nil, 1)
 		syscall.Sendto(pair[0], job, syscall.MSG_NOSIGNAL, nil)
 		b := make([]byte, 100)
 		n, _, err := syscall.Recvfrom(pair[0], b, 0)

@@ -17,7 +17,7 @@ type queueing chan *submit.Client
 func NewInjector(env []string, stderr *os.File) Injector {
 	q := make(queueing, injectors)
 	c := submit.New(env, stderr)
-	c.Keep(true)
+	c.Keep(submit.How{Soon: true})
 	for range injectors {
 		q <- c.With(env)
 	}

@@ -31,7 +31,6 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	if len(os.Args) == 1 && sys.IsPacketSocket(3) {
-		syscall.SetNonblock(3, true) // it keeps its number then
 		os.Exit(int(worker.Accept(os.NewFile(3, "parent")).Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
 			code := play(j.Args, j.Files[0], out, out.File)
 			return worker.Answer{Code: code, Note: []byte("worker")}

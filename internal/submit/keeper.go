@@ -22,6 +22,33 @@ type keeper struct {
 	taken   bool       // a message has gone the classic way, well
 	foreign bool       // qmail-queue is not what a worker must be
 	workers *pool.Pool // nil until then
+	memory  *held      // of the last message, empty, for the next one
+}
+
+// maxMemory is how much memory is kept for the next message.
+const maxMemory = 16 << 10
+
+// hold returns an empty held; leave takes it back.
+func (k *keeper) hold() *held {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.memory
+	if k.memory = nil; h == nil {
+		h = new(held)
+	}
+	return h
+}
+
+func (k *keeper) leave(h *held) {
+	if cap(h.text)+cap(h.envelope) > maxMemory {
+		return
+	}
+	clear(h.text)
+	clear(h.envelope)
+	h.text, h.envelope = h.text[:0], h.envelope[:0]
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.memory = h
 }
 
 // take returns the kept qmail-queue where it is there and idle.
@@ -32,7 +59,7 @@ func (k *keeper) take() *pool.Worker {
 	return nil
 }
 
-// held is a message that is not yet sent.
+// held is a message that is not yet sent, at most worker.MaxContents of it.
 type held struct{ text, envelope []byte }
 
 // size is what it takes in a packet, with the NUL at the end.

@@ -113,7 +113,7 @@ func (c *Client) start(text, rcpt *os.File) (job, error) {
 	child := priv.Child{Path: c.path, Args: []string{"qmail-queue"}, Env: c.env, Files: []*os.File{text, rcpt, c.stderr}}
 	if fi, err := os.Lstat(c.path); err == nil && setuid(fi) {
 		// What is no script or program in its place does one thing at a time; see sys.WorkerSlack.
-		child.Env, child.Slack = append(child.Env[:len(child.Env):len(child.Env)], "GOMAXPROCS=1"), sys.WorkerSlack
+		child.Env, child.Slack = worker.Environ(child.Env), sys.WorkerSlack
 	}
 	pid, err := priv.Fork(child)
 	if err != nil {

@@ -34,12 +34,17 @@ func New(env []string, stderr *os.File) *Client {
 	return c
 }
 
+// How says how a qmail-queue is kept.
+type How struct {
+	Soon  bool // it is started right after the first message
+	Alone bool // nothing else is done in this process while it is at work
+}
+
 // Keep has the client keep a qmail-queue for its messages, after one that goes the classic way. It is for a program that
-// runs as qmaild or qmails and may have many messages to hand on: qmail-queue is a worker for no other user. With soon it is
-// started right after the first message. QMAILQUEUE in the environment always means the classic way.
-func (c *Client) Keep(soon bool) {
+// runs as qmaild or qmails and may have many messages to hand on: qmail-queue is a worker for no other user. QMAILQUEUE in the environment always means the classic way.
+func (c *Client) Keep(h How) {
 	if c.keeper == nil && lookup(c.env, "QMAILQUEUE") == "" {
-		c.keeper = &keeper{path: c.path, soon: soon, spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true}}
+		c.keeper = &keeper{path: c.path, soon: h.Soon, spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true, Alone: h.Alone}}
 	}
 }
 
@@ -76,7 +81,15 @@ type Message struct {
 }
 
 // Open begins a message. No qmail-queue is started yet.
-func (c *Client) Open() (*Message, error) { return &Message{client: c, held: new(held)}, nil }
+func (c *Client) Open() (*Message, error) {
+	m := &Message{client: c}
+	if c.keeper != nil {
+		m.held = c.keeper.hold()
+	} else {
+		m.held = new(held)
+	}
+	return m, nil
+}
 
 // open goes over to pipes; h is what was held until now.
 func (m *Message) open(h *held) {
@@ -158,6 +171,10 @@ func (m *Message) endText() {
 // the message is queued and on disk.
 func (m *Message) Commit() error {
 	j := m.send()
+	if k := m.client.keeper; k != nil && m.held != nil {
+		k.leave(m.held)
+		m.held = nil
+	}
 	if m.broken != nil {
 		return m.broken
 	}

@@ -65,41 +65,18 @@ func SendPacket(f *os.File, b []byte, files ...*os.File) error {
 	return os.NewSyscallError("sendmsg", sent)
 }
 
-// SendPacketWaiting is SendPacket without files for a Polled socket; it waits while that is full.
+// SendPacketWaiting is SendPacket without files for a socket that blocks: it waits while that is full.
 func SendPacketWaiting(f *os.File, b []byte) error {
 	rc, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var sent error
-	err = rc.Write(func(fd uintptr) bool {
-		sent = send(int(fd), b, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		return sent != unix.EAGAIN
-	})
+	err = rc.Control(func(fd uintptr) { sent = send(int(fd), b, nil, unix.MSG_NOSIGNAL) })
 	if err != nil {
 		return err
 	}
 	return os.NewSyscallError("sendmsg", sent)
-}
-
-// Polled returns a File for the same thing that the runtime's poller waits for, with deadlines, in the place of f. A thread that
-// waits in the kernel instead is watched by the runtime, which takes its processor away and gives it back: three more switches between
-// threads for each wait.
-func Polled(f *os.File) (*os.File, error) {
-	if f.SetDeadline(time.Time{}) == nil {
-		return f, nil
-	}
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	name := f.Name()
-	f.Close()
-	return os.NewFile(uintptr(fd), name), nil
 }
 
 func send(fd int, b, oob []byte, flags int) error {
@@ -112,7 +89,7 @@ func send(fd int, b, oob []byte, flags int) error {
 
 // ReceivePacket waits for one packet of at most len(b) bytes and at most maxFiles descriptors,
 // which are close-on-exec. io.EOF means that the other end is closed. With maxFiles 0 no
-// descriptor is ever received. f is Polled, or the first of a PacketPair, and may have a deadline.
+// descriptor is ever received. f is the first of a PacketPair, and may have a deadline.
 func ReceivePacket(f *os.File, b []byte, maxFiles int) (n int, files []*os.File, err error) {
 	rc, err := f.SyscallConn()
 	if err != nil {
@@ -123,6 +100,44 @@ func ReceivePacket(f *os.File, b []byte, maxFiles int) (n int, files []*os.File,
 		return 0, nil, err
 	}
 	return p.open()
+}
+
+// ReceivePacketWaiting is ReceivePacket for a socket that blocks, as the second of a PacketPair does. It waits in the kernel, as long as
+// PacketTimeout says: then it returns os.ErrDeadlineExceeded.
+func ReceivePacketWaiting(f *os.File, b []byte, maxFiles int) (n int, files []*os.File, err error) {
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return 0, nil, err
+	}
+	p := packet{b: b, oob: space(maxFiles)}
+	if err := rc.Control(func(fd uintptr) { p.receive(int(fd)) }); err != nil {
+		return 0, nil, err
+	}
+	if p.err == unix.EAGAIN {
+		return 0, nil, os.ErrDeadlineExceeded
+	}
+	return p.open()
+}
+
+// Block makes f, the first of a PacketPair, one that blocks.
+func Block(f *os.File) error {
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	if err := rc.Control(func(fd uintptr) { set = unix.SetNonblock(int(fd), false) }); err != nil {
+		return err
+	}
+	return os.NewSyscallError("fcntl", set)
+}
+
+// PacketTimeout bounds the waits of ReceivePacketWaiting.
+func PacketTimeout(f *os.File, d time.Duration) error {
+	if !socketTimeout(f, unix.SO_RCVTIMEO, d) {
+		return os.NewSyscallError("setsockopt", unix.EINVAL)
+	}
+	return nil
 }
 
 func space(files int) []byte {

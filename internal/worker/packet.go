@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 
 	"qmail/internal/exit"
 )
@@ -45,19 +46,19 @@ func (j Job) close() {
 	}
 }
 
-// Encode returns the job's packet; ok is false when it is over MaxJob. The number comes back in all that
+// Append appends the job's packet to b; ok is false when it is over MaxJob. The number comes back in all that
 // the worker says of this job.
-func (j Job) Encode(number uint64) (b []byte, ok bool) {
-	size := 512
+func (j Job) Append(b []byte, number uint64) (packet []byte, ok bool) {
+	size, before := 512, len(b)
 	for _, c := range j.Contents {
 		size += len(c)
 	}
-	b = binary.AppendUvarint(make([]byte, 0, size), number)
+	b = binary.AppendUvarint(slices.Grow(b, size), number)
 	b = binary.AppendUvarint(b, uint64(len(j.Files)))
 	b = appendStrings(b, j.Args)
 	b = appendStrings(b, j.Env)
 	b = appendStrings(b, j.Contents)
-	return b, len(b) <= MaxJob
+	return b, len(b)-before <= MaxJob
 }
 
 // parseJob reads a job's packet; files is how many are said to be beside it. The Contents are parts of b.

@@ -16,7 +16,7 @@ func TestJobTravelsUnchanged(t *testing.T) {
 		{Contents: [][]byte{nil, []byte("F\x00\x00")}},
 		{Contents: [][]byte{make([]byte, MaxContents-10), make([]byte, 10)}},
 	} {
-		b, ok := j.Encode(12345)
+		b, ok := j.Append(nil, 12345)
 		got, number, files, err := parseJob(b)
 		if !ok || err != nil || number != 12345 || files != 0 || !alike(j, got) {
 			t.Errorf("%+v: %+v, number %d, %d files, %v", j, got, number, files, err)
@@ -31,7 +31,7 @@ func alike(a, b Job) bool {
 
 func TestJobOverTheBoundIsRefused(t *testing.T) {
 	for _, j := range []Job{{Args: []string{string(make([]byte, MaxJob))}}, {Contents: [][]byte{make([]byte, MaxJob)}}} {
-		if _, ok := j.Encode(1); ok {
+		if _, ok := j.Append(nil, 1); ok {
 			t.Error("it was encoded")
 		}
 	}
@@ -66,11 +66,11 @@ func TestAPacketOfTheWorkerIsNeverOverItsBound(t *testing.T) {
 }
 
 func FuzzJob(f *testing.F) {
-	b, _ := Job{Args: []string{"a", "bc"}, Env: []string{"X=1"}}.Encode(1)
+	b, _ := Job{Args: []string{"a", "bc"}, Env: []string{"X=1"}}.Append(nil, 1)
 	f.Add(b)
-	b, _ = Job{Contents: [][]byte{[]byte("Subject: x\n\n"), []byte("Fa@b\x00Tc@d\x00\x00")}}.Encode(1 << 40)
+	b, _ = Job{Contents: [][]byte{[]byte("Subject: x\n\n"), []byte("Fa@b\x00Tc@d\x00\x00")}}.Append(nil, 1<<40)
 	f.Add(b)
-	b, _ = Job{Args: []string{"x"}, Files: make([]*os.File, 2)}.Encode(3)
+	b, _ = Job{Args: []string{"x"}, Files: make([]*os.File, 2)}.Append(nil, 3)
 	f.Add(b)
 	f.Add([]byte{1, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -79,7 +79,7 @@ func FuzzJob(f *testing.F) {
 			return
 		}
 		j.Files = make([]*os.File, files)
-		again, ok := j.Encode(number)
+		again, ok := j.Append(nil, number)
 		if !ok {
 			return
 		}

@@ -10,8 +10,8 @@ package worker
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -39,15 +39,39 @@ const (
 	socket = 3
 )
 
+// oneProcessor is what a worker has in its environment besides: one job at a time needs one processor. With more of them a start costs
+// threads that look for work, and a thread that waits costs switches.
+const oneProcessor = "GOMAXPROCS=1"
+
+// Environ returns the environment of a worker whose parent's is env.
+func Environ(env []string) []string {
+	name, _, _ := strings.Cut(oneProcessor, "=")
+	for _, e := range env {
+		if strings.HasPrefix(e, name+"=") {
+			return env
+		}
+	}
+	return append(env[:len(env):len(env)], oneProcessor)
+}
+
+// ParentEnviron returns the environment of a worker's parent, for what the worker starts; env is the worker's.
+func ParentEnviron(env []string) []string {
+	if n := len(env); n > 0 && env[n-1] == oneProcessor {
+		return env[: n-1 : n-1]
+	}
+	return env
+}
+
 // A Link is the worker's end of the connection to its parent.
 type Link struct {
 	// Contents says that jobs with Contents are welcome. There are then as many of them as there would be files.
 	Contents bool
 
-	f      *os.File
-	idle   time.Duration
-	rest   func()
-	packet []byte // the last one that was sent
+	f        *os.File
+	idle     time.Duration
+	rest     func()
+	patience time.Duration // of the socket
+	packet   []byte        // the last one that was sent
 }
 
 // Offered returns the link to a parent that wants a worker: descriptor 3 is a packet socket, there are no arguments,
@@ -70,7 +94,6 @@ func Offered(name string) (*Link, bool) {
 	}
 	// What this program starts must not find the socket: it might take the offer for itself.
 	syscall.CloseOnExec(socket)
-	syscall.SetNonblock(socket, true) // so that it is Polled under this number
 	return Accept(proc.FD(socket, "parent")), true
 }
 
@@ -88,12 +111,6 @@ func (l *Link) Serve(files int, fn func(Job, *Output) Answer) exit.Code {
 	if sys.NotDumpable() != nil {
 		return exit.Temp
 	}
-	var err error
-	if l.f, err = sys.Polled(l.f); err != nil {
-		return exit.Temp
-	}
-	// One job at a time needs one processor. More of them cost memory, and switches between threads.
-	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(gcPercent)
 	limits, checked := sys.Limits(), time.Now()
 	if sys.SendPacketWaiting(l.f, []byte(Greeting)) != nil {
@@ -159,8 +176,11 @@ func (l *Link) fits(j Job, files int) bool {
 
 // receive waits for a packet, at most for d.
 func (l *Link) receive(d time.Duration, buf []byte, files int) (int, []*os.File, error) {
-	if err := l.f.SetReadDeadline(time.Now().Add(d)); err != nil {
-		return 0, nil, err
+	if d != l.patience {
+		if err := sys.PacketTimeout(l.f, d); err != nil {
+			return 0, nil, err
+		}
+		l.patience = d
 	}
-	return sys.ReceivePacket(l.f, buf, files)
+	return sys.ReceivePacketWaiting(l.f, buf, files)
 }

@@ -22,11 +22,13 @@ const (
 	recent = 10 * time.Second
 	// maxUnknown is how many workers of one kind start at a time while it is not known whether the program greets.
 	maxUnknown = 1
-	// moment is the least that a job waits for a busy worker before another is started; where a start of the program took longer
-	// it is that. Where four are busy it waits twice as long and so on, up to longMoment: each worker costs memory.
-	moment, longMoment = 10 * time.Millisecond, 100 * time.Millisecond
-	// patience is how long a job waits in all, for a busy worker or for one that starts, before it is a process of its own. It is far
-	// more than a start takes.
+	// longMoment is how long jobs are to wait for a busy worker before another is started, which takes much of a processor for that time
+	// and memory for long: where those that wait are expected to take that long, or where none has become free for that long. With
+	// eight workers it is twice that, and so on: jobs that are short want no more processes than processors. It is looked at
+	// after each moment.
+	moment, longMoment = 25 * time.Millisecond, 100 * time.Millisecond
+	// patience is how long a job waits, for one that starts or while no busy one becomes free, before it is a process of its own. It is
+	// far more than a start takes.
 	patience = time.Second
 	// greetWithin is how long a program may take to greet; one that takes longer is not ours.
 	greetWithin = 5 * time.Second
@@ -48,6 +50,8 @@ type Spec struct {
 	Dir  string
 	// Sure says that the program is known to be one that greets, or ends at once: a job waits for its first greeting, too.
 	Sure bool
+	// Alone says that the parent has nothing else to do while a job is done: it waits for the answer in the kernel.
+	Alone bool
 }
 
 type key struct {
@@ -70,10 +74,9 @@ type Pool struct {
 
 	mu     sync.Mutex
 	kinds  map[key]*kind
-	ours   map[string]os.FileInfo   // the files that have greeted, by name
-	took   map[string]time.Duration // the last start of each program, to its greeting
-	looks  map[string]look          // at the programs' files, by name
-	all    int                      // workers that run or start
+	ours   map[string]os.FileInfo // the files that have greeted, by name
+	looks  map[string]look        // at the programs' files, by name
+	all    int                    // workers that run or start
 	idle   int
 	closed bool
 	sweep  *time.Timer
@@ -92,8 +95,10 @@ type kind struct {
 	waiting  []chan *Worker
 	busy     int
 	starting int
-	asked    time.Time   // when the last job came
-	foreign  os.FileInfo // the file that went away without a greeting
+	each     time.Duration // what a job takes, of late
+	freed    time.Time     // when a worker was last free for another job
+	asked    time.Time     // when the last job came
+	foreign  os.FileInfo   // the file that went away without a greeting
 }
 
 // New returns a pool of at most limit workers of the programs in HOME/bin.
@@ -101,7 +106,7 @@ func New(limit int) *Pool { return NewIn(filepath.Join(conf.Home(), "bin"), limi
 
 // NewIn is New for the programs of another folder.
 func NewIn(dir string, limit int) *Pool {
-	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind), ours: make(map[string]os.FileInfo), took: make(map[string]time.Duration), looks: make(map[string]look)}
+	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind), ours: make(map[string]os.FileInfo), looks: make(map[string]look)}
 }
 
 // Warm starts a worker for jobs that are to come, where none is there.
@@ -158,6 +163,7 @@ func (p *Pool) pick(k *kind, program os.FileInfo, near string, now time.Time) *W
 	}
 	w := k.idle[best]
 	p.remove(k, best)
+	w.since = now
 	k.busy++
 	return w
 }
@@ -182,6 +188,11 @@ func (p *Pool) room() bool {
 
 // release gives a busy worker to a job that waits, or makes it idle. The caller holds the lock.
 func (p *Pool) release(w *Worker) {
+	now := time.Now()
+	if !w.since.IsZero() {
+		w.kind.took(now.Sub(w.since))
+	}
+	w.since, w.kind.freed = now, now
 	if same(w.program, p.ours[w.kind.name]) && w.kind.hand(w) {
 		return
 	}
@@ -191,10 +202,18 @@ func (p *Pool) release(w *Worker) {
 		go w.end()
 		return
 	}
-	w.since = time.Now()
 	w.kind.idle = append(w.kind.idle, w)
 	p.idle++
 	p.sweepLater()
+}
+
+// took takes note of how long a job took.
+func (k *kind) took(d time.Duration) {
+	const weight = 8
+	if k.each == 0 {
+		k.each = d
+	}
+	k.each += (d - k.each) / weight
 }
 
 // remove takes worker i of k out of the idle ones.

@@ -12,13 +12,12 @@ import (
 
 // start runs the program and waits for its greeting.
 func (p *Pool) start(s Spec, k *kind, program os.FileInfo) {
-	began := time.Now()
 	w, greeted := p.greeted(s, program)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k.starting--
 	if greeted {
-		p.ours[s.Name], p.took[s.Name] = program, time.Since(began)
+		p.ours[s.Name] = program
 		w.kind = k
 		k.busy++
 		p.release(w)
@@ -46,7 +45,7 @@ func (p *Pool) greeted(s Spec, program os.FileInfo) (*Worker, bool) {
 	}
 	defer null.Close()
 	proc, err := priv.Start(priv.Child{
-		Path: filepath.Join(p.dir, s.Name), Args: []string{s.Name}, Env: s.Env, Dir: s.Dir,
+		Path: filepath.Join(p.dir, s.Name), Args: []string{s.Name}, Env: worker.Environ(s.Env), Dir: s.Dir,
 		Files: []*os.File{null, null, null, there}, As: s.As, Slack: sys.WorkerSlack,
 	})
 	if err != nil {
@@ -54,10 +53,15 @@ func (p *Pool) greeted(s Spec, program os.FileInfo) (*Worker, bool) {
 		return nil, false
 	}
 	there.Close()
-	w := &Worker{pool: p, conn: here, proc: proc, program: program}
+	w := &Worker{pool: p, conn: here, proc: proc, program: program, receive: sys.ReceivePacket}
 	var b [len(worker.Greeting) + 1]byte
 	here.SetReadDeadline(time.Now().Add(greetWithin))
 	n, _, err := sys.ReceivePacket(here, b[:], 0)
 	here.SetReadDeadline(time.Time{})
+	if err == nil && s.Alone {
+		if err = sys.Block(here); err == nil {
+			w.receive = sys.ReceivePacketWaiting
+		}
+	}
 	return w, err == nil && string(b[:n]) == worker.Greeting
 }

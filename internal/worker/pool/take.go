@@ -32,25 +32,27 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 		p.mu.Unlock()
 		return nil
 	}
-	while := min(max(moment, p.took[s.Name])*time.Duration(1+k.busy/4), longMoment)
-	if k.busy == 0 && !p.promised(s, k, program, len(k.waiting)+1) {
-		p.mu.Unlock()
-		return nil
-	}
 	ch := make(chan *Worker, 1)
 	k.waiting = append(k.waiting, ch)
-	p.mu.Unlock()
-	for {
-		if w, ok := k.within(ch, while); ok {
+	stuck := time.Duration(0) // how long it has waited with no busy worker becoming free
+	for (!k.worthwhile(stuck) || p.promised(s, k, program)) && stuck <= patience {
+		p.mu.Unlock()
+		if w, ok := k.within(ch, moment); ok {
 			return w
 		}
 		p.mu.Lock()
-		there := p.promised(s, k, program, len(k.waiting))
-		p.mu.Unlock()
-		if !there || time.Since(now) > patience {
-			return p.giveUp(k, ch)
-		}
+		stuck = min(time.Since(now), time.Since(k.freed))
 	}
+	p.mu.Unlock()
+	return p.giveUp(k, ch)
+}
+
+// worthwhile reports whether another worker is worth its start for the jobs that wait, one of which is stuck for d. The caller holds the
+// lock.
+func (k *kind) worthwhile(d time.Duration) bool {
+	there := time.Duration(k.busy + k.starting)
+	bearable := min(longMoment+there*longMoment/8, patience/2)
+	return k.busy == 0 || d >= bearable || time.Duration(len(k.waiting))*k.each/there >= bearable
 }
 
 // look returns what is known of a program's file, and nil where there is none. The caller holds the lock.
@@ -69,8 +71,8 @@ func (p *Pool) look(name string, now time.Time) os.FileInfo {
 // promised sees to it that a worker of a kind is starting, or more where many are busy, but no more than jobs wait for one; and reports
 // whether that can be. So a short rush is served by those that become free, and a long one soon has as many as it needs. The
 // caller holds the lock.
-func (p *Pool) promised(s Spec, k *kind, program os.FileInfo, jobs int) bool {
-	if k.starting < min(jobs, 1+k.busy/2) {
+func (p *Pool) promised(s Spec, k *kind, program os.FileInfo) bool {
+	if k.starting < min(len(k.waiting), 1+k.busy/2) {
 		p.more(s, k, program)
 	}
 	return k.starting > 0

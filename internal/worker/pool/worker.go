@@ -8,6 +8,9 @@ import (
 	"qmail/internal/worker"
 )
 
+// maxPacket is how much memory for its packets is kept with a worker.
+const maxPacket = 16 << 10
+
 // A Worker is a program that waits for jobs.
 type Worker struct {
 	pool    *Pool
@@ -16,9 +19,11 @@ type Worker struct {
 	proc    *os.Process
 	program os.FileInfo // what was started
 	near    string      // where its last job was
-	since   time.Time   // when it became idle
+	since   time.Time   // when it became idle or got its job; zero before its first
 	jobs    uint64      // that it was given; the number of the one it does
-	buf     []byte      // for what it says
+	receive func(f *os.File, b []byte, maxFiles int) (int, []*os.File, error)
+	packet  []byte // the last job's, cleared
+	buf     []byte // for what it says
 }
 
 // Pid returns the worker's process id.
@@ -27,7 +32,11 @@ func (w *Worker) Pid() int { return w.proc.Pid }
 // Send gives the worker its job without waiting. If there is no error, Wait follows; ErrNotTaken means that the job was never
 // sent, and the worker is no longer the caller's. The caller closes its own copies of the job's files.
 func (w *Worker) Send(j worker.Job) error {
-	b, ok := j.Encode(w.jobs + 1)
+	b, ok := j.Append(w.packet[:0], w.jobs+1)
+	if w.packet = nil; cap(b) <= maxPacket {
+		w.packet = b
+	}
+	defer clear(b)
 	if !ok {
 		w.pool.giveBack(w)
 		return ErrNotTaken
@@ -59,7 +68,7 @@ func (w *Worker) Wait(near string, keep int) (r Result, err error) {
 		w.buf = make([]byte, worker.MaxAnswer)
 	}
 	for {
-		n, _, err := sys.ReceivePacket(w.conn, w.buf, 0)
+		n, _, err := w.receive(w.conn, w.buf, 0)
 		if err != nil {
 			w.pool.lost(w)
 			return r, err
