@@ -32,13 +32,20 @@ import (
 	"qmail/internal/sys"
 )
 
-// processors is how many goroutines run at once, of which all but one or two wait for the disk. While one idles the runtime takes none from
-// a thread that waits for less than ten milliseconds, which costs more than most waits.
-const processors = 1
+// processors is how many goroutines run at once during a walk over the queue, where some wait for the disk again and again. Otherwise they
+// take turns.
+const processors = 8
+
+func walking(on bool) {
+	n := 1
+	if on {
+		n = processors
+	}
+	runtime.GOMAXPROCS(n)
+}
 
 func main() {
 	proc.Begin()
-	runtime.GOMAXPROCS(processors)
 	log := proc.FD(0, "log")
 	debug.SetCrashOutput(log, debug.CrashOptions{})
 	cannot := func(why string) {
@@ -91,15 +98,21 @@ func main() {
 		Injector: send.NewInjector(os.Environ(), log),
 		Now:      time.Now,
 		Requests: asked,
+		Walking:  walking,
 	}))
 }
 
-// pipe names one of our pipes. Nobody else has this end, so that it can be one that the runtime polls, but for those that
-// package os has already made into Files that wait.
+// pipe names one of our pipes. Nobody else has this end, so that it can be one that the runtime polls: a goroutine that waits in the
+// kernel holds up the others. Of descriptors 0 to 2 package os has already made Files that wait, so those get another number.
 func pipe(fd int, name string) *os.File {
-	if fd > 2 {
-		syscall.SetNonblock(fd, true)
+	if fd <= 2 {
+		n, err := sys.Duplicate(fd)
+		if err != nil {
+			return proc.FD(fd, name)
+		}
+		fd = n
 	}
+	syscall.SetNonblock(fd, true)
 	syscall.CloseOnExec(fd)
 	return proc.FD(fd, name)
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -42,7 +43,7 @@ func main() {
 	flag.StringVar(&o.systems, "s", "qmail,postfix", "systems; one that is not installed is left out")
 	flag.BoolVar(&o.listen, "listen", true, "reach qmail-smtpd through a listening tcp-env; otherwise through tcpserver")
 	flag.StringVar(&o.plot, "svg", "bench.svg", "file for the plot; empty: none")
-	flag.StringVar(&o.size, "disk", "4G", "size of the disk")
+	flag.StringVar(&o.size, "disk", "", "size of the disk; usually 4G, or with waiting messages as much as their inodes need")
 	flag.Float64Var(&o.scale, "scale", 1, "multiplies the number of messages of each workload")
 	flag.DurationVar(&o.flush, "flush", 0, "have every flush of the disk take so long; needs /dev/fuse")
 	flag.IntVar(&o.waiting, "waiting", 0, "measure instead what so many waiting messages cost a new one")
@@ -86,6 +87,9 @@ func inside(o options) error {
 	}
 	if err := testqmail.Devices(); err != nil {
 		return err
+	}
+	if o.size == "" {
+		o.size = strconv.Itoa(max(4, 2+o.waiting*filesWaiting*bytesPerInode>>30)) + "G"
 	}
 	disk, err := newDisk(o.size, o.flush)
 	if err != nil {

@@ -25,6 +25,7 @@ func waiting(w io.Writer, s *qmail, n, samples int) error {
 	if err := fill(n); err != nil {
 		return err
 	}
+	syscall.Sync() // messages that wait are on disk long since
 	full, err := withQueue(s, samples)
 	if err != nil {
 		return err
@@ -156,6 +157,9 @@ func residentOf(name string) int64 {
 	}
 	return 0
 }
+
+// filesWaiting is how many files a message has that fill puts there, and bytesPerInode how much disk ext4 wants for each.
+const filesWaiting, bytesPerInode = 3, 16 << 10
 
 // fill puts n messages into the queue that have been tried and wait for a day.
 func fill(n int) error {

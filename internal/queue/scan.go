@@ -40,7 +40,7 @@ type Recovery struct {
 }
 
 // PaceNames is how many names are looked at without a rest.
-const PaceNames = 256
+const PaceNames = 64
 
 // ErrStopped is the end of a walk that its Pace ended.
 var ErrStopped = errors.New("stopped")

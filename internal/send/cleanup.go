@@ -25,6 +25,7 @@ func (d *daemon) doCleanup() {
 		return
 	}
 	p.busy = true
+	d.walk(1)
 	d.gone.walk()
 	q, part, now, pace := d.Queue, p.part, d.Now(), pacer(d.paces, 0)
 	d.tasks.start(func() func() {
@@ -32,6 +33,7 @@ func (d *daemon) doCleanup() {
 		q.EachOrphan(part, now, pace, func(id queue.ID) { orphans = append(orphans, id) })
 		return func() {
 			p.busy = false
+			d.walk(-1)
 			orphans = d.gone.without(orphans)
 			d.gone.unwalk()
 			if d.exiting {
@@ -157,6 +159,7 @@ func (d *daemon) startScan() {
 		running: true, found: make(chan []queue.Found), asked: make(chan queue.ID), odd: make(chan oddity),
 		lend: make(chan loan), back: make(chan queue.ID), ours: map[queue.ID]struct{}{},
 	}
+	d.walk(1)
 	q, s, pace := d.Queue, d.scan, pacer(d.paces, freeNames)
 	d.tasks.start(func() func() {
 		var batch []queue.Found
@@ -177,6 +180,7 @@ func (d *daemon) startScan() {
 			Pace:  pace,
 		})
 		return func() {
+			d.walk(-1)
 			d.scanned(batch)
 			d.scan.running, d.scan.all, d.scan.ours = false, false, nil
 			for _, r := range d.scan.asks {

@@ -17,18 +17,29 @@ const (
 )
 
 const (
-	// restShare is how much longer than its work a walk rests.
-	restShare = 4
+	// restShare and listShare are how much longer than its work a walk rests, and a look at todo.
+	restShare, listShare = 8, 4
 	// longestRest bounds one rest.
 	longestRest = 100 * time.Millisecond
 	// freeNames is how many names the first scan looks at without a rest: a queue of usual size is known at once.
-	freeNames = 4096
+	freeNames = 1024
 	// calm is for how many seconds no new message must have come before walks go on at full speed.
 	calm = 2
 )
 
+// walk takes note of n walks more.
+func (d *daemon) walk(n int) {
+	before := d.walks
+	d.walks += n
+	if (before > 0) != (d.walks > 0) && d.Walking != nil {
+		d.Walking(d.walks > 0)
+	}
+}
+
 // restAfter returns how long to rest after work that took so long.
-func restAfter(took time.Duration) time.Duration { return min(restShare*took, longestRest) }
+func restAfter(took time.Duration, share int) time.Duration {
+	return min(time.Duration(share)*took, longestRest)
+}
 
 // pace returns how a walk goes on now.
 func (d *daemon) pace() pace {
@@ -51,7 +62,7 @@ func pacer(asks chan<- chan<- pace, free int) func() bool {
 		asks <- answer
 		p := <-answer
 		if walked += queue.PaceNames; p == walkSlowly && walked > free {
-			time.Sleep(restAfter(took))
+			time.Sleep(restAfter(took, restShare))
 		}
 		begun = time.Now()
 		return p != walkNoMore

@@ -270,8 +270,8 @@ func TestAWalkRestsWhileThereIsNewMailAndEndsWithUs(t *testing.T) {
 }
 
 func TestALongTodoIsNotReadAgainAtOnce(t *testing.T) {
-	if restAfter(time.Millisecond) != 4*time.Millisecond || restAfter(time.Hour) != longestRest {
-		t.Errorf("rests of %v, %v", restAfter(time.Millisecond), restAfter(time.Hour))
+	if restAfter(time.Millisecond, listShare) != 4*time.Millisecond || restAfter(time.Hour, listShare) != longestRest {
+		t.Errorf("rests of %v, %v", restAfter(time.Millisecond, listShare), restAfter(time.Hour, listShare))
 	}
 	s := newSite(t)
 	d := &daemon{Config: Config{Queue: queue.Open(s.dir, nil)}, tasks: newTasks(maxTasks), sec: 1000}

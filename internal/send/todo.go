@@ -117,7 +117,7 @@ func (d *daemon) doTodo() {
 				t.at = d.sec + sleepFailure
 			}
 			t.more = len(ids) == maxListed
-			t.rest = time.Now().Add(restAfter(took))
+			t.rest = time.Now().Add(restAfter(took, listShare))
 			d.look(ids)
 		}
 	})

@@ -16,6 +16,12 @@ func Pipe() (r, w *os.File, err error) {
 	return os.NewFile(uintptr(p[0]), "pipe"), os.NewFile(uintptr(p[1]), "pipe"), nil
 }
 
+// Duplicate returns another number, over 2 and close-on-exec, for what descriptor fd is.
+func Duplicate(fd int) (int, error) {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	return n, os.NewSyscallError("fcntl", err)
+}
+
 // PipeRoom returns how many bytes an empty pipe holds; 0 where that is not known.
 func PipeRoom(f *os.File) int { return pipeRoom(f) }
 
