@@ -36,3 +36,22 @@ func TestOnlyAbsenceIsNoError(t *testing.T) {
 		}
 	}
 }
+
+func TestMeIsReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	me, own := filepath.Join(dir, "me"), filepath.Join(dir, "own")
+	os.WriteFile(me, []byte("m.test\n"), 0o644)
+	os.WriteFile(own, []byte("own.test\n"), 0o644)
+	var m Me
+	for i, c := range []struct{ name, want string }{{"own", "own.test"}, {"absent", "m.test"}, {"other", "m.test"}} {
+		if s, ok, err := m.LineOr(Dir(dir), c.name); s != c.want || !ok || err != nil {
+			t.Errorf("%s: %q, %v, %v", c.name, s, ok, err)
+		}
+		if i == 1 {
+			os.Remove(me)
+		}
+	}
+	if s, ok, err := new(Me).LineOr(Dir(dir), "absent"); ok || err != nil {
+		t.Errorf("%q, %v, %v", s, ok, err)
+	}
+}

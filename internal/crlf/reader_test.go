@@ -92,3 +92,20 @@ func TestVerbIsTheFirstWord(t *testing.T) {
 		}
 	}
 }
+
+func TestAReaderThatIsResetKnowsNothingOfBefore(t *testing.T) {
+	r := NewReader(strings.NewReader("EHLO secret\r\nMAIL FROM:<secret>\r\n"))
+	if line, err := r.Line(100); string(line) != "EHLO secret" || err != nil {
+		t.Fatalf("%q, %v", line, err)
+	}
+	r.Reset(strings.NewReader("EHLO other\r\n"))
+	if bytes.Contains(r.buf, []byte("secret")) {
+		t.Error("the bytes are still there")
+	}
+	if line, err := r.Line(100); string(line) != "EHLO other" || err != nil {
+		t.Errorf("%q, %v", line, err)
+	}
+	if line, err := r.Line(100); err != io.EOF {
+		t.Errorf("%q, %v", line, err)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"qmail/internal/control"
+	"qmail/internal/crlf"
 	"qmail/internal/exit"
 	"qmail/internal/ipme"
 	"qmail/internal/submit"
@@ -191,12 +192,12 @@ func TestAMessageThatIsNotWholeIsNotQueued(t *testing.T) {
 func TestTwoSessionsInOneProcessShareNothing(t *testing.T) {
 	control := map[string]string{"me": "m.test\n", "rcpthosts": "ours.test\n"}
 	w := newWorld(t, control, "RELAYCLIENT=.relay", "TCPREMOTEIP=10.0.0.1")
-	base := w.server().Queue
+	base, in := w.server().Queue, crlf.NewReader(nil)
 	serve := func(env []string, input string) string {
 		client, server := pair(t)
 		go func() { io.WriteString(client, input); client.CloseWrite() }()
 		s := w.server()
-		s.Env, s.Queue = env, base.With(env)
+		s.Env, s.Queue, s.In = env, base.With(env), in
 		go func() { s.Serve(server, server); server.Close() }()
 		b, _ := io.ReadAll(client)
 		return string(b)

@@ -220,3 +220,22 @@ func TestAMessageThatNoProgramTakesIsADeferral(t *testing.T) {
 		}
 	}
 }
+
+func TestNothingOfAMessageIsLeftInMemoryForTheNext(t *testing.T) {
+	w := newWorld(t)
+	w.warm()
+	w.expect("packet", "secret", "secret@x", "secret@y")
+	h := w.c.keeper.memory
+	if h == nil || cap(h.text) == 0 || cap(h.envelope) == 0 {
+		t.Fatal("no memory is kept")
+	}
+	for _, b := range [][]byte{h.text[:cap(h.text)], h.envelope[:cap(h.envelope)]} {
+		if bytes.Contains(b, []byte("secret")) {
+			t.Errorf("%q", b)
+		}
+	}
+	w.expect("packet", strings.Repeat("x", 2*maxMemory), "s", "r")
+	if h := w.c.keeper.memory; h != nil {
+		t.Errorf("%d bytes are kept", cap(h.text))
+	}
+}

@@ -57,3 +57,11 @@ func TestACopyTellsReadingFromWriting(t *testing.T) {
 		t.Error(reading, writing)
 	}
 }
+
+func TestACopierKeepsNothing(t *testing.T) {
+	var c Copier
+	c.After(io.Discard, []byte("secret"), strings.NewReader("secret"))
+	if len(c.buf) == 0 || bytes.Contains(c.buf, []byte("secret")) {
+		t.Errorf("%q", c.buf)
+	}
+}

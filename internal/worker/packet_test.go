@@ -106,3 +106,14 @@ func FuzzPart(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatAWorkerStartsSeesItsParentsEnvironment(t *testing.T) {
+	for _, env := range [][]string{nil, {"A=b"}, {"A=b", "GOMAXPROCS=7"}, {"GOMAXPROCS=1", "A=b"}} {
+		if got := ParentEnviron(Environ(env)); !slices.Equal(got, env) {
+			t.Errorf("%q becomes %q", env, got)
+		}
+	}
+	if got := Environ([]string{"A=b"}); !slices.Equal(got, []string{"A=b", "GOMAXPROCS=1"}) {
+		t.Errorf("%q", got)
+	}
+}

@@ -74,6 +74,8 @@ func serve(j worker.Job, out *worker.Output) worker.Answer {
 		cmd.Stdout = f
 		cmd.Run()
 		fmt.Fprint(out, "after")
+	case "rest":
+		time.Sleep(2 * time.Second)
 	case "fds":
 		names, _ := os.ReadDir("/proc/self/fd")
 		list := make([]string, len(names))
