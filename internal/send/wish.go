@@ -1,11 +1,14 @@
 package send
 
 import (
+	"errors"
 	"io"
+	"io/fs"
+	"time"
+
 	"qmail/internal/bounce"
 	"qmail/internal/queue"
 	"qmail/internal/sendctl"
-	"time"
 )
 
 // A wish is a request about a message that must wait until nothing is done about the message.
@@ -143,13 +146,16 @@ func (d *daemon) remove(m *message, w *wish) {
 	})
 }
 
-// lookAgain finds out what is left of a message, some time later.
+// lookAgain finds out what is left of a message, some time later; nothing is, where info is gone.
 func (d *daemon) lookAgain(id queue.ID) {
 	q := d.Queue
 	d.after(func() {
 		d.tasks.start(func() func() {
 			f, err := q.Look(id)
 			return func() {
+				if errors.Is(err, fs.ErrNotExist) {
+					return
+				}
 				if err != nil {
 					d.lookAgain(id)
 					return
