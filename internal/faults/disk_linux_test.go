@@ -45,10 +45,10 @@ func (w *world) fillInodes(dir string) (free func()) {
 	return func() { w.must(os.RemoveAll(dir + "/fill")) }
 }
 
-func queueWithoutRoom(t *testing.T, options string, fill func(w *world, dir string) func()) {
+func queueWithoutRoom(t *testing.T, place func(w *world, dir string), fill func(w *world, dir string) func()) {
 	w := newWorld(t)
 	queue := conf.Home() + "/queue"
-	w.onOwnDisk(queue, options)
+	place(w, queue)
 	w.start()
 	w.mustSend("local", 3)
 	w.settled()
@@ -78,13 +78,19 @@ func queueWithoutRoom(t *testing.T, options string, fill func(w *world, dir stri
 
 func TestAFullDiskLosesNothingThatWasAccepted(t *testing.T) {
 	if inWorld(t) {
-		queueWithoutRoom(t, "size=1m,mode=755", (*world).fill)
+		queueWithoutRoom(t, func(w *world, dir string) { w.onOwnDisk(dir, "size=1m,mode=755") }, (*world).fill)
 	}
 }
 
 func TestADiskWithoutInodesLosesNothingThatWasAccepted(t *testing.T) {
 	if inWorld(t) {
-		queueWithoutRoom(t, "size=8m,nr_inodes=400,mode=755", (*world).fillInodes)
+		queueWithoutRoom(t, func(w *world, dir string) { w.onOwnDisk(dir, "size=8m,nr_inodes=400,mode=755") }, (*world).fillInodes)
+	}
+}
+
+func TestAnExt4WithoutInodesLosesNothingThatWasAccepted(t *testing.T) {
+	if inWorld(t) {
+		queueWithoutRoom(t, func(w *world, dir string) { w.onIllDisk("ext4", dir, "-N", "400") }, (*world).fillInodes)
 	}
 }
 

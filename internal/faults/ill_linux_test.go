@@ -26,8 +26,8 @@ const (
 	illSize                       = 512 << 20
 )
 
-// onIllDisk puts a folder on such a disk.
-func (w *world) onIllDisk(fs, dir string) *illDisk {
+// onIllDisk puts a folder on such a disk, which is well at first; options are those of mkfs.
+func (w *world) onIllDisk(fs, dir string, options ...string) *illDisk {
 	w.t.Helper()
 	w.must(testqmail.Devices())
 	w.must(os.Mkdir(illMount, 0o755))
@@ -36,7 +36,8 @@ func (w *world) onIllDisk(fs, dir string) *illDisk {
 	w.must(err)
 	w.must(f.Truncate(illSize))
 	w.must(f.Close())
-	w.shell("mkfs." + fs + " -q " + map[string]string{"ext4": "-F ", "xfs": "-f ", "btrfs": "-f "}[fs] + illImage)
+	options = append(options, map[string]string{"ext4": "-F", "xfs": "-f", "btrfs": "-f"}[fs], illImage)
+	w.shell("mkfs." + fs + " -q " + strings.Join(options, " "))
 	disk, err := cutdisk.Mount(illDevice, illImage, illSize, 0, false)
 	w.must(err)
 	i := &illDisk{w: w, fs: fs, dir: dir, disk: disk}
