@@ -21,11 +21,12 @@ import (
 )
 
 func main() {
-	proc.BeginTurns()
+	proc.Begin()
 	sys.Umask(0o033)
 	if proc.Chdir(conf.Home(), "queue") != nil {
 		proc.Exit(exit.Temp)
 	}
+	defer queue.LockClean(".").Close()
 	proc.Exit(clean(queue.Open(".", nil), proc.FD(0, "requests"), proc.FD(1, "answers"), time.Now))
 }
 

@@ -41,7 +41,7 @@ func main() {
 	}
 	deliverer.Warm()
 	spawner := spawn.Spawner{Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start}
-	spawner.Run(os.Stdin, os.Stdout)
+	spawner.Run(proc.Pipe(0, "orders"), os.Stdout)
 	workers.Close()
 	proc.Exit(exit.OK)
 }

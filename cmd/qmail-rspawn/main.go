@@ -48,7 +48,7 @@ func main() {
 	spawner := spawn.Spawner{
 		Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start, StartGroup: deliverer.StartGroup, Combine: limit,
 	}
-	spawner.Run(os.Stdin, os.Stdout)
+	spawner.Run(proc.Pipe(0, "orders"), os.Stdout)
 	workers.Close()
 	proc.Exit(exit.OK)
 }

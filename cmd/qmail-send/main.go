@@ -89,10 +89,10 @@ func main() {
 	proc.Exit(send.Run(send.Config{
 		Dir: control.Default(), Controls: controls, Queue: q, Log: log,
 		Spawner: [2]send.Pipe{
-			queue.Local:  {To: pipe(1, "orders to qmail-lspawn"), From: pipe(2, "replies of qmail-lspawn")},
-			queue.Remote: {To: pipe(3, "orders to qmail-rspawn"), From: pipe(4, "replies of qmail-rspawn")},
+			queue.Local:  {To: proc.Pipe(1, "orders to qmail-lspawn"), From: proc.Pipe(2, "replies of qmail-lspawn")},
+			queue.Remote: {To: proc.Pipe(3, "orders to qmail-rspawn"), From: proc.Pipe(4, "replies of qmail-rspawn")},
 		},
-		Clean:    send.Pipe{To: pipe(5, "requests to qmail-clean"), From: pipe(6, "answers of qmail-clean")},
+		Clean:    send.Pipe{To: proc.Pipe(5, "requests to qmail-clean"), From: proc.Pipe(6, "answers of qmail-clean")},
 		Trigger:  trigger.C,
 		Signals:  signals(),
 		Injector: send.NewInjector(os.Environ(), log),
@@ -100,21 +100,6 @@ func main() {
 		Requests: asked,
 		Walking:  walking,
 	}))
-}
-
-// pipe names one of our pipes. Nobody else has this end, so that it can be one that the runtime polls: a goroutine that waits in the
-// kernel holds up the others. Of descriptors 0 to 2 package os has already made Files that wait, so those get another number.
-func pipe(fd int, name string) *os.File {
-	if fd <= 2 {
-		n, err := sys.Duplicate(fd)
-		if err != nil {
-			return proc.FD(fd, name)
-		}
-		fd = n
-	}
-	syscall.SetNonblock(fd, true)
-	syscall.CloseOnExec(fd)
-	return proc.FD(fd, name)
 }
 
 // signals turns signals into what they ask for.

@@ -63,13 +63,15 @@ func start(args []string) error {
 	for _, h := range [...]struct {
 		args  []string
 		as    priv.ID
+		env   []string
 		slack time.Duration
 	}{
-		{[]string{"qmail-lspawn", delivery}, priv.ID{UID: ids.Root, GID: ids.Qmail}, sys.DaemonSlack},
-		{[]string{"qmail-rspawn"}, priv.ID{UID: ids.Remote, GID: ids.Qmail}, sys.DaemonSlack},
-		{[]string{"qmail-clean"}, priv.ID{UID: ids.Queue, GID: ids.Qmail}, sys.WorkerSlack},
+		{[]string{"qmail-lspawn", delivery}, priv.ID{UID: ids.Root, GID: ids.Qmail}, os.Environ(), sys.DaemonSlack},
+		{[]string{"qmail-rspawn"}, priv.ID{UID: ids.Remote, GID: ids.Qmail}, os.Environ(), sys.DaemonSlack},
+		// Qmail-clean does one thing at a time and starts nothing that would see its environment; see sys.WorkerSlack.
+		{[]string{"qmail-clean"}, priv.ID{UID: ids.Queue, GID: ids.Qmail}, append(os.Environ(), "GOMAXPROCS=1"), sys.WorkerSlack},
 	} {
-		to, from, err := helper(h.args, h.as, h.slack, log)
+		to, from, err := helper(priv.Child{Path: program(h.args[0]), Args: h.args, As: &h.as, Env: h.env, Slack: h.slack}, log)
 		if err != nil {
 			return err
 		}
@@ -85,7 +87,7 @@ func start(args []string) error {
 func program(name string) string { return filepath.Join(conf.Home(), "bin", name) }
 
 // helper starts a program with a pipe in and a pipe out, and returns our ends of them.
-func helper(args []string, as priv.ID, slack time.Duration, log *os.File) (to, from *os.File, err error) {
+func helper(c priv.Child, log *os.File) (to, from *os.File, err error) {
 	in, to, err := pipe()
 	if err != nil {
 		return nil, nil, err
@@ -94,10 +96,8 @@ func helper(args []string, as priv.ID, slack time.Duration, log *os.File) (to, f
 	if err != nil {
 		return nil, nil, err
 	}
-	_, err = priv.Start(priv.Child{
-		Path: program(args[0]), Args: args, Env: os.Environ(), Files: []*os.File{in, out, log}, As: &as,
-		Slack: slack,
-	})
+	c.Files = []*os.File{in, out, log}
+	_, err = priv.Start(c)
 	in.Close()
 	out.Close()
 	return to, from, err

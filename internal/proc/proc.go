@@ -51,6 +51,26 @@ func FD(n int, name string) *os.File {
 	return os.NewFile(uintptr(n), name)
 }
 
+// Pipe is FD for an inherited end of a pipe that nobody else has: the runtime polls it, as a goroutine that waits in the kernel holds up
+// the others of a process with one processor. Of descriptors 0 to 2 package os has already made Files that wait, so they get
+// another number as well. What is no pipe waits.
+func Pipe(n int, name string) *os.File {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(n, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFIFO {
+		return FD(n, name)
+	}
+	fd := n
+	if n <= 2 {
+		var err error
+		if fd, err = sys.Duplicate(n); err != nil {
+			return FD(n, name)
+		}
+	}
+	syscall.SetNonblock(fd, true)
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), name)
+}
+
 // WasClosed reports whether descriptor n was not open when the process started. The runtime puts
 // /dev/null, open for reading and writing, in the place of such a descriptor 0, 1 or 2 before
 // main runs.

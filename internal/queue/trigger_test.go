@@ -101,3 +101,20 @@ func TestOnlyOneQmailSendGetsTheLock(t *testing.T) {
 	}
 	g.Close()
 }
+
+func TestAQmailCleanWaitsForTheOneBefore(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(dir+"/intd", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	first := LockClean(dir)
+	second := make(chan *os.File)
+	go func() { second <- LockClean(dir) }()
+	select {
+	case <-second:
+		t.Fatal("both have the lock")
+	case <-time.After(100 * time.Millisecond):
+	}
+	first.Close()
+	(<-second).Close()
+}

@@ -1,6 +1,10 @@
 package send
 
-import "qmail/internal/sendproto"
+import (
+	"io"
+
+	"qmail/internal/sendproto"
+)
 
 // cleaner is qmail-clean: requests go out as they come, answers come back in their order.
 type cleaner struct {
@@ -14,6 +18,16 @@ func (c *cleaner) begin(p Pipe) {
 	c.out = newOutbox(p.To)
 	c.answers = make(chan []byte, moreEvents)
 	go readAnswers(p.From, c.answers)
+}
+
+// await waits until qmail-clean answers, which it does when none of an earlier qmail-send is at work any more. Until then todo may lose
+// entries that we would take for ours, and info, local, remote and bounce are all that there is of their messages. The
+// request is one that any qmail-clean refuses.
+func (p Pipe) await() {
+	var answer [1]byte
+	if _, err := p.To.Write([]byte{0}); err == nil {
+		io.ReadFull(p.From, answer[:])
+	}
 }
 
 // ask sends a request; then is called with the answer. When qmail-clean is lost nobody is answered any more.
