@@ -12,10 +12,14 @@ import (
 
 // A disk is an ext4 on a loop device, mounted without discard: on a disk that discards, every removed file costs
 // milliseconds. It goes with the mount namespace: the image has no name any more once it is mounted.
-type disk struct{ mount string }
+type disk struct {
+	mount   string
+	covered []string // folders of systems, in their order
+	slow    *cutdisk.Disk
+}
 
 // slowFile returns a file of the same size whose flushes take a while; its bytes are in image.
-func slowFile(image string, flush time.Duration) (string, error) {
+func (d *disk) slowFile(image string, flush time.Duration) (string, error) {
 	fi, err := os.Stat(image)
 	if err != nil {
 		return "", err
@@ -24,7 +28,7 @@ func slowFile(image string, flush time.Duration) (string, error) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		return "", err
 	}
-	_, err = cutdisk.Mount(path, image, fi.Size(), flush, false)
+	d.slow, err = cutdisk.Mount(path, image, fi.Size(), flush, false)
 	return path, err
 }
 
@@ -48,7 +52,7 @@ func newDisk(size string, flush time.Duration) (*disk, error) {
 		return d, err
 	}
 	if flush > 0 {
-		if image, err = slowFile(image, flush); err != nil {
+		if image, err = d.slowFile(image, flush); err != nil {
 			return d, err
 		}
 	}
@@ -62,7 +66,22 @@ func newDisk(size string, flush time.Duration) (*disk, error) {
 	return d, command("mount", "-o", "loop,nodiscard", image, d.mount)
 }
 
-func (d *disk) close() { exec.Command("umount", "-l", d.mount).Run() }
+// close takes the disk away. A slow one is served by this process, so it must not be in use any more when that ends: the kernel would
+// wait for it for ever.
+func (d *disk) close() {
+	const step = 100 * time.Millisecond
+	for _, folder := range append(d.covered, d.mount) {
+		for range 100 {
+			if err := command("umount", folder); err == nil {
+				break
+			}
+			time.Sleep(step)
+		}
+	}
+	if d.slow != nil {
+		d.slow.Close()
+	}
+}
 
 func (d *disk) path(name string) string { return filepath.Join(d.mount, name) }
 
@@ -76,6 +95,7 @@ func (d *disk) cover(system string, folders []string) error {
 		if err := command("mount", "--bind", own, folder); err != nil {
 			return err
 		}
+		d.covered = append(d.covered, folder)
 	}
 	return nil
 }

@@ -146,7 +146,7 @@ func (l *listener) leave(key netip.Addr) {
 	}
 }
 
-func (l *listener) spec() pool.Spec { return pool.Spec{Name: l.Worker, Env: l.Env} }
+func (l *listener) spec() pool.Spec { return pool.Spec{Name: l.Worker, Env: l.Env, Eager: true} }
 
 // serve has one connection served, and closes our copy of it as soon as someone else has it: the client must see its end
 // when that one closes it.

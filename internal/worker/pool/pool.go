@@ -22,11 +22,11 @@ const (
 	recent = 10 * time.Second
 	// maxUnknown is how many workers of one kind start at a time while it is not known whether the program greets.
 	maxUnknown = 1
-	// longMoment is how long jobs are to wait for a busy worker before another is started, which takes much of a processor for that time
+	// longMoment is how long jobs are to wait for a busy worker before another is started, which takes much of a processor for such a time
 	// and memory for long: where those that wait are expected to take that long, or where none has become free for that long. With
-	// eight workers it is twice that, and so on: jobs that are short want no more processes than processors. It is looked at
+	// four workers it is twice that, and so on: jobs that are short want no more processes than processors. It is looked at
 	// after each moment.
-	moment, longMoment = 25 * time.Millisecond, 100 * time.Millisecond
+	moment, longMoment = 25 * time.Millisecond, 50 * time.Millisecond
 	// patience is how long a job waits, for one that starts or while no busy one becomes free, before it is a process of its own. It is
 	// far more than a start takes.
 	patience = time.Second
@@ -52,6 +52,8 @@ type Spec struct {
 	Sure bool
 	// Alone says that the parent has nothing else to do while a job is done: it waits for the answer in the kernel.
 	Alone bool
+	// Eager says that a job takes as long as somebody else likes: none waits longer than a moment before another worker is started.
+	Eager bool
 }
 
 type key struct {

@@ -35,13 +35,15 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 	ch := make(chan *Worker, 1)
 	k.waiting = append(k.waiting, ch)
 	stuck := time.Duration(0) // how long it has waited with no busy worker becoming free
-	for (!k.worthwhile(stuck) || p.promised(s, k, program)) && stuck <= patience {
+	for (!k.worthwhile(s.Eager, stuck) || p.promised(s, k, program)) && stuck <= patience {
 		p.mu.Unlock()
 		if w, ok := k.within(ch, moment); ok {
 			return w
 		}
 		p.mu.Lock()
-		stuck = min(time.Since(now), time.Since(k.freed))
+		if stuck = time.Since(now); !s.Eager {
+			stuck = min(stuck, time.Since(k.freed))
+		}
 	}
 	p.mu.Unlock()
 	return p.giveUp(k, ch)
@@ -49,9 +51,12 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 
 // worthwhile reports whether another worker is worth its start for the jobs that wait, one of which is stuck for d. The caller holds the
 // lock.
-func (k *kind) worthwhile(d time.Duration) bool {
+func (k *kind) worthwhile(eager bool, d time.Duration) bool {
 	there := time.Duration(k.busy + k.starting)
-	bearable := min(longMoment+there*longMoment/8, patience/2)
+	bearable := min(longMoment+there*longMoment/4, patience/2)
+	if eager {
+		bearable = moment
+	}
 	return k.busy == 0 || d >= bearable || time.Duration(len(k.waiting))*k.each/there >= bearable
 }
 

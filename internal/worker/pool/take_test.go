@@ -30,7 +30,7 @@ func TestAnotherWorkerIsWorthItsStartWhereTheLineIsLong(t *testing.T) {
 	}{
 		{1, 0, 0, 0, 0, true},
 		{1, 1, 0, 0, 0, false}, // nothing is known
-		{1, 1, 0, 0, longMoment * 9 / 8, true},
+		{1, 1, 0, 0, longMoment * 5 / 4, true},
 		{3, 1, 0, 5 * time.Millisecond, 0, false},
 		{1, 1, 0, time.Second, 0, true},
 		{1, 1, 9, time.Second, 0, false},
@@ -39,9 +39,12 @@ func TestAnotherWorkerIsWorthItsStartWhereTheLineIsLong(t *testing.T) {
 		{1, 100, 0, time.Millisecond, patience / 2, true},
 	} {
 		k := &kind{busy: c.busy, starting: c.starting, each: c.each, waiting: make([]chan *Worker, c.waiting)}
-		if got := k.worthwhile(c.stuck); got != c.want {
+		if got := k.worthwhile(false, c.stuck); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
+	}
+	if k := (&kind{busy: 9, each: time.Millisecond, waiting: make([]chan *Worker, 1)}); k.worthwhile(true, moment/2) || !k.worthwhile(true, moment) {
+		t.Error("an eager one waits for another time than a moment")
 	}
 }
 
