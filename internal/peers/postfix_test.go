@@ -168,8 +168,6 @@ func TestHostThatIsDownOrHangsIsADeferralInTime(t *testing.T) {
 	}
 	one.inject("Subject: x\n\nhello\n", "me@hang.test")
 	one.waitLog(8, `deferral: Connected_to_10.9.0.13_but_connection_died`)
-	if n := len(one.queued()); n != 2 {
-		t.Errorf("%d messages in the queue", n)
-	}
+	one.wait("two messages in the queue", 10, func() bool { return len(one.queued()) == 2 })
 	one.stop()
 }
