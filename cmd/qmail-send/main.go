@@ -86,13 +86,15 @@ func main() {
 		asked <- send.Request{Request: r, Answer: answer}
 		return <-answer
 	})
+	clean := send.Pipe{To: proc.Pipe(5, "requests to qmail-clean"), From: proc.Pipe(6, "answers of qmail-clean")}
+	clean.Await() // signals are not caught yet, so SIGTERM ends it
 	proc.Exit(send.Run(send.Config{
 		Dir: control.Default(), Controls: controls, Queue: q, Log: log,
 		Spawner: [2]send.Pipe{
 			queue.Local:  {To: proc.Pipe(1, "orders to qmail-lspawn"), From: proc.Pipe(2, "replies of qmail-lspawn")},
 			queue.Remote: {To: proc.Pipe(3, "orders to qmail-rspawn"), From: proc.Pipe(4, "replies of qmail-rspawn")},
 		},
-		Clean:    send.Pipe{To: proc.Pipe(5, "requests to qmail-clean"), From: proc.Pipe(6, "answers of qmail-clean")},
+		Clean:    clean,
 		Trigger:  trigger.C,
 		Signals:  signals(),
 		Injector: send.NewInjector(os.Environ(), log),

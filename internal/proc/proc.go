@@ -51,10 +51,11 @@ func FD(n int, name string) *os.File {
 	return os.NewFile(uintptr(n), name)
 }
 
-// Pipe is FD for an inherited end of a pipe that nobody else has: the runtime polls it, as a goroutine that waits in the kernel holds up
+// Pipe is FD for an inherited end of a pipe that nobody else has, nor what this process starts: the runtime polls it, as a goroutine that waits in the kernel holds up
 // the others of a process with one processor. Of descriptors 0 to 2 package os has already made Files that wait, so they get
 // another number as well. What is no pipe waits.
 func Pipe(n int, name string) *os.File {
+	syscall.CloseOnExec(n)
 	var st syscall.Stat_t
 	if err := syscall.Fstat(n, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFIFO {
 		return FD(n, name)
@@ -67,7 +68,6 @@ func Pipe(n int, name string) *os.File {
 		}
 	}
 	syscall.SetNonblock(fd, true)
-	syscall.CloseOnExec(fd)
 	return os.NewFile(uintptr(fd), name)
 }
 

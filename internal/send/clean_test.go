@@ -11,7 +11,7 @@ func TestTheQueueIsNotLookedAtBeforeQmailCleanAnswers(t *testing.T) {
 	outR, outW := io.Pipe()
 	over := make(chan struct{})
 	go func() {
-		Pipe{inW, outR}.await()
+		Pipe{inW, outR}.Await()
 		close(over)
 	}()
 	b := make([]byte, 10)
@@ -32,7 +32,7 @@ func TestALostQmailCleanIsNotWaitedFor(t *testing.T) {
 	outR, outW := io.Pipe()
 	go io.Copy(io.Discard, inR)
 	outW.Close()
-	Pipe{inW, outR}.await()
+	Pipe{inW, outR}.Await()
 	inR.Close()
-	Pipe{inW, outR}.await()
+	Pipe{inW, outR}.Await()
 }

@@ -15,7 +15,6 @@ const moreEvents = 256
 
 // Run is qmail-send from its first look at the control files to its last line of log.
 func Run(cfg Config) exit.Code {
-	cfg.Clean.await()
 	d, err := newDaemon(cfg)
 	if err != nil {
 		cfg.Log.Write(qlog.Alert(nil, "cannot start: "+err.Error()))
