@@ -22,6 +22,7 @@ import (
 	"qmail/internal/priv"
 	"qmail/internal/proc"
 	"qmail/internal/sys"
+	"qmail/internal/worker"
 )
 
 // standard is how mail is delivered where neither a .qmail file nor our caller says.
@@ -69,7 +70,7 @@ func start(args []string) error {
 		{[]string{"qmail-lspawn", delivery}, priv.ID{UID: ids.Root, GID: ids.Qmail}, os.Environ(), sys.DaemonSlack},
 		{[]string{"qmail-rspawn"}, priv.ID{UID: ids.Remote, GID: ids.Qmail}, os.Environ(), sys.DaemonSlack},
 		// Qmail-clean does one thing at a time and starts nothing that would see its environment; see sys.WorkerSlack.
-		{[]string{"qmail-clean"}, priv.ID{UID: ids.Queue, GID: ids.Qmail}, append(os.Environ(), "GOMAXPROCS=1"), sys.WorkerSlack},
+		{[]string{"qmail-clean"}, priv.ID{UID: ids.Queue, GID: ids.Qmail}, worker.Environ(os.Environ()), sys.WorkerSlack},
 	} {
 		to, from, err := helper(priv.Child{Path: program(h.args[0]), Args: h.args, As: &h.as, Env: h.env, Slack: h.slack}, log)
 		if err != nil {

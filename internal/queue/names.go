@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"qmail/conf"
-
 	"qmail/internal/sys"
 )
 
@@ -82,7 +81,7 @@ type Queue struct {
 	follow bool // a name made before its file's sync is durable with it
 	// ordered says, when it is first asked for, whether changes reach the disk in their order.
 	ordered func() bool
-	copier  sys.Copier // of the messages that are taken in
+	copier  sys.Copier // of the messages that are taken in, one after another
 }
 
 // Open returns the queue in folder dir on the real disk, or on fsys when that is not nil. It looks at nothing yet

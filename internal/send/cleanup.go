@@ -25,7 +25,7 @@ func (d *daemon) doCleanup() {
 		return
 	}
 	p.busy = true
-	d.walk(1)
+	d.tellWalking()
 	d.gone.walk()
 	q, part, now, pace := d.Queue, p.part, d.Now(), pacer(d.paces, 0)
 	d.tasks.start(func() func() {
@@ -33,7 +33,7 @@ func (d *daemon) doCleanup() {
 		q.EachOrphan(part, now, pace, func(id queue.ID) { orphans = append(orphans, id) })
 		return func() {
 			p.busy = false
-			d.walk(-1)
+			d.tellWalking()
 			orphans = d.gone.without(orphans)
 			d.gone.unwalk()
 			if d.exiting {
@@ -159,7 +159,7 @@ func (d *daemon) startScan() {
 		running: true, found: make(chan []queue.Found), asked: make(chan queue.ID), odd: make(chan oddity),
 		lend: make(chan loan), back: make(chan queue.ID), ours: map[queue.ID]struct{}{},
 	}
-	d.walk(1)
+	d.tellWalking()
 	q, s, pace := d.Queue, d.scan, pacer(d.paces, freeNames)
 	d.tasks.start(func() func() {
 		var batch []queue.Found
@@ -180,9 +180,9 @@ func (d *daemon) startScan() {
 			Pace:  pace,
 		})
 		return func() {
-			d.walk(-1)
 			d.scanned(batch)
 			d.scan.running, d.scan.all, d.scan.ours = false, false, nil
+			d.tellWalking()
 			for _, r := range d.scan.asks {
 				d.request(r)
 			}

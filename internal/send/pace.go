@@ -27,12 +27,10 @@ const (
 	calm = 2
 )
 
-// walk takes note of n walks more.
-func (d *daemon) walk(n int) {
-	before := d.walks
-	d.walks += n
-	if (before > 0) != (d.walks > 0) && d.Walking != nil {
-		d.Walking(d.walks > 0)
+// tellWalking tells whether a walk is under way, after one has begun or ended.
+func (d *daemon) tellWalking() {
+	if d.Walking != nil {
+		d.Walking(d.scan.running || d.cleanup.busy)
 	}
 }
 

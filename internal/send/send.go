@@ -48,7 +48,7 @@ type Config struct {
 	Now      func() time.Time
 	// Requests are those of the queue tools; nil: nobody asks.
 	Requests <-chan Request
-	// Walking is told when a walk over the queue begins, and when none is under way any more. It may be nil.
+	// Walking is told whether a walk over the queue is under way, whenever one has begun or ended. It may be nil.
 	Walking func(bool)
 }
 
@@ -67,7 +67,6 @@ type daemon struct {
 	deliv   uint64 // number of the last delivery
 	later   []later
 	cleanup cleanup
-	walks   int // over the queue, that are under way
 	scan    scan
 	paces   chan chan<- pace // questions of walks over the queue
 	bounces bounces

@@ -41,7 +41,8 @@ type How struct {
 }
 
 // Keep has the client keep a qmail-queue for its messages, after one that goes the classic way. It is for a program that
-// runs as qmaild or qmails and may have many messages to hand on: qmail-queue is a worker for no other user. QMAILQUEUE in the environment always means the classic way.
+// runs as qmaild or qmails and may have many messages to hand on: qmail-queue is a worker for no other user. QMAILQUEUE in the
+// environment always means the classic way.
 func (c *Client) Keep(h How) {
 	if c.keeper == nil && lookup(c.env, "QMAILQUEUE") == "" {
 		c.keeper = &keeper{path: c.path, soon: h.Soon, spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true, Alone: h.Alone}}

@@ -218,15 +218,18 @@ func TestAnswerThatIsNoneIsAnError(t *testing.T) {
 	}
 }
 
-// waitForeign waits until the program was found to be none of ours.
-func waitForeign(t *testing.T, p *Pool, s Spec) {
+// foreign returns a pool that has found the program to be none of ours.
+func foreign(t *testing.T, mode string) (*Pool, Spec) {
 	t.Helper()
+	p, s := newPool(t), spec(mode)
+	p.Take(s, "")
+	p.Take(s, "")
 	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		p.mu.Lock()
 		foreign := p.kinds[s.key()].foreign
 		p.mu.Unlock()
 		if foreign != nil {
-			return
+			return p, s
 		}
 		if time.Now().After(end) {
 			t.Fatal("the program was not found to be foreign")
@@ -235,11 +238,7 @@ func waitForeign(t *testing.T, p *Pool, s Spec) {
 }
 
 func TestProgramThatGoesAwayWithoutGreetingIsNotStartedAgain(t *testing.T) {
-	p := newPool(t)
-	s := spec("foreign")
-	p.Take(s, "")
-	p.Take(s, "")
-	waitForeign(t, p, s)
+	p, s := foreign(t, "foreign")
 	p.Take(s, "")
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -438,11 +437,7 @@ func TestALateAnswerNeverCountsForTheNextJob(t *testing.T) {
 }
 
 func TestAWorkerOfAnotherFormIsForeign(t *testing.T) {
-	p := newPool(t)
-	s := spec("old")
-	p.Take(s, "")
-	p.Take(s, "")
-	waitForeign(t, p, s)
+	foreign(t, "old")
 }
 
 func TestAJobThatIsTooLongForItsSocketLosesNoWorker(t *testing.T) {
