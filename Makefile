@@ -12,7 +12,7 @@ DESTDIR =
 HOME_DIR := $(shell sed 's/[ \t\r]*$$//;q' conf/conf-qmail)
 FLAGS = -trimpath -buildvcs=false -ldflags '-s -w'
 PROGRAMS := $(filter-out qmail-getpw,$(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.go)))))
-SOURCES := go.mod go.sum $(wildcard conf/* cmd/*/*.go internal/*/*.go internal/*/*/*.go)
+SOURCES := go.mod go.sum $(wildcard conf/* cmd/*/*.go internal/*/*.go internal/*/*/*.go internal/*/*/*/*.go)
 
 .PHONY: all setup check test demo startup man deb deb-test bench crashtest clean
 
@@ -54,10 +54,10 @@ demo: all build/demo
 	@QMAIL_TEST_BUILT=1 build/demo
 
 build/demo: build/stamp
-	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $@ ./internal/demo
+	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $@ ./internal/dev/demo
 
 startup: all
-	@$(GO) test ./internal/policy -run TestStartup -v -count=1 -args -startup | grep '\.[0-9][0-9]$$'
+	@$(GO) test ./internal/dev/policy -run TestStartup -v -count=1 -args -startup | grep '\.[0-9][0-9]$$'
 
 man:
 	@mkdir -p build/man
@@ -67,15 +67,15 @@ deb: all
 	@sh scripts/deb.sh
 
 deb-test: all
-	QMAIL_TEST_DEBIAN=1 $(GO) test ./internal/services -run Debian -v -count=1 -timeout 20m
+	QMAIL_TEST_DEBIAN=1 $(GO) test ./internal/dev/services -run Debian -v -count=1 -timeout 20m
 
 bench: all
 	@mkdir -p build
-	$(GO) build $(FLAGS) -o build/bench ./internal/bench
+	$(GO) build $(FLAGS) -o build/bench ./internal/dev/bench
 	@QMAIL_TEST_BUILT=1 build/bench -svg build/bench.svg $(BENCHFLAGS)
 
 crashtest: all
-	$(GO) build $(FLAGS) -o build/crashtest ./internal/crashtest
+	$(GO) build $(FLAGS) -o build/crashtest ./internal/dev/crashtest
 	@QMAIL_TEST_BUILT=1 build/crashtest $(CRASHFLAGS)
 
 clean:

@@ -12,12 +12,12 @@ import (
 	"os"
 	"strconv"
 
-	"qmail/internal/command"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
-	"qmail/internal/report"
+	"qmail/internal/local/command"
 	"qmail/internal/submit"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
 )
 
 const fatal = "condredirect: fatal: "

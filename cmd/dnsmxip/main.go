@@ -12,9 +12,9 @@ import (
 	"slices"
 	"strconv"
 
-	"qmail/internal/dns"
-	"qmail/internal/dns/tool"
-	"qmail/internal/proc"
+	"qmail/internal/net/dns"
+	"qmail/internal/net/dns/tool"
+	"qmail/internal/sys/proc"
 )
 
 func main() {

@@ -9,9 +9,9 @@ import (
 	"net/netip"
 	"os"
 
-	"qmail/internal/dns"
-	"qmail/internal/dns/tool"
-	"qmail/internal/proc"
+	"qmail/internal/net/dns"
+	"qmail/internal/net/dns/tool"
+	"qmail/internal/sys/proc"
 )
 
 func main() {

@@ -9,9 +9,9 @@ package main
 import (
 	"os"
 
-	"qmail/internal/command"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
+	"qmail/internal/local/command"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -11,10 +11,10 @@ import (
 	"os"
 	"strconv"
 
-	"qmail/internal/exit"
-	"qmail/internal/proc"
-	"qmail/internal/report"
 	"qmail/internal/submit"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
 )
 
 const fatal = "forward: fatal: "

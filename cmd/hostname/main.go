@@ -6,8 +6,8 @@ package main
 import (
 	"os"
 
-	"qmail/internal/exit"
-	"qmail/internal/proc"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"qmail/conf"
-	"qmail/internal/passwd"
+	"qmail/internal/sys/passwd"
 )
 
 // missing says which accounts are missing and how to add them; see INSTALL.ids.

@@ -11,9 +11,9 @@ import (
 	"github.com/google/renameio/v2"
 
 	"qmail/conf"
-	"qmail/internal/hier"
-	"qmail/internal/passwd"
+	"qmail/internal/site/hier"
 	"qmail/internal/sys"
+	"qmail/internal/sys/passwd"
 )
 
 // An installer makes entries of the tree.

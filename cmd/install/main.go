@@ -16,10 +16,10 @@ import (
 	"path/filepath"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/hier"
-	"qmail/internal/passwd"
-	"qmail/internal/proc"
+	"qmail/internal/site/hier"
+	"qmail/internal/sys/passwd"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -7,9 +7,9 @@ package main
 import (
 	"bufio"
 
-	"qmail/internal/exit"
-	"qmail/internal/ipme"
-	"qmail/internal/proc"
+	"qmail/internal/net/ipme"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

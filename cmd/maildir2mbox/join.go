@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"qmail/internal/maildir"
-	"qmail/internal/mbox"
+	"qmail/internal/local/maildir"
+	"qmail/internal/local/mbox"
 	"qmail/internal/sys"
 )
 

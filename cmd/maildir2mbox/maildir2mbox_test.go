@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/maildir"
-	"qmail/internal/mbox"
-	"qmail/internal/testkill"
+	"qmail/internal/dev/testkill"
+	"qmail/internal/local/maildir"
+	"qmail/internal/local/mbox"
 )
 
 // childKey tells this test binary to be maildir2mbox.

@@ -9,11 +9,11 @@ import (
 	"os"
 	"time"
 
-	"qmail/internal/exit"
-	"qmail/internal/maildir"
-	"qmail/internal/mbox"
-	"qmail/internal/proc"
+	"qmail/internal/local/maildir"
+	"qmail/internal/local/mbox"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -10,10 +10,10 @@ import (
 	"io/fs"
 	"os"
 
-	"qmail/internal/exit"
-	"qmail/internal/maildir"
-	"qmail/internal/proc"
+	"qmail/internal/local/maildir"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/maildir"
+	"qmail/internal/local/maildir"
 )
 
 func TestNewMailIsShownWithoutAnythingATerminalWouldObey(t *testing.T) {

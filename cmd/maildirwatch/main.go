@@ -13,11 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"qmail/internal/ascii"
-	"qmail/internal/exit"
-	"qmail/internal/maildir"
-	"qmail/internal/proc"
+	"qmail/internal/local/maildir"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/ascii"
+	"qmail/internal/text/exit"
 )
 
 const (

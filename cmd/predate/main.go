@@ -12,9 +12,9 @@ import (
 	"io"
 	"os"
 
-	"qmail/internal/exit"
-	"qmail/internal/proc"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

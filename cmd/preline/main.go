@@ -11,10 +11,10 @@ import (
 	"errors"
 	"os"
 
-	"qmail/internal/command"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
+	"qmail/internal/local/command"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 const (

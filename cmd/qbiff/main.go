@@ -9,9 +9,9 @@ import (
 	"os"
 	"strings"
 
-	"qmail/internal/exit"
-	"qmail/internal/proc"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
 	"qmail/internal/queue"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

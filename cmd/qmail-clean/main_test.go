@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/exit"
 	"qmail/internal/queue"
+	"qmail/internal/text/exit"
 )
 
 // tree makes a queue with the named files, each an hour old, or two days when its name ends in "old".

@@ -12,9 +12,9 @@ import (
 	"io"
 	"os"
 
-	"qmail/internal/exit"
-	"qmail/internal/proc"
-	"qmail/internal/sysuser"
+	"qmail/internal/sys/proc"
+	"qmail/internal/sys/sysuser"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 )
 

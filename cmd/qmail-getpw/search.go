@@ -7,10 +7,10 @@ import (
 	"syscall"
 
 	"qmail/conf"
-	"qmail/internal/ascii"
+	"qmail/internal/site/users"
 	"qmail/internal/sys"
-	"qmail/internal/sysuser"
-	"qmail/internal/users"
+	"qmail/internal/sys/sysuser"
+	"qmail/internal/text/ascii"
 )
 
 // maxName is the longest account name that is looked up, in bytes.

@@ -8,9 +8,9 @@ import (
 	"syscall"
 	"testing"
 
-	"qmail/internal/exit"
-	"qmail/internal/sysuser"
-	"qmail/internal/users"
+	"qmail/internal/site/users"
+	"qmail/internal/sys/sysuser"
+	"qmail/internal/text/exit"
 )
 
 var errDirectory = errors.New("the directory service is gone")

@@ -11,11 +11,11 @@ import (
 	"os"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
-	"qmail/internal/queuetool"
-	"qmail/internal/sendctl"
+	"qmail/internal/send/queuetool"
+	"qmail/internal/send/sendctl"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/control"
-	"qmail/internal/exit"
-	"qmail/internal/inject"
-	"qmail/internal/proc"
+	"qmail/internal/site/control"
 	"qmail/internal/submit"
+	"qmail/internal/submit/inject"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -13,11 +13,11 @@ import (
 	"os"
 	"time"
 
-	"qmail/internal/exit"
 	"qmail/internal/local"
-	"qmail/internal/maildir"
-	"qmail/internal/proc"
+	"qmail/internal/local/maildir"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 )
 

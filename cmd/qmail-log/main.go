@@ -14,9 +14,9 @@ import (
 	"os"
 	"time"
 
-	"qmail/internal/exit"
 	"qmail/internal/history"
-	"qmail/internal/proc"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

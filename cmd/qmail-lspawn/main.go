@@ -12,12 +12,12 @@ import (
 	"path/filepath"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/lspawn"
-	"qmail/internal/passwd"
-	"qmail/internal/proc"
 	"qmail/internal/spawn"
+	"qmail/internal/spawn/lspawn"
 	"qmail/internal/sys"
+	"qmail/internal/sys/passwd"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker/pool"
 )
 

@@ -12,11 +12,11 @@ import (
 	"os"
 
 	"qmail/conf"
-	"qmail/internal/cdb"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
-	"qmail/internal/rcpthosts"
+	"qmail/internal/site/rcpthosts"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/cdb"
+	"qmail/internal/text/exit"
 )
 
 const (

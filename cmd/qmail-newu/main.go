@@ -12,11 +12,11 @@ import (
 	"os"
 
 	"qmail/conf"
-	"qmail/internal/cdb"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
+	"qmail/internal/site/users"
 	"qmail/internal/sys"
-	"qmail/internal/users"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/cdb"
+	"qmail/internal/text/exit"
 )
 
 const (

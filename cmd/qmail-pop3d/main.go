@@ -10,9 +10,9 @@ import (
 	"os"
 	"time"
 
-	"qmail/internal/exit"
 	"qmail/internal/pop3"
-	"qmail/internal/proc"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -14,10 +14,10 @@ import (
 	"os"
 	"time"
 
-	"qmail/internal/exit"
 	"qmail/internal/pop3"
-	"qmail/internal/priv"
-	"qmail/internal/proc"
+	"qmail/internal/sys/priv"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 // over is the exit code, whatever happened: the program has served the client, or nobody will.

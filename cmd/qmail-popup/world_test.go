@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"qmail/conf"
-	"qmail/internal/testqmail"
+	"qmail/internal/dev/testqmail"
 )
 
 func TestMain(m *testing.M) {

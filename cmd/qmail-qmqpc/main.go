@@ -13,11 +13,11 @@ import (
 	"errors"
 	"os"
 
-	"qmail/internal/control"
-	"qmail/internal/envelope"
-	"qmail/internal/exit"
-	"qmail/internal/netstring"
-	"qmail/internal/proc"
+	"qmail/internal/site/control"
+	"qmail/internal/submit/envelope"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/netstring"
 )
 
 // maxEnvelope is the most bytes of an envelope.

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"qmail/internal/control"
-	"qmail/internal/envelope"
-	"qmail/internal/exit"
-	"qmail/internal/netstring"
+	"qmail/internal/site/control"
+	"qmail/internal/submit/envelope"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/netstring"
 )
 
 // server answers each connection by reply after it has read a whole request, and gives the requests to got. An empty reply

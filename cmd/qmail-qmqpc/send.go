@@ -9,12 +9,12 @@ import (
 	"strconv"
 	"time"
 
-	"qmail/internal/envelope"
-	"qmail/internal/exit"
 	"qmail/internal/qmtp"
-	"qmail/internal/report"
+	"qmail/internal/submit/envelope"
 	"qmail/internal/sys"
 	"qmail/internal/sys/inet"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
 )
 
 const (

@@ -10,10 +10,10 @@ import (
 	"os"
 	"time"
 
-	"qmail/internal/control"
-	"qmail/internal/proc"
-	"qmail/internal/qmtpd"
+	"qmail/internal/qmtp/qmtpd"
+	"qmail/internal/site/control"
 	"qmail/internal/submit"
+	"qmail/internal/sys/proc"
 )
 
 func main() {

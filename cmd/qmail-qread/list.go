@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"qmail/internal/queue"
-	"qmail/internal/route"
+	"qmail/internal/send/route"
 )
 
 // A message as it is listed.

@@ -15,12 +15,12 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/control"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
 	"qmail/internal/queue"
-	"qmail/internal/route"
+	"qmail/internal/send/route"
+	"qmail/internal/site/control"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

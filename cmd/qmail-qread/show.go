@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"qmail/internal/ascii"
+	"qmail/internal/text/ascii"
 )
 
 // plain writes a message as qmail-qread(8) always did.

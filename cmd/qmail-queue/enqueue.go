@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/envelope"
-	"qmail/internal/exit"
 	"qmail/internal/queue"
-	"qmail/internal/rfc822"
+	"qmail/internal/submit/envelope"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/rfc822"
 )
 
 // A caller is who started us, and we.

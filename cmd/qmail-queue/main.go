@@ -18,11 +18,11 @@ import (
 	"os"
 
 	"qmail/conf"
-	"qmail/internal/envelope"
-	"qmail/internal/passwd"
-	"qmail/internal/proc"
 	"qmail/internal/queue"
+	"qmail/internal/submit/envelope"
 	"qmail/internal/sys"
+	"qmail/internal/sys/passwd"
+	"qmail/internal/sys/proc"
 	"qmail/internal/worker"
 )
 

@@ -6,10 +6,10 @@ import (
 	"syscall"
 	"time"
 
-	"qmail/internal/envelope"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
+	"qmail/internal/submit/envelope"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 // limit is how long a message may take. It must stay below the 36 hours after which its files pass for orphans.

@@ -11,9 +11,9 @@ import (
 	"os"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
-	"qmail/internal/remote"
+	"qmail/internal/smtp/remote"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 )
 

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/control"
-	"qmail/internal/exit"
-	"qmail/internal/ipme"
-	"qmail/internal/remote"
+	"qmail/internal/net/ipme"
+	"qmail/internal/site/control"
+	"qmail/internal/smtp/remote"
+	"qmail/internal/smtp/tcpto"
 	"qmail/internal/sys"
-	"qmail/internal/tcpto"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 )
 

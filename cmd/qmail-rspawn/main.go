@@ -12,14 +12,14 @@ import (
 	"path/filepath"
 
 	"qmail/conf"
-	"qmail/internal/control"
-	"qmail/internal/exit"
-	"qmail/internal/passwd"
-	"qmail/internal/proc"
-	"qmail/internal/rspawn"
+	"qmail/internal/site/control"
+	"qmail/internal/smtp/tcpto"
 	"qmail/internal/spawn"
+	"qmail/internal/spawn/rspawn"
 	"qmail/internal/sys"
-	"qmail/internal/tcpto"
+	"qmail/internal/sys/passwd"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker/pool"
 )
 

@@ -22,14 +22,14 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/control"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
-	"qmail/internal/qlog"
 	"qmail/internal/queue"
 	"qmail/internal/send"
-	"qmail/internal/sendctl"
+	"qmail/internal/send/sendctl"
+	"qmail/internal/site/control"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/qlog"
 )
 
 // processors is how many goroutines run at once during a walk over the queue, where some wait for the disk again and again. Otherwise they

@@ -10,10 +10,10 @@ import (
 	"os"
 
 	"qmail/conf"
-	"qmail/internal/control"
-	"qmail/internal/exit"
-	"qmail/internal/passwd"
-	"qmail/internal/proc"
+	"qmail/internal/site/control"
+	"qmail/internal/sys/passwd"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"qmail/internal/control"
-	"qmail/internal/passwd"
+	"qmail/internal/site/control"
+	"qmail/internal/sys/passwd"
 )
 
 // heading says where the control files are and which numbers the accounts of conf-users and conf-groups have.

@@ -13,14 +13,14 @@ import (
 	"os"
 	"time"
 
-	"qmail/internal/control"
-	"qmail/internal/crlf"
-	"qmail/internal/dns"
-	"qmail/internal/exit"
-	"qmail/internal/peer"
-	"qmail/internal/proc"
-	"qmail/internal/smtpd"
+	"qmail/internal/net/client"
+	"qmail/internal/net/dns"
+	"qmail/internal/site/control"
+	"qmail/internal/smtp/smtpd"
 	"qmail/internal/submit"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/crlf"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 )
 
@@ -36,7 +36,7 @@ func run(queue *submit.Client) exit.Code {
 	link, ok := worker.Offered("qmail-smtpd")
 	queue.Keep(submit.How{Soon: ok, Alone: ok})
 	if ok {
-		var f peer.Finder
+		var f client.Finder
 		in := crlf.NewReader(nil)
 		return link.Serve(1, func(j worker.Job, _ *worker.Output) worker.Answer {
 			return worker.Answer{Code: work(queue, in, &f, j)}
@@ -47,9 +47,9 @@ func run(queue *submit.Client) exit.Code {
 
 // work serves one connection of a listening tcp-env, and first does what tcp-env does for a process: the job's arguments are
 // those of its options that say what to find out.
-func work(queue *submit.Client, in *crlf.Reader, f *peer.Finder, j worker.Job) exit.Code {
+func work(queue *submit.Client, in *crlf.Reader, f *client.Finder, j worker.Job) exit.Code {
 	conn := j.Files[0]
-	o, ok := peer.ParseArgs(j.Args)
+	o, ok := client.ParseArgs(j.Args)
 	if !ok {
 		return exit.Temp
 	}

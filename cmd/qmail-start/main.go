@@ -17,11 +17,11 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/passwd"
-	"qmail/internal/priv"
-	"qmail/internal/proc"
 	"qmail/internal/sys"
+	"qmail/internal/sys/passwd"
+	"qmail/internal/sys/priv"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 )
 

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
+	"qmail/internal/smtp/tcpto"
 	"qmail/internal/sys"
-	"qmail/internal/tcpto"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
+	"qmail/internal/smtp/tcpto"
 	"qmail/internal/sys"
-	"qmail/internal/tcpto"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {

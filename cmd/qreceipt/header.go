@@ -5,11 +5,11 @@ import (
 	"io"
 	"strings"
 
-	"qmail/internal/ascii"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
-	"qmail/internal/rfc822"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/ascii"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/rfc822"
 )
 
 // maxField bounds a header field that is looked at. What is longer asks for nothing.

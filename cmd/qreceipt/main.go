@@ -10,11 +10,11 @@ package main
 import (
 	"os"
 
-	"qmail/internal/exit"
-	"qmail/internal/proc"
-	"qmail/internal/report"
-	"qmail/internal/rfc822"
 	"qmail/internal/submit"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
+	"qmail/internal/text/rfc822"
 )
 
 const fatal = "qreceipt: fatal: "

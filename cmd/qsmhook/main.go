@@ -11,9 +11,9 @@ import (
 	"errors"
 	"os"
 
-	"qmail/internal/command"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
+	"qmail/internal/local/command"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 const fatal = "qsmhook: fatal: "

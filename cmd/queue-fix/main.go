@@ -16,11 +16,11 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/passwd"
-	"qmail/internal/proc"
-	"qmail/internal/queuefix"
+	"qmail/internal/queue/queuefix"
 	"qmail/internal/sys"
+	"qmail/internal/sys/passwd"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 const found exit.Code = 1

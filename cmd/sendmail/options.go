@@ -5,7 +5,7 @@ import (
 	"io"
 	"os"
 
-	"qmail/internal/inject"
+	"qmail/internal/submit/inject"
 	"qmail/internal/sys"
 )
 

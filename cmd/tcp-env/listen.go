@@ -8,11 +8,11 @@ import (
 	"syscall"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/listener"
-	"qmail/internal/proc"
+	"qmail/internal/net/listener"
 	"qmail/internal/sys"
-	"qmail/internal/tcpenv"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/tcpenv"
 )
 
 // listen serves until SIGTERM. Sessions that run then are finished; a second SIGTERM ends them.

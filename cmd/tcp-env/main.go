@@ -11,10 +11,10 @@ package main
 import (
 	"os"
 
-	"qmail/internal/dns"
-	"qmail/internal/exit"
-	"qmail/internal/peer"
-	"qmail/internal/proc"
+	"qmail/internal/net/client"
+	"qmail/internal/net/dns"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 func main() {
@@ -33,7 +33,7 @@ func main() {
 // become finds out about the connection and executes the program.
 func become(o options) exit.Code {
 	conn := proc.FD(0, "connection")
-	c, err := peer.Of(conn, o.peer, dns.SystemConf)
+	c, err := client.Of(conn, o.peer, dns.SystemConf)
 	if err != nil {
 		return exit.Temp
 	}

@@ -1,14 +1,14 @@
 package main
 
 import (
-	"qmail/internal/control"
-	"qmail/internal/listener"
-	"qmail/internal/peer"
+	"qmail/internal/net/client"
+	"qmail/internal/net/listener"
+	"qmail/internal/site/control"
 )
 
 // options are what the command line says.
 type options struct {
-	peer       peer.Options
+	peer       client.Options
 	limit      int      // -c: connections at a time
 	perAddress int      // -a: of them from one address
 	program    []string // with its arguments
@@ -16,7 +16,7 @@ type options struct {
 
 // parse reads the command line as getopt does: options first, several letters may share a hyphen.
 func parse(args []string) (o options, ok bool) {
-	o = options{peer: peer.Default(), limit: listener.DefaultLimit, perAddress: listener.DefaultPerAddress}
+	o = options{peer: client.Default(), limit: listener.DefaultLimit, perAddress: listener.DefaultPerAddress}
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
 		word := args[0]
 		args = args[1:]

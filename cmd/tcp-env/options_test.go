@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/listener"
-	"qmail/internal/peer"
+	"qmail/internal/net/client"
+	"qmail/internal/net/listener"
 )
 
 func TestOptionsAreReadAsGetoptDoes(t *testing.T) {
@@ -37,7 +37,7 @@ func TestOptionsAreReadAsGetoptDoes(t *testing.T) {
 		if !ok || got != w {
 			t.Errorf("%q: %+v, %v; want %+v", line, got, ok, w)
 		}
-		again, ok := peer.ParseArgs(o.peer.Args())
+		again, ok := client.ParseArgs(o.peer.Args())
 		if !ok || again.Ident != o.peer.Ident || o.peer.Ident && again != o.peer {
 			t.Errorf("%q: %+v became %+v", line, o.peer, again)
 		}

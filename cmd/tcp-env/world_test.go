@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/passwd"
-	"qmail/internal/testqmail"
+	"qmail/internal/dev/testqmail"
+	"qmail/internal/sys/passwd"
 )
 
 func TestMain(m *testing.M) {

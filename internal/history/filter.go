@@ -3,7 +3,7 @@ package history
 import (
 	"time"
 
-	"qmail/internal/ascii"
+	"qmail/internal/text/ascii"
 )
 
 // A Filter selects messages; its zero value selects all.

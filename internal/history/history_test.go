@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/report"
+	"qmail/internal/text/report"
 )
 
 func TestEveryLoggersStampIsRead(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"sort"
 	"time"
 
-	"qmail/internal/qlog"
-	"qmail/internal/report"
+	"qmail/internal/text/qlog"
+	"qmail/internal/text/report"
 )
 
 // maxOpen bounds the messages that are in the queue at a time, as far as the log tells; beyond it the one whose

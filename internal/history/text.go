@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"qmail/internal/report"
+	"qmail/internal/text/report"
 )
 
 // timeForm is how times are written in texts and tables.

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"qmail/internal/ascii"
-	"qmail/internal/report"
+	"qmail/internal/text/ascii"
+	"qmail/internal/text/report"
 )
 
 const (

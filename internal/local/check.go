@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"qmail/conf"
-	"qmail/internal/report"
+	"qmail/internal/text/report"
 )
 
 // at returns the path of a file that is named relative to the recipient's home.

@@ -3,8 +3,8 @@ package local
 import (
 	"strings"
 
-	"qmail/internal/mbox"
-	"qmail/internal/rfc822"
+	"qmail/internal/local/mbox"
+	"qmail/internal/text/rfc822"
 )
 
 // An environment is a list of NAME=VALUE strings.

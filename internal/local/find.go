@@ -7,9 +7,9 @@ import (
 	"syscall"
 
 	"qmail/conf"
-	"qmail/internal/dotqmail"
-	"qmail/internal/report"
 	"qmail/internal/sys"
+	"qmail/internal/text/dotqmail"
+	"qmail/internal/text/report"
 )
 
 // maxText is the largest .qmail file that is followed.

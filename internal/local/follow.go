@@ -6,14 +6,14 @@ import (
 	"os"
 	"strconv"
 
-	"qmail/internal/dotqmail"
-	"qmail/internal/exit"
-	"qmail/internal/maildir"
-	"qmail/internal/mbox"
-	"qmail/internal/priv"
-	"qmail/internal/report"
+	"qmail/internal/local/maildir"
+	"qmail/internal/local/mbox"
 	"qmail/internal/submit"
 	"qmail/internal/sys"
+	"qmail/internal/sys/priv"
+	"qmail/internal/text/dotqmail"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
 )
 
 // follow does what the instructions say, the forwards aside, which it collects.

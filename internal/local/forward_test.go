@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"qmail/internal/exit"
+	"qmail/internal/text/exit"
 )
 
 // queue makes the world's qmail-queue a script that keeps what it gets in the home and then exits.

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/exit"
-	"qmail/internal/maildir"
-	"qmail/internal/proc"
-	"qmail/internal/testkill"
+	"qmail/internal/dev/testkill"
+	"qmail/internal/local/maildir"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 // childKey tells this test binary to be qmail-local.

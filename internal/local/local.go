@@ -6,10 +6,10 @@ import (
 	"os"
 	"time"
 
-	"qmail/internal/dotqmail"
-	"qmail/internal/exit"
-	"qmail/internal/maildir"
-	"qmail/internal/report"
+	"qmail/internal/local/maildir"
+	"qmail/internal/text/dotqmail"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
 )
 
 // A Job is one delivery and all that it may touch. The engine changes nothing of its process: neither its working

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/exit"
-	"qmail/internal/maildir"
+	"qmail/internal/local/maildir"
+	"qmail/internal/text/exit"
 )
 
 // A world is a home with a message to deliver to it.

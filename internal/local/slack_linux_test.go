@@ -3,8 +3,8 @@ package local
 import (
 	"testing"
 
-	"qmail/internal/exit"
 	"qmail/internal/sys"
+	"qmail/internal/text/exit"
 )
 
 func TestAProgramHasTheUsualTimerSlack(t *testing.T) {

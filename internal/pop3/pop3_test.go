@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/exit"
+	"qmail/internal/text/exit"
 )
 
 // talk runs a session with input that is all there from the start.

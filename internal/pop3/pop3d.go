@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"qmail/internal/maildir"
+	"qmail/internal/local/maildir"
 )
 
 // A message is one message of the mailbox.

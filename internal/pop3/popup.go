@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"time"
 
-	"qmail/internal/ascii"
-	"qmail/internal/crlf"
-	"qmail/internal/exit"
 	"qmail/internal/sys"
+	"qmail/internal/text/ascii"
+	"qmail/internal/text/crlf"
+	"qmail/internal/text/exit"
 )
 
 const (

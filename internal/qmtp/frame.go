@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 
-	"qmail/internal/netstring"
+	"qmail/internal/text/netstring"
 )
 
 const (

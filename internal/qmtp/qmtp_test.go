@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"qmail/internal/netstring"
-	"qmail/internal/report"
+	"qmail/internal/text/netstring"
+	"qmail/internal/text/report"
 )
 
 func frame(s string) *Frame { return Connection(bufio.NewReaderSize(strings.NewReader(s), 16)) }

@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"io"
 
-	"qmail/internal/netstring"
-	"qmail/internal/report"
+	"qmail/internal/text/netstring"
+	"qmail/internal/text/report"
 )
 
 // maxReply is the most bytes of a reply that a client reads.

@@ -3,7 +3,7 @@ package send
 import (
 	"io"
 
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
 )
 
 // cleaner is qmail-clean: requests go out as they come, answers come back in their order.

@@ -8,7 +8,7 @@ import (
 
 	"qmail/conf"
 	"qmail/internal/queue"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
 )
 
 // cleanup is the pass over mess that finds what qmail-queue left there long ago.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"qmail/internal/queue"
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/report"
 )
 
 func TestWhatIsUnderWayWhenTheClockIsSetBackIsNotPutOff(t *testing.T) {

@@ -1,10 +1,10 @@
 package send
 
 import (
-	"qmail/internal/bounce"
-	"qmail/internal/control"
 	"qmail/internal/queue"
-	"qmail/internal/route"
+	"qmail/internal/send/bounce"
+	"qmail/internal/send/route"
+	"qmail/internal/site/control"
 )
 
 // Controls are what the control files say to qmail-send; see qmail-send(8).

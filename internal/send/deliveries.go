@@ -6,11 +6,11 @@ import (
 	"slices"
 
 	"qmail/conf"
-	"qmail/internal/bounce"
-	"qmail/internal/qlog"
 	"qmail/internal/queue"
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/bounce"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/qlog"
+	"qmail/internal/text/report"
 )
 
 // A channel is one spawner, and what waits for it.

@@ -1,9 +1,9 @@
 package send
 
 import (
-	"qmail/internal/qlog"
 	"qmail/internal/queue"
-	"qmail/internal/route"
+	"qmail/internal/send/route"
+	"qmail/internal/text/qlog"
 )
 
 // A direct is what is held of a message whose only record is in todo.

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/qlog"
 	"qmail/internal/queue"
-	"qmail/internal/sendctl"
+	"qmail/internal/send/sendctl"
+	"qmail/internal/text/qlog"
 )
 
 func TestAMessageWaitsInTodoUntilItsFirstDeliveryStarts(t *testing.T) {

@@ -5,11 +5,11 @@ import (
 	"io"
 	"io/fs"
 
-	"qmail/internal/bounce"
-	"qmail/internal/qlog"
 	"qmail/internal/queue"
-	"qmail/internal/route"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/bounce"
+	"qmail/internal/send/route"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/qlog"
 )
 
 // bounces are those that are being injected, and the messages that wait for their end: a bounce is a new message as

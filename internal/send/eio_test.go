@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"qmail/internal/queue"
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/report"
 )
 
 // sick is a disk on which some calls fail with EIO: those with the numbers from first, as many as long says.

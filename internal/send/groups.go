@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"qmail/internal/queue"
-	"qmail/internal/route"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/route"
+	"qmail/internal/send/sendproto"
 )
 
 const (

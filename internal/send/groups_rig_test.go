@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"qmail/internal/queue"
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/report"
 )
 
 // answer answers the question whether there are groups, or refuses it as a spawner does that knows none.

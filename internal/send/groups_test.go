@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"qmail/internal/queue"
-	"qmail/internal/report"
-	"qmail/internal/sendctl"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendctl"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/report"
 )
 
 func TestRecipientsThatShareATransactionShareASlot(t *testing.T) {

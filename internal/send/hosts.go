@@ -3,8 +3,8 @@ package send
 import (
 	"strings"
 
-	"qmail/internal/ascii"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/ascii"
 )
 
 // maxParked bounds the recipients that are held while their host is busy.

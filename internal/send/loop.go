@@ -5,9 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"qmail/internal/exit"
-	"qmail/internal/qlog"
 	"qmail/internal/queue"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/qlog"
 )
 
 // moreEvents bounds how many events are taken in one turn before work is looked for again.

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"io"
 
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
 )
 
 // An outbox collects what goes down a pipe. The owner adds to it and never waits for the reader at the other end.

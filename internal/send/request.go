@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"qmail/internal/queue"
-	"qmail/internal/sendctl"
+	"qmail/internal/send/sendctl"
 )
 
 // holdTime is the next attempt of a message that is held, as the time of its files: so another qmail leaves it alone as

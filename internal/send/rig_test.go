@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/control"
 	"qmail/internal/queue"
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/site/control"
+	"qmail/internal/text/report"
 )
 
 // A site is a queue in a temporary folder with everything around a qmail-send but the real programs.

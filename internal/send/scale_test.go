@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"qmail/internal/queue"
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/report"
 )
 
 // BenchmarkWaiting starts with 100,000 messages that wait, and measures what they cost: bytes for each, time until all are known,

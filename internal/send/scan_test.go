@@ -12,9 +12,9 @@ import (
 
 	"qmail/conf"
 	"qmail/internal/queue"
-	"qmail/internal/report"
-	"qmail/internal/sendctl"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendctl"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/report"
 )
 
 // halted is a disk on which the first scan comes to a halt.

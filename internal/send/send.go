@@ -9,8 +9,8 @@ import (
 	"io"
 	"time"
 
-	"qmail/internal/control"
 	"qmail/internal/queue"
+	"qmail/internal/site/control"
 )
 
 // A Pipe is a pair of pipes to a helper.

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"qmail/internal/queue"
-	"qmail/internal/report"
-	"qmail/internal/sendctl"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendctl"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/report"
 )
 
 // norm replaces numbers that differ from run to run.

@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"time"
 
-	"qmail/internal/qlog"
 	"qmail/internal/queue"
-	"qmail/internal/route"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/route"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/qlog"
 )
 
 const (

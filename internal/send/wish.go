@@ -6,9 +6,9 @@ import (
 	"io/fs"
 	"time"
 
-	"qmail/internal/bounce"
 	"qmail/internal/queue"
-	"qmail/internal/sendctl"
+	"qmail/internal/send/bounce"
+	"qmail/internal/send/sendctl"
 )
 
 // A wish is a request about a message that must wait until nothing is done about the message.

@@ -4,9 +4,9 @@ import (
 	"os"
 	"strings"
 
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
 	"qmail/internal/sys"
+	"qmail/internal/text/report"
 )
 
 // maxMess is the longest name of a message below queue/mess.

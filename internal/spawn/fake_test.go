@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/exit"
 	"qmail/internal/sys"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 )
 

@@ -3,8 +3,8 @@ package spawn
 import (
 	"os"
 
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/report"
 )
 
 // beginWide answers the question whether there are groups, or starts one. Every member of a group that cannot be right as a whole

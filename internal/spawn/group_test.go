@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/report"
 )
 
 // run has a spawner serve what is in the buffer, and returns its replies by delivery number.

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"qmail/internal/exit"
-	"qmail/internal/priv"
-	"qmail/internal/report"
 	"qmail/internal/sys"
+	"qmail/internal/sys/priv"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
 	"qmail/internal/worker"
 	"qmail/internal/worker/pool"
 )

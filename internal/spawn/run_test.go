@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/exit"
-	"qmail/internal/report"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
 	"qmail/internal/worker/pool"
 )
 

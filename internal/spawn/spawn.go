@@ -9,8 +9,8 @@ import (
 	"os"
 	"sync/atomic"
 
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
+	"qmail/internal/text/report"
 )
 
 // A Delivery is an order whose message is open.

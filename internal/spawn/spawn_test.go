@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/report"
-	"qmail/internal/sendproto"
+	"qmail/internal/send/sendproto"
 	"qmail/internal/sys"
+	"qmail/internal/text/report"
 )
 
 // queue makes queue/mess with one message and enters it.

@@ -5,9 +5,9 @@ import (
 	"sync"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/passwd"
 	"qmail/internal/sys"
+	"qmail/internal/sys/passwd"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 	"qmail/internal/worker/pool"
 )

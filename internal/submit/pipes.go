@@ -5,11 +5,11 @@ import (
 	"errors"
 	"os"
 
-	"qmail/internal/envelope"
-	"qmail/internal/exit"
-	"qmail/internal/priv"
-	"qmail/internal/report"
+	"qmail/internal/submit/envelope"
 	"qmail/internal/sys"
+	"qmail/internal/sys/priv"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
 	"qmail/internal/worker"
 )
 

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 
 	"qmail/conf"
-	"qmail/internal/envelope"
-	"qmail/internal/report"
+	"qmail/internal/submit/envelope"
+	"qmail/internal/text/report"
 	"qmail/internal/worker"
 	"qmail/internal/worker/pool"
 )

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/envelope"
-	"qmail/internal/exit"
-	"qmail/internal/report"
+	"qmail/internal/submit/envelope"
 	"qmail/internal/sys"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
 	"qmail/internal/worker"
 	"qmail/internal/worker/pool"
 )

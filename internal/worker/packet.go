@@ -6,7 +6,7 @@ import (
 	"os"
 	"slices"
 
-	"qmail/internal/exit"
+	"qmail/internal/text/exit"
 )
 
 const (

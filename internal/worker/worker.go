@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/exit"
-	"qmail/internal/proc"
 	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 )
 
 const (

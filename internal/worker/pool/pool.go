@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/priv"
+	"qmail/internal/sys/priv"
 )
 
 const (

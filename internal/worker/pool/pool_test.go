@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/exit"
-	"qmail/internal/priv"
-	"qmail/internal/proc"
 	"qmail/internal/sys"
+	"qmail/internal/sys/priv"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 )
 

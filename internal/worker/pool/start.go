@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"qmail/internal/priv"
 	"qmail/internal/sys"
+	"qmail/internal/sys/priv"
 	"qmail/internal/worker"
 )
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/exit"
+	"qmail/internal/text/exit"
 )
 
 func TestAParentThatIsAloneWaitsInTheKernel(t *testing.T) {

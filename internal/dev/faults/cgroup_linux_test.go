@@ -1,0 +1,140 @@
+package faults
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"qmail/internal/dev/testqmail"
+)
+
+// A cgroup is a control group of version 1 or 2 with one limit.
+type cgroup struct {
+	w             *world
+	folder, limit string
+}
+
+// cgroup makes one for a controller; names are those of the limit's file in version 1 and 2.
+func (w *world) cgroup(controller, v1, v2 string) *cgroup {
+	w.t.Helper()
+	name := fmt.Sprintf("qmail-faults-%d", time.Now().UnixNano())
+	g := &cgroup{w, "/sys/fs/cgroup/" + controller + "/" + name, v1}
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		os.WriteFile("/sys/fs/cgroup/cgroup.subtree_control", []byte("+"+controller), 0)
+		g.folder, g.limit = "/sys/fs/cgroup/"+name, v2
+	}
+	err := os.Mkdir(g.folder, 0o755)
+	if err == nil {
+		_, err = os.Stat(g.folder + "/" + g.limit)
+	}
+	if err != nil {
+		os.Remove(g.folder)
+		testqmail.Skip(w.t, "needs a control group: "+err.Error())
+	}
+	w.t.Cleanup(func() {
+		for range 50 {
+			if os.Remove(g.folder) == nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+	return g
+}
+
+// take moves the processes of programs into the group; what they start is in it as well.
+func (g *cgroup) take(programs ...string) {
+	g.w.t.Helper()
+	for _, p := range programs {
+		for _, pid := range pids(p) {
+			g.w.must(os.WriteFile(g.folder+"/cgroup.procs", []byte(strconv.Itoa(pid)), 0))
+		}
+	}
+}
+
+func (g *cgroup) set(limit string) {
+	g.w.t.Helper()
+	g.w.must(os.WriteFile(g.folder+"/"+g.limit, []byte(limit), 0))
+}
+
+// free takes the limit off.
+func (g *cgroup) free() {
+	g.w.t.Helper()
+	if strings.HasSuffix(g.limit, "in_bytes") {
+		g.set("-1")
+		return
+	}
+	g.set("max")
+}
+
+// value returns a number that the group counts.
+func (g *cgroup) value(file string) int {
+	g.w.t.Helper()
+	b, err := os.ReadFile(g.folder + "/" + file)
+	g.w.must(err)
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	g.w.must(err)
+	return n
+}
+
+var daemons = []string{"qmail-send", "qmail-lspawn", "qmail-rspawn", "qmail-clean"}
+
+func TestWithoutRoomForAnotherProcessMailWaits(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	g := w.cgroup("pids", "pids.max", "pids.max")
+	w.start()
+	w.logged("status: local")
+	g.take(daemons...)
+	w.mustSend("local", 1)
+	w.eventually("the first delivery", func() bool { missing, _ := w.outcome(); return missing == 0 })
+	w.eventually("idle workers end", func() bool { return len(pids("qmail-local"))+len(pids("qmail-getpw"))+len(pids("qmail-remote")) == 0 })
+	for _, room := range []int{0, 3, 12} { // threads count, too
+		g.set(strconv.Itoa(g.value("pids.current") + room))
+		w.mustSend("local", 8)
+		w.mustSend("bounce", 3)
+		time.Sleep(2 * time.Second)
+		for _, d := range daemons {
+			if len(pids(d)) == 0 {
+				t.Errorf("%s has ended", d)
+			}
+		}
+		g.free()
+		w.settled()
+	}
+}
+
+func TestWithoutMemoryMailWaits(t *testing.T) {
+	if !inWorld(t) {
+		return
+	}
+	w := newWorld(t)
+	g := w.cgroup("memory", "memory.limit_in_bytes", "memory.max")
+	end := w.supervised()
+	for range 3 {
+		w.eventually("the daemons run", func() bool {
+			n := 0
+			for _, d := range daemons {
+				n += len(pids(d))
+			}
+			return n == len(daemons)
+		})
+		g.take(daemons...)
+		g.set("2M") // less than they want: the kernel kills one after the other
+		w.burst(4, 8).Wait()
+		time.Sleep(time.Second)
+		g.free()
+	}
+	w.settled()
+	end()
+	if g.limit == "memory.limit_in_bytes" {
+		if n := g.value("memory.failcnt"); n == 0 {
+			t.Error("the limit was never met")
+		}
+	}
+}

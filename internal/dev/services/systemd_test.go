@@ -1,0 +1,175 @@
+//go:build linux
+
+package services
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/dev/testqmail"
+)
+
+// cached is the folder with a small Debian that has systemd; bootstrap makes it, once.
+func cached(t *testing.T) string {
+	return "/var/tmp/qmail-debian-" + sh(t, `. /etc/os-release; printf %s "$VERSION_CODENAME"`)
+}
+
+// bootstrap fetches the Debian that this machine has, from where it has it.
+func bootstrap(t *testing.T, dir string) {
+	t.Helper()
+	sh(t, `. /etc/os-release; exec 9>`+dir+`.lock; flock 9; test ! -d `+dir+` || exit 0; rm -rf `+dir+`.new
+mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' | sed -n "s/^$VERSION_CODENAME //p" | head -n 1)
+debootstrap --variant=minbase --include=init-system-helpers,systemd,systemd-sysv,systemd-container,dbus,procps,man-db \
+  "$VERSION_CODENAME" `+dir+`.new $mirror
+rm -rf `+dir+`.new/var/cache/apt/archives; mv `+dir+`.new `+dir)
+}
+
+// boot boots the system in a container of this world, whose network it shares.
+func boot(t *testing.T, d *debian, lower string) {
+	t.Helper()
+	const host = "/run/debian/host"
+	// Nspawn leaves locks beside the system that it boots, and groups of processes: each test has its own.
+	group := "qmail-test-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	sh(t, `mkdir `+host+` /run/debian/upper2 /run/debian/work2
+mount -t overlay overlay -o lowerdir=`+lower+`,upperdir=/run/debian/upper2,workdir=/run/debian/work2 `+host+`
+for fs in proc sys dev; do mount --rbind /$fs `+host+`/$fs; done
+mount -t tmpfs tmpfs `+host+`/run; mount --rbind `+d.root+` `+host+`/mnt`)
+	cmd := exec.Command("/bin/sh", "-c", `for all in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+  test ! -f $all/cgroup.procs || { mkdir $all/`+group+` && echo $$ >$all/`+group+`/cgroup.procs; }
+done
+exec "$@"`, "sh", "chroot", host, "systemd-nspawn", "-q", "--register=no", "--keep-unit", "--console=pipe",
+		"--hostname="+strings.TrimSuffix(testqmail.Host, ".test"), "-D", "/mnt", "-b")
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	out, err := os.Create("/run/nspawn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	guest := ""
+	t.Cleanup(func() {
+		if pid, err := strconv.Atoi(guest); err == nil {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+		for range 100 {
+			time.Sleep(20 * time.Millisecond)
+			if exec.Command("/bin/sh", "-c", `for group in /sys/fs/cgroup/`+group+` /sys/fs/cgroup/*/`+group+`; do
+  test ! -d $group || find $group -depth -type d -exec rmdir {} + || exit 1
+done`).Run() == nil {
+				return
+			}
+		}
+	})
+	pid := strconv.Itoa(cmd.Process.Pid)
+	wait(t, "systemd", func() bool {
+		b, _ := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
+		guest, _, _ = strings.Cut(string(b), " ")
+		if guest == "" {
+			return false
+		}
+		d.in = []string{"nsenter", "-t", guest, "-a", "-r", "-w"}
+		d.root = filepath.Join("/proc", guest, "root")
+		state, _ := d.try("systemctl is-system-running || :")
+		return strings.HasPrefix(state, "running") || strings.HasPrefix(state, "degraded")
+	}, "/run/nspawn")
+}
+
+// The system is a small Debian in which systemd is the first process.
+func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
+	lower := cached(t)
+	if _, err := os.Stat(lower); err != nil {
+		if os.Getenv("QMAIL_TEST_DEBIAN") == "" && os.Getenv("CI") == "" {
+			t.Skip("make deb-test runs this: it fetches a Debian system, once")
+		}
+		if _, err := exec.LookPath("debootstrap"); err != nil {
+			testqmail.Skip(t, err.Error())
+		}
+		bootstrap(t, lower)
+	}
+	if !testqmail.Inside(t) {
+		return
+	}
+	source, err := testqmail.Source()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := buildPackage(t, source, "1.03+1"), buildPackage(t, source, "1.03+2")
+	d := newDebian(t, lower, source)
+	sh(t, "mkdir "+d.root+"/opt/deb; cp /run/deb/*.deb "+d.root+"/opt/deb")
+	sh(t, "echo 127.0.0.1 "+testqmail.Host+" localhost >"+d.root+"/etc/hosts; echo "+testqmail.Host+" >"+d.root+"/etc/hostname")
+	boot(t, d, lower)
+	first, second = "/opt/deb/"+filepath.Base(first), "/opt/deb/"+filepath.Base(second)
+
+	d.installs(first)
+	d.active("qmail.service", "qmail-smtpd.socket")
+	d.run(`printf '|grep -e ^Cap -e ^NoNew /proc/self/status >status\n./Mailbox\n' >/home/me/.qmail; chown me /home/me/.qmail`)
+	d.send("local")
+	d.arrived("local")
+	status := d.run("cat /home/me/status")
+	for _, want := range []string{"CapEff:\t0000000000000000\n", "CapBnd:\t00000000000000ff\n", "NoNewPrivs:\t0\n"} {
+		if !strings.Contains(status, want) {
+			t.Errorf("a user's program lacks %q: %s", want, status)
+		}
+	}
+	smtp(t, "127.0.0.1:25", "smtp")
+	d.arrived("smtp")
+	if out := d.run("grep CapBnd /proc/$(systemctl show -P MainPID qmail-smtpd)/status"); out != "CapBnd:\t0000000000000000\n" {
+		t.Errorf("the SMTP server: %s", out)
+	}
+	checkJournal(t, d)
+
+	// Each connection on its own, as under inetd.
+	d.run("systemctl stop qmail-smtpd.socket qmail-smtpd.service; systemctl start qmail-smtpd-inetd.socket")
+	smtp(t, "127.0.0.1:25", "inetd")
+	d.arrived("inetd")
+	d.run("systemctl stop qmail-smtpd-inetd.socket; systemctl start qmail-smtpd.socket")
+
+	// New programs run after an upgrade, and an administrator's unit files stay.
+	before := d.run("systemctl show -P MainPID qmail.service")
+	d.installs(second)
+	wait(t, "a restart", func() bool { return d.run("systemctl show -P MainPID qmail.service") != before })
+	d.active("qmail.service", "qmail-smtpd.socket")
+	smtp(t, "[::1]:25", "upgraded")
+	d.arrived("upgraded")
+	d.run("man -w dot-qmail tcp-env qmail-send")
+
+	d.run("systemctl reload qmail; dpkg -r qmail; test ! -e /usr/sbin/sendmail; if pgrep qmail; then exit 1; fi; systemctl reset-failed")
+	d.run("test -d " + conf.Home() + "/queue/mess; test -s /etc/qmail/control/me")
+	d.run("dpkg -i " + second + "; systemctl is-active qmail.service qmail-smtpd.socket; dpkg -P qmail; test ! -e " + conf.Home())
+	if out := d.run("systemctl list-units --failed --plain --no-legend | grep qmail || :; systemctl list-unit-files --no-legend | grep qmail || :"); out != "" {
+		t.Errorf("systemd still knows: %s", out)
+	}
+}
+
+func (d *debian) active(units ...string) {
+	d.t.Helper()
+	for _, u := range units {
+		wait(d.t, u, func() bool { _, err := d.try("systemctl is-active " + u); return err == nil })
+	}
+}
+
+// checkJournal sees that the log is in the journal as qmail-send wrote it, and that qmail-log reads what journald exports.
+func checkJournal(t *testing.T, d *debian) {
+	t.Helper()
+	cat := d.run("journalctl -t qmail -o cat")
+	for _, want := range []string{"status: local 0/10 remote 0/20\n", "\nnew msg ", " to local me@" + testqmail.Host + "\n", ": success: did_1+0+1/\n", "\nend msg "} {
+		if !strings.Contains(cat, want) {
+			t.Errorf("the journal lacks %q:\n%s", want, cat)
+		}
+	}
+	out := d.run("journalctl -t qmail -o export | " + conf.Home() + "/bin/qmail-log")
+	if !strings.Contains(out, "Messages                                2\n") {
+		t.Errorf("qmail-log: %s", out)
+	}
+}

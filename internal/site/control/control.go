@@ -1,0 +1,195 @@
+// Package control reads the files of the control folder; see qmail-control(5).
+package control
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"qmail/conf"
+	"qmail/internal/text/ascii"
+)
+
+// maxFile bounds one control file.
+const maxFile = 64 << 20
+
+// A Dir is the folder that holds the control files.
+type Dir string
+
+// Default is HOME/control.
+func Default() Dir { return Dir(filepath.Join(conf.Home(), "control")) }
+
+// Raw returns the bytes of a control file. Absence is not an error: ok is false.
+func (d Dir) Raw(name string) (b []byte, ok bool, err error) {
+	b, err = readFile(filepath.Join(string(d), name), maxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	return b, err == nil, err
+}
+
+// Line returns the first line of a control file, without blanks at its end.
+func (d Dir) Line(name string) (s string, ok bool, err error) {
+	b, ok, err := d.Raw(name)
+	if !ok || err != nil {
+		return "", false, err
+	}
+	for i, c := range b {
+		if c == '\n' {
+			b = b[:i]
+			break
+		}
+	}
+	return string(trim(b)), true, nil
+}
+
+// LineOr is Line with a value for an absent file.
+func (d Dir) LineOr(name, otherwise string) (string, error) {
+	s, ok, err := d.Line(name)
+	if err != nil || ok {
+		return s, err
+	}
+	return otherwise, nil
+}
+
+// LineOrMe is Line with the first line of control/me in the place of an absent file. Where that is absent as
+// well ok is false.
+func (d Dir) LineOrMe(name string) (s string, ok bool, err error) { return new(Me).LineOr(d, name) }
+
+// A Me reads control/me at most once. The zero value is ready.
+type Me struct {
+	line     string
+	ok, read bool
+}
+
+// LineOr is d.LineOrMe(name).
+func (m *Me) LineOr(d Dir, name string) (s string, ok bool, err error) {
+	s, ok, err = d.Line(name)
+	if err != nil || ok {
+		return s, ok, err
+	}
+	if !m.read {
+		if m.line, m.ok, err = d.Line("me"); err != nil {
+			return "", false, err
+		}
+		m.read = true
+	}
+	return m.line, m.ok, nil
+}
+
+// Int returns the number that the first line begins with. An absent file, or a line
+// that is no number, leaves the default.
+func (d Dir) Int(name string, otherwise int) (int, error) {
+	s, ok, err := d.Line(name)
+	if err != nil || !ok {
+		return otherwise, err
+	}
+	n, ok := ParseInt(s)
+	if !ok {
+		return otherwise, nil
+	}
+	return n, nil
+}
+
+// ParseInt reads the decimal digits that s begins with; a number over 2^31-1 is that.
+func ParseInt(s string) (n int, ok bool) {
+	const limit = 1<<31 - 1
+	i := 0
+	for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+		n = min(limit, n*10+int(s[i]-'0'))
+	}
+	return n, i > 0
+}
+
+// List returns the lines of a control file, without blanks at their ends, empty lines and
+// lines that begin with #.
+func (d Dir) List(name string) (lines []string, ok bool, err error) {
+	b, ok, err := d.Raw(name)
+	if !ok || err != nil {
+		return nil, false, err
+	}
+	return Lines(b), true, nil
+}
+
+// Lines parses the bytes of a list file.
+func Lines(b []byte) []string {
+	var lines []string
+	for start := 0; start < len(b); {
+		end := start
+		for end < len(b) && b[end] != '\n' {
+			end++
+		}
+		if l := trim(b[start:end]); len(l) > 0 && l[0] != '#' {
+			lines = append(lines, string(l))
+		}
+		start = end + 1
+	}
+	return lines
+}
+
+func trim(b []byte) []byte {
+	for n := len(b); n > 0 && (b[n-1] == ' ' || b[n-1] == '\t' || b[n-1] == '\n'); n-- {
+		b = b[:n-1]
+	}
+	return b
+}
+
+// A Set holds the lines of a list file; case does not matter.
+type Set map[string]struct{}
+
+// NewSet makes a Set of lines.
+func NewSet(lines []string) Set {
+	s := make(Set, len(lines))
+	for _, l := range lines {
+		s[ascii.LowerString(l)] = struct{}{}
+	}
+	return s
+}
+
+// Has reports whether key is in the set, case aside.
+func (s Set) Has(key string) bool {
+	_, ok := s[ascii.LowerString(key)]
+	return ok
+}
+
+// A Map holds the lines of a file of "key:value" lines; the case of keys does not matter.
+type Map map[string]string
+
+// NewMap makes a Map of lines. The first of several lines with one key counts; a line without a colon is
+// not an entry.
+func NewMap(lines []string) Map {
+	m := make(Map, len(lines))
+	for _, l := range lines {
+		for i := 0; i < len(l); i++ {
+			if l[i] != ':' {
+				continue
+			}
+			k := ascii.LowerString(l[:i])
+			if _, ok := m[k]; !ok {
+				m[k] = l[i+1:]
+			}
+			break
+		}
+	}
+	return m
+}
+
+// Get returns the value of key, case aside.
+func (m Map) Get(key string) (value string, ok bool) {
+	value, ok = m[ascii.LowerString(key)]
+	return value, ok
+}
+
+// GetHost looks up host, then each suffix of it that begins with a dot, longest first, then
+// the empty key.
+func (m Map) GetHost(host string) (value string, ok bool) {
+	host = ascii.LowerString(host)
+	for i := 0; i <= len(host); i++ {
+		if i == 0 || i == len(host) || host[i] == '.' {
+			if value, ok = m[host[i:]]; ok {
+				return value, true
+			}
+		}
+	}
+	return "", false
+}

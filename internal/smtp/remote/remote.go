@@ -1,0 +1,159 @@
+// Package remote delivers one message to one host by SMTP, as qmail-remote(8) says: it finds the host, holds the
+// dialogue and reports on each recipient.
+package remote
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"qmail/internal/net/dns"
+	"qmail/internal/net/ipme"
+	"qmail/internal/site/control"
+	"qmail/internal/smtp/tcpto"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
+)
+
+// A Resolver answers for the DNS; see package dns for what its errors mean.
+type Resolver interface {
+	MX(domain string) ([]dns.MX, error)
+	Addrs(host string) ([]netip.Addr, error)
+}
+
+// A Remote delivers messages one after the other. Nothing of one delivery reaches the next but a
+// connection, where Keep is set.
+type Remote struct {
+	Control control.Dir
+	Dead    tcpto.Table
+	Pid     int
+	Now     func() time.Time
+	Resolve func() Resolver // called once for a delivery
+	Mine    func() (ipme.Set, error)
+	Dial    func(to netip.AddrPort, within time.Duration) (net.Conn, error)
+
+	// Keep says that a connection may stay open after a delivery, for the next. Whoever sets it
+	// calls Rest when no delivery has come for a moment, and at the end.
+	Keep bool
+
+	kept     *session
+	combines bool
+}
+
+// Pipelining reports whether the host of the last delivery offered PIPELINING: then it is one to combine recipients for.
+func (m *Remote) Pipelining() bool { return m.combines }
+
+// A job is one delivery.
+type job struct {
+	*settings
+	host       string
+	sender     string
+	recipients []string
+	message    *letter
+	now        time.Time
+}
+
+// New returns a Remote for the tree at home.
+func New(home string) *Remote {
+	return &Remote{
+		Control: control.Dir(filepath.Join(home, "control")),
+		Dead:    tcpto.Table(filepath.Join(home, "queue/lock")),
+		Pid:     os.Getpid(),
+		Now:     time.Now,
+		Resolve: func() Resolver { return dns.Open(dns.SystemConf) },
+		Mine:    ipme.Mine,
+		Dial:    Connect,
+	}
+}
+
+// Deliver does one delivery. Args are the host, the sender and the recipients; the report goes to out. The exit
+// code is OK, whatever the report says, unless the report could not be written.
+func (m *Remote) Deliver(args []string, message io.Reader, out io.Writer) exit.Code {
+	o := &output{w: out}
+	m.combines = false
+	if err := m.run(args, message, o); err != nil {
+		r := report.Of(err)
+		o.part(string(r.Kind), r.Error(), "\n")
+	}
+	if o.flush() != nil {
+		return exit.Temp
+	}
+	return exit.OK
+}
+
+// Failures named as the original names them.
+var (
+	errUsage    = report.Fail("5.3.5", "I (qmail-remote) was invoked improperly.")
+	errControls = report.Defer("4.3.0", "Unable to read control files.")
+	errRead     = report.Defer("4.3.0", "Unable to read message.")
+	errSystem   = report.Defer("4.3.0", "System resources temporarily unavailable.")
+	errPartial  = report.Fail("5.6.2", "SMTP cannot transfer messages with partial final lines.")
+	errSender   = report.Fail("5.1.7", "Sorry, a line end inside the sender address cannot be sent by SMTP.")
+)
+
+// run writes the report, or returns what is to be the last part of it.
+func (m *Remote) run(args []string, message io.Reader, o *output) error {
+	if len(args) < 3 {
+		return errUsage
+	}
+	set, err := readSettings(m.Control)
+	if err != nil {
+		return errControls
+	}
+	j := &job{settings: set, host: args[0], sender: args[1], recipients: args[2:], now: m.Now()}
+	if !sendable(j.sender) {
+		return errSender
+	}
+	if j.message, err = openLetter(message); err != nil {
+		return errRead
+	}
+	for {
+		s, err := m.connect(j, o)
+		if s == nil {
+			return err
+		}
+		// Until DATA is answered a connection that was kept may turn out to be dead; then nothing that was
+		// reported counts.
+		o.held = s.reused
+		m.combines = s.pipelining
+		again, err := s.transact(j, o)
+		if !again {
+			m.done(s)
+			return err
+		}
+		s.close()
+		o.reset()
+	}
+}
+
+// connect returns a session that is ready for MAIL: the one that was kept if it leads where the message
+// goes, else a new one. It is nil if there is none; the report is then written, or the error.
+func (m *Remote) connect(j *job, o *output) (*session, error) {
+	t := j.target(j.host)
+	if s := m.take(func(s *session) bool { return s.wanted == t && j.now.Sub(s.asked) < trust }, j); s != nil {
+		return s, nil
+	}
+	list, err := m.candidates(t)
+	if err != nil {
+		return nil, err
+	}
+	if s := m.take(func(s *session) bool { return among(list, s.peer) }, j); s != nil {
+		s.wanted, s.asked = t, j.now
+		return s, nil
+	}
+	m.Rest()
+	c, peer, err := m.dial(list, j)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(c, peer, j)
+	s.wanted, s.asked = t, j.now
+	if !s.greet(o) {
+		s.close()
+		return nil, nil
+	}
+	return s, nil
+}

@@ -1,0 +1,179 @@
+package remote
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"qmail/internal/text/ascii"
+)
+
+const (
+	// maxText is how much of a reply goes into the report.
+	maxText = 5000
+	// maxReply bounds the bytes read for one reply.
+	maxReply = 1 << 20
+	// surelyBuffered is less than any system's socket buffer.
+	surelyBuffered = 4 << 10
+	// quitWithin is how long QUIT may take: it is a courtesy.
+	quitWithin = 2 * time.Second
+)
+
+var errReplyTooLong = errors.New("reply too long")
+
+// A session is an SMTP connection to one server.
+type session struct {
+	c       net.Conn
+	r       *bufio.Reader
+	w       *bufio.Writer
+	peer    netip.AddrPort
+	timeout time.Duration
+	text    []byte // of the reply read last, until it has been reported
+
+	helo       string
+	pipelining bool
+	size       bool
+	eightBit   bool
+
+	flight chan error // the commands sent ahead are written when it has something
+
+	finished bool      // the last delivery ended with the message accepted
+	reused   bool      // a delivery has used it before
+	since    time.Time // when it was opened
+	wanted   target    // the target that led here last
+	asked    time.Time // when that was looked up
+}
+
+func newSession(c net.Conn, peer netip.AddrPort, j *job) *session {
+	s := &session{c: c, peer: peer, timeout: j.timeoutRemote, helo: j.helo, since: j.now}
+	s.r = bufio.NewReaderSize(c, 2<<10)
+	s.w = bufio.NewWriterSize(timed{s}, pieceSize)
+	return s
+}
+
+// timed gives each piece of output its own time.
+type timed struct{ s *session }
+
+func (t timed) Write(p []byte) (int, error) {
+	t.s.c.SetWriteDeadline(time.Now().Add(t.s.timeout))
+	return t.s.c.Write(p)
+}
+
+// host is the server as the report names it.
+func (s *session) host() string { return s.peer.Addr().String() }
+
+// send writes commands, and waits until they are on their way.
+func (s *session) send(commands string) error {
+	if _, err := s.w.WriteString(commands); err != nil {
+		return err
+	}
+	return s.w.Flush()
+}
+
+// sendAhead writes commands whose replies are read later. What surely fits into the buffers between here and there
+// is written at once; the rest while the replies are read, so that neither side waits for the other with both
+// directions full.
+func (s *session) sendAhead(commands string) {
+	done := make(chan error, 1) // the session may be closed, and forgotten, before it has something
+	s.flight = done
+	write := func() {
+		_, err := io.WriteString(timed{s}, commands)
+		done <- err
+	}
+	if len(commands) <= surelyBuffered {
+		write()
+	} else {
+		go write()
+	}
+}
+
+// landed waits for the end of sendAhead.
+func (s *session) landed() error {
+	if s.flight == nil {
+		return nil
+	}
+	err := <-s.flight
+	s.flight = nil
+	return err
+}
+
+// reply reads one reply, all of it within the timeout. The code is that of its first line: three bytes
+// taken for digits whatever they are, so that a short or a garbled line reads as it always has. The reply
+// ends with the first line whose fourth byte is no hyphen. Its text is kept without CRs.
+func (s *session) reply() (code uint64, err error) {
+	s.c.SetReadDeadline(time.Now().Add(s.timeout))
+	s.text = s.text[:0]
+	left := maxReply
+	next := func() (c byte) {
+		if err != nil {
+			return '\n'
+		}
+		if left--; left < 0 {
+			err = errReplyTooLong
+			return '\n'
+		}
+		if c, err = s.r.ReadByte(); err != nil {
+			return '\n'
+		}
+		if c != '\r' && len(s.text) < maxText {
+			s.text = append(s.text, c)
+		}
+		return c
+	}
+	digits := func() (n uint64) {
+		for range 3 {
+			n = n*10 + uint64(next()) - '0'
+		}
+		return n
+	}
+	code = digits()
+	c := next()
+	for ; c == '-' && err == nil; c = next() {
+		for err == nil && next() != '\n' {
+		}
+		digits()
+	}
+	for err == nil && c != '\n' {
+		c = next()
+	}
+	return code, err
+}
+
+// said returns the text of the last reply as the report has it, once.
+func (s *session) said() string {
+	if len(s.text) == 0 {
+		return ""
+	}
+	t := "Remote host said: " + string(s.text)
+	s.text = s.text[:0]
+	return t
+}
+
+// offers notes what the reply to EHLO offers (RFC 5321, section 4.1.1.1).
+func (s *session) offers() {
+	lines := strings.Split(string(s.text), "\n")
+	for _, l := range lines[1:] {
+		if len(l) < 5 {
+			continue
+		}
+		word, _, _ := strings.Cut(l[4:], " ")
+		s.pipelining = s.pipelining || ascii.Equal(word, "PIPELINING")
+		s.size = s.size || ascii.Equal(word, "SIZE")
+		s.eightBit = s.eightBit || ascii.Equal(word, "8BITMIME")
+	}
+}
+
+func (s *session) close() { s.c.Close() }
+
+// quit says QUIT and closes. It does not wait for the reply, and not for commands that are still being sent.
+func (s *session) quit() {
+	if s.flight == nil || len(s.flight) > 0 {
+		s.c.SetWriteDeadline(time.Now().Add(quitWithin))
+		io.WriteString(s.c, "QUIT\r\n")
+	}
+	s.close()
+}

@@ -1,0 +1,144 @@
+package remote
+
+import (
+	"cmp"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"qmail/internal/net/dns"
+	"qmail/internal/text/report"
+)
+
+const (
+	// maxHosts bounds the mail exchangers that are looked up, best first.
+	maxHosts = 100
+	// maxAddrs bounds the addresses that are tried, best first.
+	maxAddrs = 100
+	// parallel is how many lookups run at once.
+	parallel = 8
+)
+
+var (
+	errLookup    = report.Defer("4.1.2", "Sorry, I couldn't find any host by that name.")
+	errNoMX      = report.Fail("5.4.4", "Sorry, I couldn't find a mail exchanger or IP address.")
+	errAmbiguous = report.Fail("5.4.6", "Sorry. Although I'm listed as a best-preference MX or A for that host,\n"+
+		"it isn't in my control/locals file, so I don't treat it as local.")
+	errNoConnection = report.Defer("4.4.1", "Sorry, I wasn't able to establish an SMTP connection.")
+)
+
+// A candidate is an address that may take the message. Lower preferences are tried first.
+type candidate struct {
+	addr netip.AddrPort
+	pref uint16
+}
+
+// among reports whether a is one of the candidates that would be tried first.
+func among(list []candidate, a netip.AddrPort) bool {
+	return slices.Contains(list, candidate{a, list[0].pref})
+}
+
+// candidates returns at least one address to try, in order.
+func (m *Remote) candidates(t target) ([]candidate, error) {
+	list, err := m.addresses(t)
+	if err != nil {
+		return nil, err
+	}
+	rand.Shuffle(len(list), func(a, b int) { list[a], list[b] = list[b], list[a] })
+	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(a.pref, b.pref) })
+	if !t.relay {
+		mine, err := m.Mine()
+		if err != nil {
+			return nil, errSystem
+		}
+		list = better(list, mine.Has)
+		if len(list) == 0 {
+			return nil, errAmbiguous
+		}
+	}
+	return list[:min(len(list), maxAddrs)], nil
+}
+
+// better cuts a sorted list before the first preference at which one of our own addresses stands:
+// what is no better than we are would send the message back here.
+func better(list []candidate, mine func(netip.Addr) bool) []candidate {
+	i := slices.IndexFunc(list, func(c candidate) bool { return mine(c.addr.Addr()) })
+	if i < 0 {
+		return list
+	}
+	first := slices.IndexFunc(list, func(c candidate) bool { return c.pref == list[i].pref })
+	return list[:first]
+}
+
+func (m *Remote) addresses(t target) ([]candidate, error) {
+	if ip, ok := dns.Literal(t.host); ok {
+		return []candidate{{netip.AddrPortFrom(ip, t.port), 0}}, nil
+	}
+	r := m.Resolve()
+	if t.relay {
+		return hostOnly(r, t)
+	}
+	mxs, err := r.MX(t.host)
+	if errors.Is(err, dns.ErrNotFound) {
+		return hostOnly(r, t)
+	}
+	if err != nil {
+		return nil, errLookup
+	}
+	slices.SortStableFunc(mxs, func(a, b dns.MX) int { return cmp.Compare(a.Pref, b.Pref) })
+	if mxs[0].Host == "." && len(mxs) == 1 {
+		return nil, report.Fail("5.1.10", "Sorry, the domain "+t.host+" takes no mail: its MX is null.")
+	}
+	return exchangers(r, mxs[:min(len(mxs), maxHosts)], t.port)
+}
+
+// hostOnly looks up the host's own addresses.
+func hostOnly(r Resolver, t target) ([]candidate, error) {
+	ips, err := r.Addrs(t.host)
+	if errors.Is(err, dns.ErrNotFound) {
+		return nil, report.Fail("5.1.2", "Sorry, I couldn't find any host named "+t.host+".")
+	}
+	if err != nil {
+		return nil, errLookup
+	}
+	return with(nil, ips, t.port, 0), nil
+}
+
+func with(list []candidate, ips []netip.Addr, port, pref uint16) []candidate {
+	for _, ip := range ips {
+		list = append(list, candidate{netip.AddrPortFrom(ip, port), pref})
+	}
+	return list
+}
+
+// exchangers looks up the addresses of mail exchangers. Some are enough, whatever became of
+// the others.
+func exchangers(r Resolver, mxs []dns.MX, port uint16) ([]candidate, error) {
+	ips := make([][]netip.Addr, len(mxs))
+	errs := make([]error, len(mxs))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, parallel)
+	for i, mx := range mxs {
+		slots <- struct{}{}
+		wg.Go(func() {
+			ips[i], errs[i] = r.Addrs(mx.Host)
+			<-slots
+		})
+	}
+	wg.Wait()
+	var list []candidate
+	for i, mx := range mxs {
+		list = with(list, ips[i], port, mx.Pref)
+	}
+	if len(list) > 0 {
+		return list, nil
+	}
+	for _, err := range errs {
+		if !errors.Is(err, dns.ErrNotFound) {
+			return nil, errLookup
+		}
+	}
+	return nil, errNoMX
+}

@@ -1,0 +1,75 @@
+package smtpd
+
+import (
+	"strings"
+	"time"
+
+	"qmail/internal/site/control"
+	"qmail/internal/site/rcpthosts"
+	"qmail/internal/text/tcpenv"
+)
+
+const (
+	// defaultTimeout is how many seconds a client may be silent.
+	defaultTimeout = 1200
+	// maxTimeout bounds what control/timeoutsmtpd may say.
+	maxTimeout = 7 * 24 * 60 * 60
+)
+
+// controls are the control files and the environment of one session; see qmail-smtpd(8).
+type controls struct {
+	greeting    string
+	localIPHost string // empty: address literals stay as they are
+	timeout     time.Duration
+	dataBytes   int64 // 0: no limit
+	badMailFrom control.Set
+	hosts       *rcpthosts.Hosts
+	relay       string
+	relayClient bool
+	peer        tcpenv.Conn
+}
+
+// readControls reads them; ok is false when one cannot be read.
+func readControls(dir control.Dir, env []string) (c controls, ok bool) {
+	var err error
+	var me control.Me
+	if c.greeting, ok, err = me.LineOr(dir, "smtpgreeting"); !ok || err != nil {
+		return c, false
+	}
+	if c.localIPHost, _, err = me.LineOr(dir, "localiphost"); err != nil {
+		return c, false
+	}
+	seconds, err := dir.Int("timeoutsmtpd", defaultTimeout)
+	if err != nil {
+		return c, false
+	}
+	c.timeout = time.Duration(min(max(seconds, 1), maxTimeout)) * time.Second
+	n, err := dir.Int("databytes", 0)
+	if err != nil {
+		return c, false
+	}
+	c.dataBytes = tcpenv.DataBytes(env, n)
+	bad, _, err := dir.List("badmailfrom")
+	if err != nil {
+		return c, false
+	}
+	c.badMailFrom = control.NewSet(bad)
+	if c.hosts, err = rcpthosts.Open(dir); err != nil {
+		return c, false
+	}
+	c.relay, c.relayClient = tcpenv.Get(env, "RELAYCLIENT")
+	c.peer = tcpenv.Read(env)
+	return c, true
+}
+
+// barred reports whether control/badmailfrom lists the sender, or its host behind an @.
+func (c *controls) barred(sender string) bool {
+	if len(c.badMailFrom) == 0 {
+		return false
+	}
+	if c.badMailFrom.Has(sender) {
+		return true
+	}
+	at := strings.LastIndexByte(sender, '@')
+	return at >= 0 && c.badMailFrom.Has(sender[at:])
+}

@@ -1,0 +1,120 @@
+package smtpd
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+
+	"qmail/internal/submit"
+	"qmail/internal/text/ascii"
+	"qmail/internal/text/report"
+	"qmail/internal/text/rfc822"
+)
+
+// maxHops is how many Received and Delivered-To fields make a loop.
+const maxHops = 100
+
+func (s *session) data() {
+	if !s.mailSeen {
+		s.say("503 MAIL first (#5.5.1)")
+		return
+	}
+	if len(s.recipients) == 0 {
+		s.say("503 RCPT first (#5.5.1)")
+		return
+	}
+	s.mailSeen = false
+	m, err := s.server.Queue.Open()
+	if err != nil {
+		s.refuse(err)
+		return
+	}
+	s.say("354 go ahead")
+	now := s.server.Now()
+	m.Write(rfc822.ReceivedFrom(rfc822.Peer{
+		RemoteHost: s.peer.RemoteHost, RemoteInfo: s.peer.RemoteInfo, RemoteIP: s.peer.RemoteIP,
+		LocalHost: s.peer.Local(), Helo: s.helo, Greeted: s.greeted,
+	}, "SMTP", now))
+	s.conn.Within(now.Add(maxMessageTime))
+	hops, size, err := s.receive(m)
+	if err != nil {
+		m.Abort()
+		s.lost(err)
+		return
+	}
+	tooBig := s.dataBytes > 0 && size > s.dataBytes
+	if hops >= maxHops || tooBig {
+		m.Fail()
+	}
+	m.From(s.sender)
+	for rest := s.recipients; len(rest) > 0; {
+		i := bytes.IndexByte(rest, 0)
+		m.To(string(rest[:i]))
+		rest = rest[i+1:]
+	}
+	switch err := m.Commit(); {
+	case err == nil:
+		s.say("250 ok " + strconv.FormatInt(s.server.Now().Unix(), 10) + " qp " + strconv.Itoa(m.Pid()))
+	case hops >= maxHops:
+		s.say("554 too many hops, this message is looping (#5.4.6)")
+	case tooBig:
+		s.say("552 sorry, that message size exceeds my databytes limit (#5.3.4)")
+	default:
+		s.refuse(err)
+	}
+}
+
+// receive hands the message on to m, up to the byte that is too many, and reads it to its end. An error means that the client
+// is lost.
+func (s *session) receive(m *submit.Message) (hops int, size int64, err error) {
+	d := s.in.Data()
+	d.LineStart = func(first []byte) bool {
+		if len(first) == 1 {
+			return false // a CR alone: the header ends
+		}
+		if isHop(first) {
+			hops++
+		}
+		return true
+	}
+	for {
+		piece, err := d.Next()
+		if err == io.EOF {
+			return hops, size, nil
+		}
+		if err != nil {
+			return hops, size, err
+		}
+		size += int64(len(piece))
+		if s.dataBytes == 0 || size <= s.dataBytes {
+			m.Write(piece)
+		}
+	}
+}
+
+// isHop reports whether a line counts as a hop. What begins like such a field counts, with a colon or without.
+func isHop(line []byte) bool {
+	return hasPrefix(line, "received") || hasPrefix(line, "delivered")
+}
+
+func hasPrefix(line []byte, lower string) bool {
+	if len(line) < len(lower) {
+		return false
+	}
+	for i := range len(lower) {
+		if ascii.LowerByte(line[i]) != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// refuse says why a message was not queued.
+func (s *session) refuse(err error) {
+	r := report.Of(err)
+	code := "451 "
+	if r.Kind == report.Failure {
+		code = "554 "
+	}
+	s.say(code + r.Error())
+}

@@ -1,0 +1,93 @@
+package smtpd
+
+import (
+	"strconv"
+
+	"qmail/internal/net/ipme"
+)
+
+func (s *session) greet(name []byte, extended bool) {
+	s.helo, s.greeted = string(name), true
+	s.mailSeen = false
+	s.say("250-" + s.greeting)
+	s.say("250-PIPELINING")
+	if extended {
+		s.say("250-SIZE " + strconv.FormatInt(s.dataBytes, 10))
+	}
+	s.say("250 8BITMIME")
+}
+
+func (s *session) mail(arg []byte) {
+	addr, ok := parseAddress(arg)
+	if !ok {
+		s.say("555 syntax error (#5.5.4)")
+		return
+	}
+	addr, err := s.localized(addr)
+	if err != nil {
+		s.fail("421 unable to figure out my IP addresses (#4.3.0)")
+		return
+	}
+	s.sender, s.barred = addr, s.controls.barred(addr)
+	s.recipients = s.recipients[:0]
+	s.mailSeen = true
+	s.say("250 ok")
+}
+
+func (s *session) rcpt(arg []byte) {
+	if !s.mailSeen {
+		s.say("503 MAIL first (#5.5.1)")
+		return
+	}
+	addr, ok := parseAddress(arg)
+	if !ok {
+		s.say("555 syntax error (#5.5.4)")
+		return
+	}
+	addr, err := s.localized(addr)
+	if err != nil {
+		s.fail("421 unable to figure out my IP addresses (#4.3.0)")
+		return
+	}
+	if s.barred {
+		s.say("553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)")
+		return
+	}
+	if s.relayClient {
+		addr += s.relay
+	} else if ok, err := s.hosts.Accepts(addr); err != nil {
+		s.fail("421 unable to read controls (#4.3.0)")
+		return
+	} else if !ok {
+		s.say("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)")
+		return
+	}
+	if len(s.recipients)+len(addr)+1 > maxRecipients {
+		s.say("452 too many recipients (#4.5.3)")
+		return
+	}
+	s.recipients = append(append(s.recipients, addr...), 0)
+	s.say("250 ok")
+}
+
+// fail ends the session for a trouble of ours.
+func (s *session) fail(reply string) {
+	s.say(reply)
+	s.end(ended)
+}
+
+// mine returns the addresses of this machine; they are looked up once in a session.
+func (s *session) mine() (ipme.Set, error) {
+	if s.looked {
+		return s.addrs, nil
+	}
+	look := s.server.Mine
+	if look == nil {
+		look = ipme.Mine
+	}
+	set, err := look()
+	if err == nil {
+		s.addrs, s.looked = set, true
+	}
+	return set, err
+}

@@ -1,0 +1,183 @@
+// Package smtpd is the server's side of an SMTP session; see qmail-smtpd(8).
+package smtpd
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"qmail/internal/net/ipme"
+	"qmail/internal/site/control"
+	"qmail/internal/submit"
+	"qmail/internal/sys"
+	"qmail/internal/text/ascii"
+	"qmail/internal/text/crlf"
+	"qmail/internal/text/exit"
+)
+
+const (
+	// maxCommand is the most bytes of a command line. It must exceed maxAddress by much: what follows an address is not used,
+	// but a client may say a lot there.
+	maxCommand = 64 << 10
+	// maxRecipients is the most bytes of all recipients of one message.
+	maxRecipients = 16 << 20
+	// maxMessageTime is how long one message may take to come. It must not exceed the time after which qmail-queue gives up.
+	maxMessageTime = 24 * time.Hour
+	// replyRoom is how many bytes of replies wait until they are sent, or until the client has to speak.
+	replyRoom = 4096
+)
+
+// ended is the exit code of a session that did not end by QUIT.
+const ended exit.Code = 1
+
+// A Server has what a session needs from its process.
+type Server struct {
+	Control control.Dir
+	Env     []string
+	Queue   *submit.Client
+	Now     func() time.Time
+	Mine    func() (ipme.Set, error) // nil: ipme.Mine
+	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a new one.
+	In *crlf.Reader
+}
+
+// Serve holds one session and returns the exit code. It leaves in and out open.
+func (s Server) Serve(in, out *os.File) exit.Code {
+	c, ok := readControls(s.Control, s.Env)
+	defer c.close()
+	conn := sys.NewDialogue(in, out)
+	conn.Timeout(max(c.timeout, time.Second))
+	if !ok {
+		io.WriteString(conn, "421 unable to read controls (#4.3.0)\r\n")
+		return ended
+	}
+	t := &session{controls: c, server: s, conn: conn, timeout: c.timeout}
+	if s.In == nil {
+		t.in = crlf.NewReader(t)
+		return t.run()
+	}
+	t.in = s.In
+	t.in.Reset(t)
+	defer t.in.Reset(nil)
+	return t.run()
+}
+
+func (c *controls) close() {
+	if c.hosts != nil {
+		c.hosts.Close()
+	}
+}
+
+// A session is what one client has said so far.
+type session struct {
+	controls
+	server  Server
+	conn    *sys.Dialogue
+	timeout time.Duration
+	in      *crlf.Reader
+	out     []byte // replies that wait
+	addrs   ipme.Set
+	looked  bool // addrs is set
+
+	helo       string
+	greeted    bool // by HELO or EHLO
+	mailSeen   bool
+	sender     string
+	barred     bool
+	recipients []byte // each with a NUL behind it
+	over       bool
+	code       exit.Code
+}
+
+// Read sends the replies that wait, and then waits for the client. So replies to pipelined commands go out together.
+func (s *session) Read(b []byte) (int, error) {
+	if err := s.flush(); err != nil {
+		return 0, err
+	}
+	return s.conn.Read(b)
+}
+
+func (s *session) flush() error {
+	if len(s.out) == 0 {
+		return nil
+	}
+	_, err := s.conn.Write(s.out)
+	s.out = s.out[:0]
+	return err
+}
+
+func (s *session) say(text string) {
+	s.out = append(append(s.out, text...), '\r', '\n')
+	if len(s.out) > replyRoom {
+		s.flush() // the next read tells what is wrong
+	}
+}
+
+// end ends the session with code.
+func (s *session) end(code exit.Code) { s.over, s.code = true, code }
+
+func (s *session) run() exit.Code {
+	s.say("220 " + s.greeting + " ESMTP")
+	for !s.over {
+		s.conn.Within(s.server.Now().Add(s.timeout))
+		line, err := s.in.Line(maxCommand)
+		if err != nil {
+			s.lost(err)
+			break
+		}
+		s.command(line)
+	}
+	s.flush()
+	return s.code
+}
+
+// lost ends a session that cannot go on.
+func (s *session) lost(err error) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.say("451 timeout (#4.4.2)")
+	case err == crlf.ErrTooLong:
+		s.say("500 line too long (#5.5.2)")
+	case err == crlf.ErrBareLF:
+		s.say("451 See https://cr.yp.to/docs/smtplf.html.")
+	}
+	s.end(ended)
+}
+
+// command does what a line says.
+func (s *session) command(line []byte) {
+	verb, arg := crlf.Verb(line)
+	var known [8]byte
+	word := known[:copy(known[:], verb)]
+	ascii.Lower(word)
+	if len(verb) > len(known) {
+		word = nil
+	}
+	switch string(word) {
+	case "rcpt":
+		s.rcpt(arg)
+	case "mail":
+		s.mail(arg)
+	case "data":
+		s.data()
+	case "helo":
+		s.greet(arg, false)
+	case "ehlo":
+		s.greet(arg, true)
+	case "rset":
+		s.mailSeen = false
+		s.say("250 flushed")
+	case "noop":
+		s.say("250 ok")
+	case "vrfy":
+		s.say("252 send some mail, i'll try my best")
+	case "help":
+		s.say("214 qmail home page: https://cr.yp.to/qmail.html")
+	case "quit":
+		s.say("221 " + s.greeting)
+		s.end(exit.OK)
+	default:
+		s.say("502 unimplemented (#5.5.1)")
+	}
+}

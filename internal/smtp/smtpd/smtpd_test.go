@@ -1,0 +1,305 @@
+package smtpd
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"qmail/internal/net/ipme"
+	"qmail/internal/site/control"
+	"qmail/internal/submit"
+	"qmail/internal/text/crlf"
+	"qmail/internal/text/exit"
+)
+
+// TestMain is qmail-queue when it is started as that: it stores what it gets and exits as it is told.
+func TestMain(m *testing.M) {
+	dir := os.Getenv("FAKE_QUEUE")
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	text, _ := io.ReadAll(os.Stdin)
+	env, _ := io.ReadAll(os.NewFile(1, "envelope"))
+	if !bytes.HasSuffix(env, []byte("\x00\x00")) {
+		os.WriteFile(filepath.Join(dir, "aborted"), nil, 0o600)
+		os.Exit(54)
+	}
+	name := strconv.Itoa(os.Getpid())
+	os.WriteFile(filepath.Join(dir, "text."+name), text, 0o600)
+	os.WriteFile(filepath.Join(dir, "env."+name), env, 0o600)
+	os.WriteFile(filepath.Join(dir, "seen."+name), []byte(os.Getenv("TCPREMOTEIP")+" "+strconv.FormatBool(os.Getenv("RELAYCLIENT") != "")), 0o600)
+	code, _ := strconv.Atoi(os.Getenv("FAKE_CODE"))
+	os.Exit(code)
+}
+
+// A world is a control folder, an environment and a place for what is queued.
+type world struct {
+	t     *testing.T
+	dir   string
+	env   []string
+	queue string
+}
+
+func newWorld(t *testing.T, control map[string]string, env ...string) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), queue: t.TempDir()}
+	for name, text := range control {
+		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.env = append([]string{"QMAILQUEUE=" + self, "FAKE_QUEUE=" + w.queue, "TCPREMOTEIP=10.1.2.3", "TCPLOCALHOST=l.test"}, env...)
+	return w
+}
+
+func (w *world) server() Server {
+	return Server{Control: control.Dir(w.dir), Env: w.env, Queue: submit.New(w.env, nil), Now: time.Now,
+		Mine: func() (ipme.Set, error) {
+			return ipme.Set{netip.MustParseAddr("10.9.9.9"): {}, netip.MustParseAddr("2001:db8::1"): {}}, nil
+		}}
+}
+
+// pair returns both ends of a TCP connection; the server's blocks, as the one that tcp-env hands on.
+func pair(t *testing.T) (client *net.TCPConn, server *os.File) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := s.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := syscall.Dup(int(raw.Fd())) // which makes it block
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Close()
+	s.Close()
+	f := os.NewFile(uintptr(fd), "connection")
+	t.Cleanup(func() { c.Close(); f.Close() })
+	return c.(*net.TCPConn), f
+}
+
+// say holds a whole session with input that is all there from the start.
+func (w *world) say(input string) (replies string, code exit.Code) {
+	w.t.Helper()
+	client, server := pair(w.t)
+	go func() {
+		io.WriteString(client, input)
+		client.CloseWrite()
+	}()
+	done := make(chan exit.Code, 1)
+	go func() {
+		code := w.server().Serve(server, server)
+		server.Close()
+		done <- code
+	}()
+	b, _ := io.ReadAll(client)
+	return string(b), <-done
+}
+
+// queued returns the envelopes and the texts that were queued.
+func (w *world) queued() (envelopes, texts []string) {
+	envs, _ := filepath.Glob(filepath.Join(w.queue, "env.*"))
+	for _, e := range envs {
+		b, _ := os.ReadFile(e)
+		envelopes = append(envelopes, string(b))
+		b, _ = os.ReadFile(filepath.Join(w.queue, "text"+filepath.Ext(e)))
+		texts = append(texts, string(b))
+	}
+	return envelopes, texts
+}
+
+func codes(replies string) string {
+	var b strings.Builder
+	for _, l := range strings.Split(replies, "\r\n") {
+		if len(l) > 3 && l[3] == ' ' {
+			b.WriteString(l[:3] + " ")
+		}
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+func TestHELOHasTheThreeLinesOfTheManualAndEHLOTellsTheSizeToo(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n", "databytes": "5000\n"})
+	got, code := w.say("HELO a\r\nEHLO a\r\nQUIT\r\n")
+	want := "220 m.test ESMTP\r\n250-m.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n" +
+		"250-m.test\r\n250-PIPELINING\r\n250-SIZE 5000\r\n250 8BITMIME\r\n221 m.test\r\n"
+	if got != want || code != exit.OK {
+		t.Errorf("%q, %d", got, code)
+	}
+}
+
+func TestAddressLiteralsOfThisHostBecomeLocaliphost(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n", "localiphost": "here.test\n"})
+	got, _ := w.say("MAIL FROM:<a@[10.9.9.9]>\r\nRCPT TO:<b@[10.9.9.9]>\r\nRCPT TO:<c@[IPv6:2001:DB8::1]>\r\nRCPT TO:<d@[10.9.9.8]>\r\n" +
+		"RCPT TO:<e@[10.9.9.9]x>\r\nDATA\r\n.\r\nQUIT\r\n")
+	envs, _ := w.queued()
+	if want := "Fa@here.test\x00Tb@here.test\x00Tc@here.test\x00Td@[10.9.9.8]\x00Te@[10.9.9.9]x\x00\x00"; len(envs) != 1 || envs[0] != want {
+		t.Errorf("%q after %q", envs, got)
+	}
+}
+
+func TestANULInAnAddressIsRefused(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"})
+	got, _ := w.say("MAIL FROM:<a\x00@b>\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d\x00e>\r\nQUIT\r\n")
+	if codes(got) != "220 555 250 555 221" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestBareLFInDataEndsTheSessionAndQueuesNothing(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"})
+	got, code := w.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\na\n.\r\n.\r\nQUIT\r\n")
+	if envs, _ := w.queued(); codes(got) != "220 250 250 354 451" || code != 1 || len(envs) > 0 {
+		t.Errorf("%q, %d, %q", got, code, envs)
+	}
+}
+
+func TestAMessageThatIsNotWholeIsNotQueued(t *testing.T) {
+	full := "Subject: x\r\n\r\nbody\r\n.\r\n"
+	for n := range len(full) {
+		w := newWorld(t, map[string]string{"me": "m.test\n"})
+		_, code := w.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + full[:n])
+		if envs, _ := w.queued(); len(envs) > 0 || code != 1 {
+			t.Errorf("%q: %d, %q", full[:n], code, envs)
+		}
+	}
+}
+
+func TestTwoSessionsInOneProcessShareNothing(t *testing.T) {
+	control := map[string]string{"me": "m.test\n", "rcpthosts": "ours.test\n"}
+	w := newWorld(t, control, "RELAYCLIENT=.relay", "TCPREMOTEIP=10.0.0.1")
+	base, in := w.server().Queue, crlf.NewReader(nil)
+	serve := func(env []string, input string) string {
+		client, server := pair(t)
+		go func() { io.WriteString(client, input); client.CloseWrite() }()
+		s := w.server()
+		s.Env, s.Queue, s.In = env, base.With(env), in
+		go func() { s.Serve(server, server); server.Close() }()
+		b, _ := io.ReadAll(client)
+		return string(b)
+	}
+	one := serve(w.env, "HELO first\r\nMAIL FROM:<a@b>\r\nRCPT TO:<x@far.test>\r\nQUIT\r\nMAIL FROM:<evil@b>\r\nRCPT TO:<y@ours.test>\r\nDATA\r\nevil\r\n.\r\n")
+	if codes(one) != "220 250 250 250 221" {
+		t.Fatalf("first: %q", one)
+	}
+	var env []string
+	for _, e := range w.env {
+		if !strings.HasPrefix(e, "RELAYCLIENT=") && !strings.HasPrefix(e, "TCP") {
+			env = append(env, e)
+		}
+	}
+	env = append(env, "TCPREMOTEIP=10.0.0.2")
+	two := serve(env, "RCPT TO:<y@ours.test>\r\nDATA\r\nMAIL FROM:<c@d>\r\nRCPT TO:<x@far.test>\r\nRCPT TO:<y@ours.test>\r\nDATA\r\nok\r\n.\r\nQUIT\r\n")
+	if codes(two) != "220 503 503 250 553 250 354 250 221" {
+		t.Errorf("second: %q", two)
+	}
+	envs, texts := w.queued()
+	if len(envs) != 1 || envs[0] != "Fc@d\x00Ty@ours.test\x00\x00" || strings.Contains(texts[0], "first") || !strings.Contains(texts[0], "(10.0.0.2)") {
+		t.Errorf("%q %q", envs, texts)
+	}
+	seen, _ := filepath.Glob(filepath.Join(w.queue, "seen.*"))
+	if b, _ := os.ReadFile(seen[0]); string(b) != "10.0.0.2 false" {
+		t.Errorf("qmail-queue saw %q", b)
+	}
+}
+
+func TestRepliesToPipelinedCommandsGoOutTogether(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"})
+	client, server := pair(t)
+	go func() { w.server().Serve(server, server); server.Close() }()
+	buf := make([]byte, 4096)
+	client.Read(buf)
+	io.WriteString(client, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n")
+	n, _ := client.Read(buf)
+	if want := "250 ok\r\n250 ok\r\n250 ok\r\n354 go ahead\r\n"; string(buf[:n]) != want {
+		t.Errorf("one read brought %q", buf[:n])
+	}
+}
+
+func FuzzSession(f *testing.F) {
+	f.Add("HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRSET\r\nVRFY\r\nQUIT\r\n")
+	f.Add("MAIL FROM:<\"\\\x00@[1.2.3.4]>\nRCPT TO:@x:y z\n\n  \r\r\n")
+	dir := f.TempDir()
+	os.WriteFile(filepath.Join(dir, "me"), []byte("m.test\n"), 0o600)
+	f.Fuzz(func(t *testing.T, input string) {
+		var verbs strings.Builder // without DATA, which starts a process
+		for _, l := range strings.SplitAfter(input, "\n") {
+			if v, _, _ := strings.Cut(strings.TrimRight(l, "\r\n"), " "); !strings.EqualFold(v, "data") {
+				verbs.WriteString(l)
+			}
+		}
+		client, server, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { io.WriteString(write, verbs.String()); write.Close() }()
+		go func() {
+			s := Server{Control: control.Dir(dir), Queue: submit.New([]string{"QMAILQUEUE=/nonexistent"}, nil), Now: time.Now}
+			s.Serve(in, server)
+			in.Close()
+			server.Close()
+		}()
+		b, _ := io.ReadAll(client)
+		client.Close()
+		checkReplies(t, verbs.String(), string(b))
+	})
+}
+
+// checkReplies compares with what must be true of any session without DATA: a reply for each line up to QUIT, and each is
+// well formed.
+func checkReplies(t *testing.T, input, replies string) {
+	t.Helper()
+	want := 1
+	for _, l := range strings.SplitAfter(input, "\n") {
+		if !strings.HasSuffix(l, "\n") {
+			break
+		}
+		want++
+		if v, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(l, "\n"), "\r"), " "); strings.EqualFold(v, "quit") && len(v) == 4 {
+			break
+		}
+	}
+	got := 0
+	for _, l := range strings.SplitAfter(replies, "\r\n") {
+		if l == "" {
+			continue
+		}
+		if len(l) < 6 || l[3] != ' ' && l[3] != '-' || !strings.HasSuffix(l, "\r\n") {
+			t.Fatalf("%q answered by %q", input, l)
+		}
+		if l[3] == ' ' {
+			got++
+		}
+	}
+	if got != want && len(input) < maxCommand {
+		t.Errorf("%q: %d replies, want %d: %q", input, got, want, replies)
+	}
+}
