@@ -1,4 +1,5 @@
-// Bouncesaying, in a .qmail file, bounces a message with a text of its user's, if a command says so; see bouncesaying(1).
+// Bouncesaying, in a .qmail file, bounces a message with a text of its user's, if a command says so; see
+// bouncesaying(1).
 //
 //	uid   the recipient's           exec  the command
 //	fd 0  the message, rewound      fd 2  the text

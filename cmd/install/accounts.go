@@ -19,7 +19,9 @@ func missing(a passwd.Accounts) string {
 	for _, n := range a.MissingUsers {
 		b.WriteString(" user " + n)
 	}
-	b.WriteString(".\nAs root, add them (docs/INSTALL.ids.md has the commands of other systems) and run make setup again:\n")
+	b.WriteString(
+		".\nAs root, add them (docs/INSTALL.ids.md has the commands of other systems) and run make setup again:\n",
+	)
 	for _, n := range a.MissingGroups {
 		b.WriteString("  groupadd " + n + "\n")
 	}

@@ -1,4 +1,5 @@
-// Preline, in a .qmail file, runs a command on the message with the lines in front that other systems put there; see preline(1).
+// Preline, in a .qmail file, runs a command on the message with the lines in front that other systems put there;
+// see preline(1).
 //
 //	uid   the recipient's     exec  the command, with the message in a pipe
 //	fd 0  the message         fd 2  what went wrong

@@ -49,7 +49,15 @@ func TestMailIsReadOverAnyCheckpassword(t *testing.T) {
 	}
 	l.Close()
 	bin := conf.Home() + "/bin/"
-	server := exec.Command(bin+"tcp-env", "-R", bin+"qmail-popup", "m.test", dir+"/check", bin+"qmail-pop3d", dir+"/Maildir")
+	server := exec.Command(
+		bin+"tcp-env",
+		"-R",
+		bin+"qmail-popup",
+		"m.test",
+		dir+"/check",
+		bin+"qmail-pop3d",
+		dir+"/Maildir",
+	)
 	server.Stdin = f
 	if err := server.Start(); err != nil {
 		t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 	"qmail/internal/text/netstring"
 )
 
-// server answers each connection by reply after it has read a whole request, and gives the requests to got. An empty reply
-// closes the connection instead.
+// server answers each connection by reply after it has read a whole request, and gives the requests to got. An
+// empty reply closes the connection instead.
 func server(t *testing.T, reply string) (address string, got chan string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

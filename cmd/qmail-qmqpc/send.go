@@ -82,7 +82,8 @@ func (m *spooled) close() {
 	}
 }
 
-// parseServer reads a line of control/qmqpservers: an IP address, or one with a port behind it as 1.2.3.4:628 or [::1]:628.
+// parseServer reads a line of control/qmqpservers: an IP address, or one with a port behind it as 1.2.3.4:628 or
+// [::1]:628.
 func parseServer(s string) (netip.AddrPort, bool) {
 	if n := len(s); n > 2 && s[0] == '[' && s[n-1] == ']' {
 		s = s[1 : n-1]

@@ -21,8 +21,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// The null client is this machine with QMAILQUEUE, the queue host the same machine without. The first server is dead, the second
-// hangs up, the third takes the message.
+// The null client is this machine with QMAILQUEUE, the queue host the same machine without. The first server is
+// dead, the second hangs up, the third takes the message.
 func TestANullClientsMailIsInTheQueueOfTheFirstHostThatTakesIt(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
@@ -82,7 +82,8 @@ func TestANullClientsMailIsInTheQueueOfTheFirstHostThatTakesIt(t *testing.T) {
 		t.Fatalf("%d messages are queued", len(todo))
 	}
 	mess, _ := filepath.Glob(home + "/queue/mess/*/" + filepath.Base(todo[0]))
-	if b, _ := os.ReadFile(mess[0]); !strings.Contains(string(b), "with QMQP;") || !strings.HasSuffix(string(b), "\n\nhello\n") {
+	if b, _ := os.ReadFile(mess[0]); !strings.Contains(string(b), "with QMQP;") ||
+		!strings.HasSuffix(string(b), "\n\nhello\n") {
 		t.Errorf("%q", b)
 	}
 	server.Process.Signal(syscall.SIGTERM)

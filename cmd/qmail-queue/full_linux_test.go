@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// onDisk runs this test again in a mount namespace of its own, with a small filesystem over the queue of a new home, and calls
-// fn there. It needs root.
+// onDisk runs this test again in a mount namespace of its own, with a small filesystem over the queue of a new
+// home, and calls fn there. It needs root.
 func onDisk(t *testing.T, options string, fn func(h *home)) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root for a filesystem of its own")

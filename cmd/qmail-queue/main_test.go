@@ -141,8 +141,8 @@ func (h *home) feed(c *exec.Cmd, text, env string) int {
 	return c.ProcessState.ExitCode()
 }
 
-// check looks at the queue after a run that ended with code: a message is in todo exactly when that is 0, whole and ours.
-// It empties the queue and returns the number of files that were left besides.
+// check looks at the queue after a run that ended with code: a message is in todo exactly when that is 0, whole and
+// ours. It empties the queue and returns the number of files that were left besides.
 func (h *home) check(what string, code int, text string) int {
 	h.t.Helper()
 	queued, others := 0, 0
@@ -186,7 +186,8 @@ func (h *home) check(what string, code int, text string) int {
 func (h *home) whole(what, name, todo, text string) {
 	n, _ := strconv.ParseUint(name, 10, 64)
 	mess, err := os.ReadFile(filepath.Join(h.dir, "queue/mess", strconv.FormatUint(n%conf.Split(), 10), name))
-	if err != nil || !bytes.HasPrefix(mess, []byte("Received: (qmail ")) || !bytes.HasSuffix(mess, []byte(" -0000\n"+text)) {
+	if err != nil || !bytes.HasPrefix(mess, []byte("Received: (qmail ")) ||
+		!bytes.HasSuffix(mess, []byte(" -0000\n"+text)) {
 		h.t.Errorf("%s: message %.200q, %v", what, mess, err)
 	}
 	env, err := os.ReadFile(todo)
@@ -194,7 +195,8 @@ func (h *home) whole(what, name, todo, text string) {
 	if h.root {
 		uid = someone
 	}
-	if err != nil || !bytes.HasPrefix(env, []byte("u"+strconv.Itoa(uid)+"\x00p")) || !bytes.HasSuffix(env, []byte("\x00Fa@b\x00Tc@d\x00")) {
+	if err != nil || !bytes.HasPrefix(env, []byte("u"+strconv.Itoa(uid)+"\x00p")) ||
+		!bytes.HasSuffix(env, []byte("\x00Fa@b\x00Tc@d\x00")) {
 		h.t.Errorf("%s: envelope %q, %v", what, env, err)
 	}
 }

@@ -15,16 +15,17 @@ import (
 // limit is how long a message may take. It must stay below the 36 hours after which its files pass for orphans.
 const limit = 24 * time.Hour
 
-// ignoreSignals makes those of the caller's signals harmless that a terminal or a limit sends, also where the caller had them
-// blocked.
+// ignoreSignals makes those of the caller's signals harmless that a terminal or a limit sends, also where the
+// caller had them blocked.
 func ignoreSignals() {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGVTALRM, syscall.SIGPROF,
 		syscall.SIGXCPU, syscall.SIGXFSZ)
 }
 
-// A patience is that of a process with its caller. An alarm and the signals that only a bug sends have their exit codes, and after
-// a day it is over. Both take threads, which cost more than a small message: so they are there from the moment in which the caller
-// has the process wait. Until then an alarm does nothing, and a bug ends the process without an answer, as a crash does.
+// A patience is that of a process with its caller. An alarm and the signals that only a bug sends have their exit
+// codes, and after a day it is over. Both take threads, which cost more than a small message: so they are there
+// from the moment in which the caller has the process wait. Until then an alarm does nothing, and a bug ends the
+// process without an answer, as a crash does.
 type patience struct {
 	caught bool
 	day    *time.Timer // of the message that is waited for
@@ -33,7 +34,8 @@ type patience struct {
 // with returns f as a reader that begins the waiting.
 func (p *patience) with(f *os.File) *awaited { return &awaited{f, p} }
 
-// first is with for what is read first: the waiting begins now, before there are files that a signal could leave behind.
+// first is with for what is read first: the waiting begins now, before there are files that a signal could leave
+// behind.
 func (p *patience) first(f *os.File) *awaited {
 	a := p.with(f)
 	a.look()

@@ -103,7 +103,11 @@ func TestWorkerSendsOneMessageAfterTheOtherOnOneConnectionAndQuits(t *testing.T)
 
 	home := t.TempDir()
 	os.WriteFile(filepath.Join(home, "me"), []byte("me.test\n"), 0o644)
-	os.WriteFile(filepath.Join(home, "smtproutes"), []byte(":[127.0.0.1]:"+l.Addr().String()[len("127.0.0.1:"):]+"\n"), 0o644)
+	os.WriteFile(
+		filepath.Join(home, "smtproutes"),
+		[]byte(":[127.0.0.1]:"+l.Addr().String()[len("127.0.0.1:"):]+"\n"),
+		0o644,
+	)
 	r := &remote.Remote{
 		Control: control.Dir(home), Dead: tcpto.Table(home), Now: time.Now, Mine: ipme.Mine,
 		Dial: func(to netip.AddrPort, within time.Duration) (net.Conn, error) { return remote.Connect(to, within) },
@@ -122,7 +126,8 @@ func TestWorkerSendsOneMessageAfterTheOtherOnOneConnectionAndQuits(t *testing.T)
 	open := 0
 	for i := range 5 {
 		report, a := do(t, parent, "far.test", "a@b.test", "c@far.test")
-		if report != "r\x00K127.0.0.1 accepted message.\nRemote host said: 250 ok\n\x00" || a.Code != 0 || a.Last || string(a.Note) != "pipelining" {
+		if report != "r\x00K127.0.0.1 accepted message.\nRemote host said: 250 ok\n\x00" || a.Code != 0 || a.Last ||
+			string(a.Note) != "pipelining" {
 			t.Errorf("%q, %+v", report, a)
 		}
 		if i == 0 {
@@ -131,7 +136,9 @@ func TestWorkerSendsOneMessageAfterTheOtherOnOneConnectionAndQuits(t *testing.T)
 			t.Errorf("%d files are open, then %d", open, n)
 		}
 	}
-	if report, a := do(t, parent, "far.test"); !strings.HasPrefix(report, "DI (qmail-remote) was invoked") || a.Code != 0 || len(a.Note) != 0 {
+	if report, a := do(t, parent, "far.test"); !strings.HasPrefix(report, "DI (qmail-remote) was invoked") ||
+		a.Code != 0 ||
+		len(a.Note) != 0 {
 		t.Errorf("%q, %+v", report, a)
 	}
 	parent.Close()

@@ -32,8 +32,8 @@ import (
 	"qmail/internal/text/qlog"
 )
 
-// processors is how many goroutines run at once during a walk over the queue, where some wait for the disk again and again. Otherwise they
-// take turns.
+// processors is how many goroutines run at once during a walk over the queue, where some wait for the disk again
+// and again. Otherwise they take turns.
 const processors = 8
 
 func walking(on bool) {

@@ -45,8 +45,8 @@ func run(queue *submit.Client) exit.Code {
 	return serve(queue, nil, os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"))
 }
 
-// work serves one connection of a listening tcp-env, and first does what tcp-env does for a process: the job's arguments are
-// those of its options that say what to find out.
+// work serves one connection of a listening tcp-env, and first does what tcp-env does for a process: the job's
+// arguments are those of its options that say what to find out.
 func work(queue *submit.Client, in *crlf.Reader, f *client.Finder, j worker.Job) exit.Code {
 	conn := j.Files[0]
 	o, ok := client.ParseArgs(j.Args)

@@ -1,4 +1,5 @@
-// Qreceipt, in a .qmail file, tells the sender of a message that it has arrived, if the message asks for that; see qreceipt(1).
+// Qreceipt, in a .qmail file, tells the sender of a message that it has arrived, if the message asks for that; see
+// qreceipt(1).
 //
 //	uid   the recipient's     exec  qmail-queue
 //	fd 0  the message         fd 2  what went wrong

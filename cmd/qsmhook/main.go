@@ -1,4 +1,5 @@
-// Qsmhook, in a .qmail file, runs a mailer program as sendmail would, by the F= flags of its definition; see qsmhook(1).
+// Qsmhook, in a .qmail file, runs a mailer program as sendmail would, by the F= flags of its definition; see
+// qsmhook(1).
 //
 //	uid   the recipient's     exec  the mailer, with the message in a pipe
 //	fd 0  the message         fd 2  what went wrong

@@ -22,8 +22,8 @@ type options struct {
 	recipients []string
 }
 
-// parse reads the arguments. Options that tell the other sendmail how to do its work are accepted and do nothing: -i, -m, -v, -x, -E,
-// and with an argument -B, -J, -e, -o, -p. A mistake is returned as text for descriptor 2.
+// parse reads the arguments. Options that tell the other sendmail how to do its work are accepted and do nothing:
+// -i, -m, -v, -x, -E, and with an argument -B, -J, -e, -o, -p. A mistake is returned as text for descriptor 2.
 func parse(args []string) (o options, mistake string) {
 	g := inject.NewGetopt("sendmail", args, "vimte:f:p:o:B:F:EJ:xb:")
 	for g.Next() {
@@ -121,6 +121,7 @@ func ours(path string) bool {
 		return false
 	}
 	// The linker leaves its build id near the start: in an ELF note of the owner "Go", elsewhere as text.
-	return bytes.HasPrefix(head[:n], []byte("\x7fELF")) && bytes.Contains(head[:n], []byte("\x04\x00\x00\x00Go\x00\x00")) ||
+	return bytes.HasPrefix(head[:n], []byte("\x7fELF")) &&
+		bytes.Contains(head[:n], []byte("\x04\x00\x00\x00Go\x00\x00")) ||
 		bytes.Contains(head[:n], []byte("\xff Go build ID: \""))
 }

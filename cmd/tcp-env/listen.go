@@ -51,8 +51,8 @@ func listen(o options, fds []int, env []string) exit.Code {
 	return exit.OK
 }
 
-// slacken has this program started again with the timer slack of a daemon, which a process gets from who starts it; whoever
-// starts a listening tcp-env knows nothing of that. Where it cannot be, it goes on as it is.
+// slacken has this program started again with the timer slack of a daemon, which a process gets from who starts it;
+// whoever starts a listening tcp-env knows nothing of that. Where it cannot be, it goes on as it is.
 func slacken() {
 	if sys.Slack() == sys.DaemonSlack {
 		return

@@ -194,7 +194,18 @@ func TestListeningTcpEnvServesMailByWorkersThatEndWhenIdle(t *testing.T) {
 		before := len(waiting(t))
 		const messages = 40
 		for range messages {
-			got := talk(t, dialAgain(t, address), "EHLO x", "MAIL FROM:<a@b>", "RCPT TO:<c@far.test>", "DATA", "Subject: x", "", ".", "QUIT")
+			got := talk(
+				t,
+				dialAgain(t, address),
+				"EHLO x",
+				"MAIL FROM:<a@b>",
+				"RCPT TO:<c@far.test>",
+				"DATA",
+				"Subject: x",
+				"",
+				".",
+				"QUIT",
+			)
 			if !strings.HasPrefix(got[5], "250 ok ") {
 				t.Fatalf("%q", got)
 			}
@@ -222,7 +233,15 @@ func TestListeningTcpEnvStartsForeignProgramsForEachConnection(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
 	}
-	address, _ := listening(t, "127.0.0.1", false, "-R", "sh", "-c", `echo "$PROTO $TCPREMOTEIP $TCPREMOTEPORT $TCPLOCALPORT ${LISTEN_FDS-none}"; id -un`)
+	address, _ := listening(
+		t,
+		"127.0.0.1",
+		false,
+		"-R",
+		"sh",
+		"-c",
+		`echo "$PROTO $TCPREMOTEIP $TCPREMOTEPORT $TCPLOCALPORT ${LISTEN_FDS-none}"; id -un`,
+	)
 	for range 3 {
 		c := dialAgain(t, address)
 		b, err := io.ReadAll(c)
@@ -234,7 +253,8 @@ func TestListeningTcpEnvStartsForeignProgramsForEachConnection(t *testing.T) {
 	}
 }
 
-// Under load each worker has the descriptors it was started with, its link to tcp-env, those of the runtime and no other.
+// Under load each worker has the descriptors it was started with, its link to tcp-env, those of the runtime and no
+// other.
 func TestNothingOfOneClientIsLeftInTheWorkers(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
@@ -295,13 +315,15 @@ func TestTcpserverAndSwaksAgreeWithQmailSmtpd(t *testing.T) {
 		"127.0.0.1", "25", home("bin/qmail-smtpd")))
 	dialAgain(t, "127.0.0.1:25").Close()
 	swaks := func(args ...string) (string, error) {
-		b, err := exec.Command("swaks", append([]string{"--server", "127.0.0.1", "--from", "a@b.test"}, args...)...).CombinedOutput()
+		b, err := exec.Command("swaks", append([]string{"--server", "127.0.0.1", "--from", "a@b.test"}, args...)...).
+			CombinedOutput()
 		return string(b), err
 	}
 	if out, err := swaks("--to", "x@ours.test", "--pipeline"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if out, err := swaks("--to", "x@far.test"); err == nil || !strings.Contains(out, "553 sorry, that domain isn't in my list") {
+	if out, err := swaks("--to", "x@far.test"); err == nil ||
+		!strings.Contains(out, "553 sorry, that domain isn't in my list") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if n := len(waiting(t)); n != 1 {

@@ -118,7 +118,8 @@ func TestTotalsAddUp(t *testing.T) {
 	for _, m := range list {
 		sum.Add(m)
 	}
-	if sum.Messages != 2 || sum.Deliveries != 4 || sum.Successes+sum.Deferrals+sum.Failures != 3 || sum.Open != 1 || sum.Bytes != 800 {
+	if sum.Messages != 2 || sum.Deliveries != 4 || sum.Successes+sum.Deferrals+sum.Failures != 3 || sum.Open != 1 ||
+		sum.Bytes != 800 {
 		t.Errorf("%+v", sum)
 	}
 	if w := sum.Worst(); len(w) != 1 || w[0].Name != "three.example" || w[0].Deferrals != 1 || w[0].Failures != 1 {
@@ -134,7 +135,10 @@ func TestTotalsAddUp(t *testing.T) {
 }
 
 func TestPageNeedsNothingBesideIt(t *testing.T) {
-	list, _ := messages(t, story+"1732300500.000000 starting delivery 5: msg 7 to remote <script>alert(1)</script>@x.example\n")
+	list, _ := messages(
+		t,
+		story+"1732300500.000000 starting delivery 5: msg 7 to remote <script>alert(1)</script>@x.example\n",
+	)
 	sum := NewTotals()
 	for _, m := range list {
 		sum.Add(m)
@@ -149,7 +153,8 @@ func TestPageNeedsNothingBesideIt(t *testing.T) {
 			t.Errorf("the page contains %s", bad)
 		}
 	}
-	if strings.Count(page, "<svg") != 2 || !strings.Contains(page, "a &amp; b") || !strings.Contains(page, "three.example") {
+	if strings.Count(page, "<svg") != 2 || !strings.Contains(page, "a &amp; b") ||
+		!strings.Contains(page, "three.example") {
 		t.Errorf("plots, title or table missing:\n%s", page)
 	}
 }

@@ -104,8 +104,8 @@ type plotBar struct {
 // kinds are the counts of a bar from the ground up: the class of their colour, and their name.
 var kinds = [...]struct{ class, name string }{{"ok", "success"}, {"wait", "deferral"}, {"bad", "failure"}}
 
-// plot draws stacked bars, and says which colour is what where there is more than one. All that it writes is numbers and
-// labels of its own making.
+// plot draws stacked bars, and says which colour is what where there is more than one. All that it writes is
+// numbers and labels of its own making.
 func plot(about string, bars []plotBar) template.HTML {
 	highest, stacked := 1, false
 	for _, b := range bars {
@@ -119,14 +119,29 @@ func plot(about string, bars []plotBar) template.HTML {
 	scale := (ground - plotTop) / float64(highest)
 	for k := 0; stacked && k < len(kinds); k++ {
 		x := plotLeft + 90*k
-		fmt.Fprintf(&s, `<rect class="%s" x="%d" y="2" width="10" height="10"/><text x="%d" y="11">%s</text>`, kinds[k].class, x, x+15, kinds[k].name)
+		fmt.Fprintf(
+			&s,
+			`<rect class="%s" x="%d" y="2" width="10" height="10"/><text x="%d" y="11">%s</text>`,
+			kinds[k].class,
+			x,
+			x+15,
+			kinds[k].name,
+		)
 	}
 	for i, b := range bars {
 		x, y := plotLeft+float64(i)*width, ground
 		for k, kind := range kinds {
 			h := float64(b.counts[k]) * scale
 			if y -= h; h > 0 {
-				fmt.Fprintf(&s, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, kind.class, x, y, max(0.5, width*0.9), h)
+				fmt.Fprintf(
+					&s,
+					`<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`,
+					kind.class,
+					x,
+					y,
+					max(0.5, width*0.9),
+					h,
+				)
 			}
 		}
 		if every := max(1, len(bars)/8); i%every == 0 {

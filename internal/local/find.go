@@ -17,8 +17,8 @@ const maxText = 16 << 20
 
 func reason(err error) string { return sys.Reason(err) }
 
-// findInstructions returns the text of the recipient's .qmail file, and whether it may only forward. Where there is none, or an
-// empty one, it is the standard delivery.
+// findInstructions returns the text of the recipient's .qmail file, and whether it may only forward. Where there is
+// none, or an empty one, it is the standard delivery.
 func (d *delivery) findInstructions() (text []byte, forwardOnly bool, err error) {
 	f, forwardOnly, err := d.open()
 	if err != nil {

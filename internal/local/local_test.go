@@ -174,7 +174,8 @@ func TestAProgramGetsThreeDescriptorsItsHomeAndNothingElse(t *testing.T) {
 	}
 	code, started, out, errs := w.deliver()
 	want := string(b) + home + "\nSubject: x\n"
-	if code != exit.OK || !started || errs != "" || !strings.HasPrefix(out, want) || !strings.HasSuffix(out, "did 0+0+2\n") {
+	if code != exit.OK || !started || errs != "" || !strings.HasPrefix(out, want) ||
+		!strings.HasSuffix(out, "did 0+0+2\n") {
 		t.Errorf("exit %d %v %q %q", code, started, out, errs)
 	}
 	if !strings.Contains(out, "KEEP=1\n") || !strings.Contains(out, string(ignored)) {

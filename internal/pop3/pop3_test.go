@@ -145,7 +145,8 @@ func FuzzMailbox(f *testing.F) {
 		lines := strings.SplitAfter(input, "\n")
 		want := 1
 		for _, l := range lines[:len(lines)-1] {
-			if v, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(l, "\n"), "\r"), " "); len(v) == 4 && strings.EqualFold(v, "quit") {
+			if v, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(l, "\n"), "\r"), " "); len(v) == 4 &&
+				strings.EqualFold(v, "quit") {
 				return // would move the messages
 			}
 			want++
@@ -230,7 +231,8 @@ func FuzzPopup(f *testing.F) {
 	f.Add("APOP  a \x00\r\n")
 	f.Fuzz(func(t *testing.T, input string) {
 		replies, login := popup(t, input, 1, false)
-		if login != "" && (strings.Count(login, "\x00") != 3 || !strings.HasSuffix(replies, "-ERR authorization failed\r\n")) {
+		if login != "" &&
+			(strings.Count(login, "\x00") != 3 || !strings.HasSuffix(replies, "-ERR authorization failed\r\n")) {
 			t.Errorf("%q: %q, %q", input, replies, login)
 		}
 	})

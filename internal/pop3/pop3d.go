@@ -176,8 +176,8 @@ func lines(arg []byte) int {
 	return n
 }
 
-// retrieve sends a message, its header and at most limit lines of its body, all of them if limit is less than 0. It returns
-// false where the session cannot go on, as the client would take what is missing for the message's end.
+// retrieve sends a message, its header and at most limit lines of its body, all of them if limit is less than 0. It
+// returns false where the session cannot go on, as the client would take what is missing for the message's end.
 func (s *session) retrieve(m message, limit int) bool {
 	f, err := os.Open(s.dir + "/" + m.Path)
 	if err != nil {

@@ -134,7 +134,8 @@ func (p Popup) Serve(in, out *os.File) {
 	}
 }
 
-// login has the program check name and password. If it likes them it serves the session on our descriptors, and we only wait.
+// login has the program check name and password. If it likes them it serves the session on our descriptors, and we
+// only wait.
 func (p Popup) login(d *dialogue, name, password, banner string) {
 	defer d.flush()
 	if d.flush() != nil {

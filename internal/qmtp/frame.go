@@ -51,7 +51,8 @@ func (f *Frame) ReadByte() (byte, error) {
 	return c, err
 }
 
-// Len reads the length of a netstring. An end of input is io.EOF where a netstring may begin, and else io.ErrUnexpectedEOF.
+// Len reads the length of a netstring. An end of input is io.EOF where a netstring may begin, and else
+// io.ErrUnexpectedEOF.
 func (f *Frame) Len(limit int64) (int64, error) {
 	n, err := netstring.ReadLen(f, limit)
 	switch err {
@@ -83,8 +84,8 @@ func (f *Frame) Inner(n int64) (*Frame, error) {
 	return &Frame{r: f.r, left: n}, nil
 }
 
-// Next returns the bytes of the frame that are there, at least one, valid until the next call; io.EOF after the last. It is for frames that
-// Inner made.
+// Next returns the bytes of the frame that are there, at least one, valid until the next call; io.EOF after the
+// last. It is for frames that Inner made.
 func (f *Frame) Next() ([]byte, error) {
 	if f.left == 0 {
 		return nil, io.EOF
@@ -101,7 +102,8 @@ func (f *Frame) Next() ([]byte, error) {
 	return b, nil
 }
 
-// Address reads a netstring that is an address. ok is false for one that is too long or has a NUL; it is read all the same.
+// Address reads a netstring that is an address. ok is false for one that is too long or has a NUL; it is read all
+// the same.
 func (f *Frame) Address() (addr string, ok bool, err error) {
 	n, err := f.Len(MaxMessage)
 	if err != nil {

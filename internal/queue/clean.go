@@ -7,8 +7,8 @@ import "time"
 const ossified = 36 * time.Hour
 
 // CleanFoop removes intd and mess of a finished message, for qmail-clean. Files that are gone already are no error.
-// Where the disk may bring names back in any order, intd and todo are gone for good before mess is: else the next message
-// with this number could find them.
+// Where the disk may bring names back in any order, intd and todo are gone for good before mess is: else the next
+// message with this number could find them.
 func (q *Queue) CleanFoop(id ID) error {
 	if q.follow {
 		return q.removeBoth(Intd(id), Mess(id))

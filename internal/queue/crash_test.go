@@ -329,7 +329,8 @@ func sound(m *model, name string) error {
 	return nil
 }
 
-// whole reports whether the sender's record and the message, whose text names its sender, belong together and are whole.
+// whole reports whether the sender's record and the message, whose text names its sender, belong together and are
+// whole.
 func whole(envelope, mess []byte) bool {
 	i := bytes.IndexByte(envelope, 'F')
 	if i < 0 {
@@ -541,7 +542,8 @@ func TestTheScanRemovesNothingThatIsNotLentToIt(t *testing.T) {
 	if err != nil || len(asked) != 2 {
 		t.Errorf("%v, asked for %v", err, asked)
 	}
-	if w.m.names[Info(a.id)] != nil || w.m.names[Remote.File(a.id)] != nil || w.m.names[Info(b.id)] == nil || w.m.names[Local.File(b.id)] == nil {
+	if w.m.names[Info(a.id)] != nil || w.m.names[Remote.File(a.id)] != nil || w.m.names[Info(b.id)] == nil ||
+		w.m.names[Local.File(b.id)] == nil {
 		t.Error(dump(w.m))
 	}
 }

@@ -43,8 +43,8 @@ func (q *Queue) EndChannel(c Channel, id ID) error {
 }
 
 // Finish takes the first half of the way from S5 to S1, when both channels are ended and the bounce is gone: info
-// goes. The caller then asks qmail-clean for foop, which takes the second half. Where the disk may bring names back in any order, all four are
-// gone for good before mess is: else a later message of the same number could find them.
+// goes. The caller then asks qmail-clean for foop, which takes the second half. Where the disk may bring names back
+// in any order, all four are gone for good before mess is: else a later message of the same number could find them.
 func (q *Queue) Finish(id ID) error {
 	if _, err := q.remove(Info(id)); err != nil {
 		return err
@@ -63,8 +63,8 @@ func (q *Queue) Finish(id ID) error {
 	return nil
 }
 
-// NextTry records when a channel of a message is to be tried next, for the qmail-send that is started after this one: as the time of
-// its file.
+// NextTry records when a channel of a message is to be tried next, for the qmail-send that is started after this
+// one: as the time of its file.
 func (q *Queue) NextTry(c Channel, id ID, at time.Time) error { return q.fs.SetTime(c.File(id), at) }
 
 // SetBirth sets the birth time of a message in S5.

@@ -18,15 +18,16 @@ type FS interface {
 	// Ordered: here changes reach the disk in the order in which they were made, and none without all that WriteOut wrote
 	// before it.
 	Ordered() bool
-	// StartOut starts to write out what was written to f. WriteOut does that and waits for it; it makes nothing durable by itself.
-	// ErrUnsupported: f must be synced instead.
+	// StartOut starts to write out what was written to f. WriteOut does that and waits for it; it makes nothing
+	// durable by itself. ErrUnsupported: f must be synced instead.
 	StartOut(f File) error
 	WriteOut(f File) error
 	CreateUnnamed(folder string, mode fs.FileMode) (File, error)
 	LinkUnnamed(f File, name string) error
 	// Create makes a file that must not exist yet, for reading and writing.
 	Create(name string, mode fs.FileMode) (File, error)
-	// Open opens for reading, Update for writing in place. Append opens for appending and makes the file when there is none.
+	// Open opens for reading, Update for writing in place. Append opens for appending and makes the file when there is
+	// none.
 	Open(name string) (File, error)
 	Update(name string) (File, error)
 	Append(name string, mode fs.FileMode) (File, error)
@@ -106,7 +107,8 @@ func (d disk) LinkUnnamed(f File, name string) error {
 	return sys.LinkUnnamed(o, d.at(name))
 }
 
-// Hold is a lock that the kernel lets go of with the process. Where there are none (some network filesystems), nothing is held.
+// Hold is a lock that the kernel lets go of with the process. Where there are none (some network filesystems),
+// nothing is held.
 func (d disk) Hold(f File) error {
 	if o, ok := f.(*os.File); ok {
 		return sys.TryLock(o)

@@ -32,9 +32,9 @@ const (
 	leftover, idDigits = 256, 9
 )
 
-// An Intake takes one message into the queue, from S1 to S4. The steps are Begin, Text, Envelope (with a call of Record for
-// each record), Commit. After an error the caller calls Abandon, or Leave where the original leaves its files
-// to the cleaning after 36 hours.
+// An Intake takes one message into the queue, from S1 to S4. The steps are Begin, Text, Envelope (with a call of
+// Record for each record), Commit. After an error the caller calls Abandon, or Leave where the original leaves its
+// files to the cleaning after 36 hours.
 type Intake struct {
 	q    *Queue
 	id   ID
@@ -46,8 +46,8 @@ type Intake struct {
 	made bool   // todo may have its entry: from here on the message is qmail-send's
 }
 
-// Begin goes from S1 to S2: the message file exists under its number and is empty. pid and now name the file on filesystems
-// where a file cannot be made without a name.
+// Begin goes from S1 to S2: the message file exists under its number and is empty. pid and now name the file on
+// filesystems where a file cannot be made without a name.
 func (q *Queue) Begin(pid int, now time.Time) (*Intake, error) {
 	var held []File // keep their inode numbers taken, so that the next file gets another
 	defer func() {
@@ -203,8 +203,8 @@ func (in *Intake) write(n int) error {
 
 // Commit goes from S3 to S4. Message and envelope are on disk with their names before the name in todo is, or, on an
 // ordered disk, not later; and that name is on disk before Commit returns nil. qmail-send is told while this last
-// sync is under way: whatever it makes durable by then, on this disk, brings our message along or rests on nothing that is
-// not on disk but the name in todo, which stands for our answer alone.
+// sync is under way: whatever it makes durable by then, on this disk, brings our message along or rests on nothing
+// that is not on disk but the name in todo, which stands for our answer alone.
 func (in *Intake) Commit() error {
 	if in.write(len(in.env)) != nil {
 		return ErrWrite
@@ -258,8 +258,9 @@ func (in *Intake) sync() error {
 		func() error { return fsys.SyncFolder(folder) })
 }
 
-// Abandon goes back to S1. The files go in the reverse order of their making. When todo may have its entry already nothing goes: qmail-send
-// may be at work on the message. So its sender, who is told to try again, may send it twice, but nobody gets a part of it.
+// Abandon goes back to S1. The files go in the reverse order of their making. When todo may have its entry already
+// nothing goes: qmail-send may be at work on the message. So its sender, who is told to try again, may send it
+// twice, but nobody gets a part of it.
 func (in *Intake) Abandon() {
 	if !in.made {
 		if in.intd != nil {

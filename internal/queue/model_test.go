@@ -21,9 +21,9 @@ type law struct {
 	// Else a name is on disk only by a sync of its folder or, with follow, by a sync of its file; what was not synced
 	// is lost in any subset.
 	journal bool
-	// ordered is what Ordered answers: a disk keeps the names as they were after some change, and of each file what was written
-	// out before that change, at least. A sync of a file brings along what came before the last change of that file itself, not
-	// all that came before the sync.
+	// ordered is what Ordered answers: a disk keeps the names as they were after some change, and of each file what
+	// was written out before that change, at least. A sync of a file brings along what came before the last change of
+	// that file itself, not all that came before the sync.
 	ordered bool
 	mute    bool // files cannot be written out but by a sync
 	fresh   bool // inode numbers are never used again
@@ -365,7 +365,8 @@ func (h *handle) Close() error {
 	return nil
 }
 
-// past is what a disk may hold after a cut at one moment: of each name one of some objects, of each object one of some contents.
+// past is what a disk may hold after a cut at one moment: of each name one of some objects, of each object one of
+// some contents.
 type past struct {
 	law      law
 	names    []string
@@ -471,7 +472,8 @@ func (m *model) cut(k int) past {
 	return p
 }
 
-// states calls fn with disks that the cut may have left: all of them if they are at most limit, else that many by chance.
+// states calls fn with disks that the cut may have left: all of them if they are at most limit, else that many by
+// chance.
 func (p past) states(limit int, rnd *rand.Rand, fn func(*model)) {
 	total := 1
 	grow := func(n int) {

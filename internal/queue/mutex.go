@@ -6,9 +6,10 @@ import (
 	"qmail/internal/sys"
 )
 
-// LockClean waits until no other qmail-clean works on the queue below folder dir, and takes its place. The caller keeps the file open as
-// long as it runs. A qmail-clean that outlives its qmail-send may have requests left to do, and a later qmail-send must not read
-// what they are about before they are done. Where there is no such lock nobody waits; nil.
+// LockClean waits until no other qmail-clean works on the queue below folder dir, and takes its place. The caller
+// keeps the file open as long as it runs. A qmail-clean that outlives its qmail-send may have requests left to do,
+// and a later qmail-send must not read what they are about before they are done. Where there is no such lock nobody
+// waits; nil.
 func LockClean(dir string) *os.File {
 	f, err := sys.Open(dir+"/intd", os.O_RDONLY, 0)
 	if err != nil {

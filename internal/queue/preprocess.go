@@ -14,8 +14,8 @@ type Plan struct {
 	ID ID
 	// Route returns a recipient's address as it is delivered to, and its channel.
 	Route func(recipient string) (string, Channel)
-	// Done reports whether the recipient with this number (in the order of todo, from 0) has its message already, as after a
-	// first delivery straight from todo. nil: none.
+	// Done reports whether the recipient with this number (in the order of todo, from 0) has its message already, as
+	// after a first delivery straight from todo. nil: none.
 	Done func(n int) bool
 	// Birth becomes the birth time of the message when it is not zero; else that is now.
 	Birth time.Time
@@ -34,9 +34,9 @@ type Prepared struct {
 	names   []string // made, to be removed if it comes to nothing
 }
 
-// Prepare reads the todo file, removes what an earlier try left, and writes info, local and remote. A channel whose recipients are
-// all done gets no file. The caller then passes the result to Settle or to its Drop. After an error nothing is left but what
-// the next Prepare removes.
+// Prepare reads the todo file, removes what an earlier try left, and writes info, local and remote. A channel whose
+// recipients are all done gets no file. The caller then passes the result to Settle or to its Drop. After an error
+// nothing is left but what the next Prepare removes.
 func (q *Queue) Prepare(p Plan) (*Prepared, error) {
 	t, err := q.OpenTodo(p.ID)
 	if err != nil {
@@ -140,9 +140,9 @@ func record(letter byte, s []byte) []byte {
 	return append(append(b, s...), 0)
 }
 
-// Settle makes the files of all the messages durable in one wait and closes them. A message whose error is nil is in S5 as soon as
-// qmail-clean has done its request for todo, which the caller sends now; until then it is in S4. One with an error is still
-// in S4, to be prepared again later.
+// Settle makes the files of all the messages durable in one wait and closes them. A message whose error is nil is
+// in S5 as soon as qmail-clean has done its request for todo, which the caller sends now; until then it is in S4.
+// One with an error is still in S4, to be prepared again later.
 func (q *Queue) Settle(batch []*Prepared) []error {
 	errs := make([]error, len(batch))
 	type part struct{ m, f int }

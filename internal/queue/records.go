@@ -101,8 +101,9 @@ func (r *Recipients) Next() (Recipient, error) {
 // Close closes the file.
 func (r *Recipients) Close() error { return r.f.Close() }
 
-// Mark turns the letters of the recipients at these positions into D. It is not synced: after a crash the recipients are
-// tried again. After a failure the caller has made the bounce durable first. An error means that some may not be D.
+// Mark turns the letters of the recipients at these positions into D. It is not synced: after a crash the
+// recipients are tried again. After a failure the caller has made the bounce durable first. An error means that
+// some may not be D.
 func (q *Queue) Mark(c Channel, id ID, at ...int64) error {
 	f, err := q.fs.Update(c.File(id))
 	if err != nil {

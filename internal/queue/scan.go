@@ -30,12 +30,12 @@ type Recovery struct {
 	Waiting func(Found)     // a message in S5
 	Ask     func(Chore, ID) // a request for qmail-clean
 	Odd     func(name string, err error)
-	// Alone either has remove done, and keeps everybody meanwhile from calling Prepare for this message, or does nothing: it must do
-	// nothing when this message was read from todo since the scan began, for then its files are not the remains of an
-	// earlier time. nil: nobody else is at work, and all is removed.
+	// Alone either has remove done, and keeps everybody meanwhile from calling Prepare for this message, or does
+	// nothing: it must do nothing when this message was read from todo since the scan began, for then its files are
+	// not the remains of an earlier time. nil: nobody else is at work, and all is removed.
 	Alone func(id ID, remove func() error) error
-	// Pace is called after every PaceNames names that were looked at, and may take its time. Once it returns false the scan ends
-	// with ErrStopped.
+	// Pace is called after every PaceNames names that were looked at, and may take its time. Once it returns false the
+	// scan ends with ErrStopped.
 	Pace func() bool
 }
 
@@ -46,10 +46,11 @@ const PaceNames = 64
 var ErrStopped = errors.New("stopped")
 
 // Recover is the first scan of a qmail-send. It trusts nothing: a crash may have brought
-// back any name that was removed and not synced. What belongs to a message whose mess is gone is removed; so is what todo
-// supersedes, and so are recipients and bounces without info, which only a finished message leaves. Foreign entries are named
-// to Odd, once, and stay where they are. Mail may come in, be delivered and get its files meanwhile, under the conditions of Alone and
-// DropLeftovers; Waiting may then be called for a message that is not from before. An error means that a folder could not be read: the scan is not complete.
+// back any name that was removed and not synced. What belongs to a message whose mess is gone is removed; so is
+// what todo supersedes, and so are recipients and bounces without info, which only a finished message leaves.
+// Foreign entries are named to Odd, once, and stay where they are. Mail may come in, be delivered and get its files
+// meanwhile, under the conditions of Alone and DropLeftovers; Waiting may then be called for a message that is not
+// from before. An error means that a folder could not be read: the scan is not complete.
 func (q *Queue) Recover(r Recovery) error {
 	if r.Alone == nil {
 		r.Alone = func(_ ID, remove func() error) error { return remove() }
@@ -97,9 +98,9 @@ func every(pace func() bool) func() bool {
 	}
 }
 
-// recoverTodo asks for the removal of a todo entry whose mess is gone. Mail may be coming in meanwhile: a message in the making has its mess
-// first, one that ends loses it last, so only an entry that is there while mess is not is nobody's. Nobody takes its
-// number before it is removed.
+// recoverTodo asks for the removal of a todo entry whose mess is gone. Mail may be coming in meanwhile: a message
+// in the making has its mess first, one that ends loses it last, so only an entry that is there while mess is not
+// is nobody's. Nobody takes its number before it is removed.
 func (q *Queue) recoverTodo(r Recovery, id ID) error {
 	for i, name := range [...]string{Mess(id), Todo(id), Mess(id)} {
 		there, err := q.there(name)
@@ -136,9 +137,10 @@ func (q *Queue) recoverInfo(r Recovery, id ID) error {
 	return err
 }
 
-// DropLeftovers removes info, local, remote and bounce of a message that is in todo: they are from an earlier qmail-send. Until the first scan
-// is complete, whoever reads a message from todo calls it before anything else is done about the message. Else a delivery straight from
-// todo would leave them to the next message with this number. After that scan there are none.
+// DropLeftovers removes info, local, remote and bounce of a message that is in todo: they are from an earlier
+// qmail-send. Until the first scan is complete, whoever reads a message from todo calls it before anything else is
+// done about the message. Else a delivery straight from todo would leave them to the next message with this number.
+// After that scan there are none.
 func (q *Queue) DropLeftovers(id ID) error {
 	for _, name := range [...]string{Local.File(id), Remote.File(id), Bounce(id), Info(id)} {
 		if err := q.drop(name); err != nil {
@@ -207,11 +209,11 @@ func (q *Queue) EachInfo(fn func(ID)) error {
 	return q.eachSplit("info", func(string, error) {}, func(id ID) error { fn(id); return nil })
 }
 
-// EachOrphan calls fn for each message file of subfolder part of mess (0 to conf.Split() - 1) that has neither info nor todo
-// and was last read over 36 hours ago: what a qmail-queue left that died. The caller asks qmail-clean for foop, unless the end of that message
-// has begun since the call. pace is as that of a Recovery. The clock alone is not believed, since it may have been set: nobody must be at
-// work on the file. It is asked first, then todo, then info: so a message that comes into the queue, or goes from todo to info,
-// meanwhile is in one of the three.
+// EachOrphan calls fn for each message file of subfolder part of mess (0 to conf.Split() - 1) that has neither info
+// nor todo and was last read over 36 hours ago: what a qmail-queue left that died. The caller asks qmail-clean for
+// foop, unless the end of that message has begun since the call. pace is as that of a Recovery. The clock alone is
+// not believed, since it may have been set: nobody must be at work on the file. It is asked first, then todo, then
+// info: so a message that comes into the queue, or goes from todo to info, meanwhile is in one of the three.
 func (q *Queue) EachOrphan(part uint64, now time.Time, pace func() bool, fn func(ID)) error {
 	folder := "mess/" + strconv.FormatUint(part, 10)
 	pace = every(pace)

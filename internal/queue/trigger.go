@@ -16,7 +16,8 @@ const triggerName = "lock/trigger"
 // Puller is what an FS may have besides: a trigger to pull. A model of a disk has none.
 type Puller interface{ Pull() }
 
-// Pull tells qmail-send that todo has a new entry. Nobody listening is no error: qmail-send looks at todo when it starts.
+// Pull tells qmail-send that todo has a new entry. Nobody listening is no error: qmail-send looks at todo when it
+// starts.
 func (q *Queue) Pull() {
 	if p, ok := q.fs.(Puller); ok {
 		p.Pull()
@@ -93,8 +94,8 @@ func (t *Trigger) Reopen() { t.cur.Load().r.SetReadDeadline(time.Now()) }
 // listenAgain is how often the FIFO is opened again: another one may be in its place.
 const listenAgain = time.Minute
 
-// listen tells of pulls, and of each new opening of the FIFO: bytes that are lost with an old one belong to entries that the reader of C
-// will see.
+// listen tells of pulls, and of each new opening of the FIFO: bytes that are lost with an old one belong to entries
+// that the reader of C will see.
 func (t *Trigger) listen(f *fifo, c chan<- struct{}) {
 	buf := make([]byte, 512)
 	f.r.SetReadDeadline(time.Now().Add(listenAgain))

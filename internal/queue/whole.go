@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Whole reports whether r holds what a file of the folder todo, info, local or remote holds: nil, ErrDamaged, or what went wrong when
-// it was read. Of every other folder nothing is known.
+// Whole reports whether r holds what a file of the folder todo, info, local or remote holds: nil, ErrDamaged, or
+// what went wrong when it was read. Of every other folder nothing is known.
 func Whole(folder string, r io.Reader) error {
 	recs := newRecords(r, 0)
 	letters := "TD"

@@ -2,9 +2,10 @@ package send
 
 import "qmail/internal/queue"
 
-// The first scan removes files that it takes for the remains of an earlier time while new messages get theirs. Numbers are used
-// again, so it removes nothing without asking: a number that was read from todo since the start is ours, and what is there is left
-// alone; any other is lent to the scan, and not read from todo before it is back. See docs/INTERNALS.md, "The first scan".
+// The first scan removes files that it takes for the remains of an earlier time while new messages get theirs.
+// Numbers are used again, so it removes nothing without asking: a number that was read from todo since the start is
+// ours, and what is there is left alone; any other is lent to the scan, and not read from todo before it is back.
+// See docs/INTERNALS.md, "The first scan".
 
 // A loan is what the scan asks for.
 type loan struct {
@@ -33,7 +34,8 @@ func (d *daemon) lend(l loan) {
 	l.answer <- !ours
 }
 
-// giveBack takes note that the scan is done with a number. A message that was passed over meanwhile is looked for again.
+// giveBack takes note that the scan is done with a number. A message that was passed over meanwhile is looked for
+// again.
 func (d *daemon) giveBack() {
 	d.scan.lent = 0
 	d.todo.due = d.todo.due || d.scan.missed

@@ -20,9 +20,9 @@ func (c *cleaner) begin(p Pipe) {
 	go readAnswers(p.From, c.answers)
 }
 
-// Await waits until qmail-clean answers, which it does when none of an earlier qmail-send is at work any more. Until then todo may lose
-// entries that we would take for ours, and info, local, remote and bounce are all that there is of their messages. The
-// request is one that any qmail-clean refuses.
+// Await waits until qmail-clean answers, which it does when none of an earlier qmail-send is at work any more.
+// Until then todo may lose entries that we would take for ours, and info, local, remote and bounce are all that
+// there is of their messages. The request is one that any qmail-clean refuses.
 func (p Pipe) Await() {
 	var answer [1]byte
 	if _, err := p.To.Write([]byte{0}); err == nil {

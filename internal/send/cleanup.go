@@ -93,7 +93,8 @@ func (d *daemon) scanFailed(text string) {
 	}
 }
 
-// scanAgain looks for messages in S5 that nothing is known of. Unlike the first scan it removes nothing: by now much is under way.
+// scanAgain looks for messages in S5 that nothing is known of. Unlike the first scan it removes nothing: by now
+// much is under way.
 func (d *daemon) scanAgain() {
 	q := d.Queue
 	d.gone.walk()
@@ -194,7 +195,8 @@ func (d *daemon) startScan() {
 	})
 }
 
-// scanned takes over messages that waited in the queue. One that is ours already has been found after we made its files.
+// scanned takes over messages that waited in the queue. One that is ours already has been found after we made its
+// files.
 func (d *daemon) scanned(found []queue.Found) {
 	for _, f := range found {
 		if _, ours := d.scan.ours[f.ID]; ours {
@@ -211,7 +213,8 @@ func (d *daemon) scanned(found []queue.Found) {
 	}
 }
 
-// scannedPart takes over one channel of a message. A next attempt that is later than one can be was set by a clock that was wrong.
+// scannedPart takes over one channel of a message. A next attempt that is later than one can be was set by a clock
+// that was wrong.
 func (d *daemon) scannedPart(c queue.Channel, f queue.Found) {
 	at := f.Next[c].Unix()
 	if at == holdTime {

@@ -19,8 +19,8 @@ func (c *clock) jump(now time.Time) int64 {
 	return int64((wall - steady) / time.Second)
 }
 
-// tick takes note of the time. When the clock was set back, what is due is moved along, or nothing would be until it is again
-// as late as it was. When it was set ahead, things are due early, and no harm is done.
+// tick takes note of the time. When the clock was set back, what is due is moved along, or nothing would be until
+// it is again as late as it was. When it was set ahead, things are due early, and no harm is done.
 func (d *daemon) tick() {
 	now := d.Now()
 	d.sec = now.Unix()
@@ -53,8 +53,8 @@ func (d *daemon) moved(jump int64) {
 	d.cleanup.at += jump
 }
 
-// age returns the birth of a message. One in the future is a clock's fault: the message is born now, on disk as well, or it would not get
-// old for as long as that clock was wrong.
+// age returns the birth of a message. One in the future is a clock's fault: the message is born now, on disk as
+// well, or it would not get old for as long as that clock was wrong.
 func age(q *queue.Queue, id queue.ID, birth, now int64) int64 {
 	if birth <= now {
 		return birth

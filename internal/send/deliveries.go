@@ -42,8 +42,8 @@ type delivery struct {
 	s      *slot
 }
 
-// A slot is what concurrencylocal and concurrencyremote count: one delivery, or a group of deliveries of one message that share an SMTP
-// transaction.
+// A slot is what concurrencylocal and concurrencyremote count: one delivery, or a group of deliveries of one
+// message that share an SMTP transaction.
 type slot struct {
 	host    string
 	running int // deliveries
@@ -98,8 +98,9 @@ func (ch *channel) unline(j *job) {
 	}
 }
 
-// pick returns the job whose recipient is next. New mail goes first, so that a storm of later attempts does not delay it;
-// but of the slots a quarter, or of the starts every fourth, is for those, and the last slot but one is never theirs.
+// pick returns the job whose recipient is next. New mail goes first, so that a storm of later attempts does not
+// delay it; but of the slots a quarter, or of the starts every fourth, is for those, and the last slot but one is
+// never theirs.
 func (ch *channel) pick(now int64) *job {
 	f, s := ch.ready(ch.fresh, now), ch.ready(ch.stale, now)
 	switch {
@@ -261,5 +262,10 @@ func (d *daemon) ended(c queue.Channel, v delivery, p sendproto.Reply) {
 // status logs how many slots are in use.
 func (d *daemon) status() {
 	l, r := &d.ch[queue.Local], &d.ch[queue.Remote]
-	d.log = qlog.Status(d.log, qlog.Load{Running: l.running, Limit: l.limit}, qlog.Load{Running: r.running, Limit: r.limit}, d.exiting)
+	d.log = qlog.Status(
+		d.log,
+		qlog.Load{Running: l.running, Limit: l.limit},
+		qlog.Load{Running: r.running, Limit: r.limit},
+		d.exiting,
+	)
 }

@@ -34,7 +34,10 @@ func TestAMessageWaitsInTodoUntilItsFirstDeliveryStarts(t *testing.T) {
 	mu.Unlock()
 	r.pull()
 	// The one that is being delivered gets its file; nobody else does.
-	s.eventually("one file", func() bool { return strings.Count(s.files(), "remote:") == 1 && strings.Count(s.files(), "todo:") == 9 })
+	s.eventually(
+		"one file",
+		func() bool { return strings.Count(s.files(), "remote:") == 1 && strings.Count(s.files(), "todo:") == 9 },
+	)
 	r.ask(sendctl.Run, 1)
 	r.ask(sendctl.Run, 1)
 	if got := s.files(); strings.Count(got, "info:") != 1 {
@@ -62,7 +65,8 @@ func TestTheEndLeavesInTodoWhoseFirstDeliveryHasNotStarted(t *testing.T) {
 	r.signals <- Stop
 	goOn()
 	r.wait()
-	if got := s.files(); strings.Count(got, "todo:") != 9 || strings.Count(got, "info:") != 1 || strings.Count(got, "remote:") != 1 {
+	if got := s.files(); strings.Count(got, "todo:") != 9 || strings.Count(got, "info:") != 1 ||
+		strings.Count(got, "remote:") != 1 {
 		t.Errorf("left: %s", got)
 	}
 	r = s.start()
@@ -140,7 +144,8 @@ func TestTheNextAttemptCountsFromTheFirstOne(t *testing.T) {
 	m := &message{birth: 1000, direct: &direct{}}
 	j := &job{m: m}
 	d.begun(queue.Local, j)
-	if want := nextRetry(1000, 5000, queue.Local); j.retry != want || !j.dying || !m.direct.begun || m.direct.since != 5000 {
+	if want := nextRetry(1000, 5000, queue.Local); j.retry != want || !j.dying || !m.direct.begun ||
+		m.direct.since != 5000 {
 		t.Errorf("next attempt at %d, not %d; %v", j.retry, want, m.direct)
 	}
 	d.sec = 6000

@@ -118,7 +118,12 @@ func (d *daemon) finish(id queue.ID) {
 }
 
 // end does the work of finish.
-func end(q *queue.Queue, id queue.ID, names bounce.Names, inject func(b bounce.Bounce, text, mess io.Reader) (int, error)) (e ending) {
+func end(
+	q *queue.Queue,
+	id queue.ID,
+	names bounce.Names,
+	inject func(b bounce.Bounce, text, mess io.Reader) (int, error),
+) (e ending) {
 	text, err := q.OpenBounce(id)
 	switch {
 	case err == nil:

@@ -148,8 +148,8 @@ func TestAnErrorOfTheDiskAtAnyCallDelaysAndLosesNothing(t *testing.T) {
 	}
 }
 
-// sickLife delivers to four recipients: one succeeds at once, one at the second attempt, two fail, one of these later. It reports
-// whether the disk came to the calls that fail.
+// sickLife delivers to four recipients: one succeeds at once, one at the second attempt, two fail, one of these
+// later. It reports whether the disk came to the calls that fail.
 func sickLife(t *testing.T, first, long int) bool {
 	t.Helper()
 	s := newSite(t)
@@ -184,7 +184,8 @@ func sickLife(t *testing.T, first, long int) bool {
 		for _, b := range s.bounced {
 			text += b
 		}
-		return s.got["good@here.test"] > 0 && s.got["later@here.test"] > 0 && strings.Contains(text, "bad@here.test") && strings.Contains(text, "worse@far.test")
+		return s.got["good@here.test"] > 0 && s.got["later@here.test"] > 0 && strings.Contains(text, "bad@here.test") &&
+			strings.Contains(text, "worse@far.test")
 	}
 	for i := 0; !done() || s.files() != ""; i++ {
 		time.Sleep(3 * time.Millisecond)

@@ -6,8 +6,8 @@ import (
 	"qmail/internal/queue"
 )
 
-// gone says which messages are on their way from S5 or S4 to S1. A walk over the queue may have seen such a message half gone, and its
-// number may be another's by the time the owner hears of it.
+// gone says which messages are on their way from S5 or S4 to S1. A walk over the queue may have seen such a message
+// half gone, and its number may be another's by the time the owner hears of it.
 type gone struct {
 	going map[queue.ID]struct{} // their mess may still be there
 	since map[queue.ID]struct{} // those, and those that have gone since the oldest walk that runs began

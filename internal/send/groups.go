@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// probePace is after how many milliseconds a second delivery begins to a host of which nothing is known, while recipients of their messages
-	// wait for what they tell; the next begin after twice, four times as many, and so on. So a long list does not begin with as many connections
-	// as there are slots. They wait for probation at most.
+	// probePace is after how many milliseconds a second delivery begins to a host of which nothing is known, while
+	// recipients of their messages wait for what they tell; the next begin after twice, four times as many, and so on.
+	// So a long list does not begin with as many connections as there are slots. They wait for probation at most.
 	probePace = 10
 	probation = 500
-	// window is how many groups go to a host at a time at first; it grows by one with every second that ends. More would cost more connections
-	// than those that are open and free in a moment.
+	// window is how many groups go to a host at a time at first; it grows by one with every second that ends. More
+	// would cost more connections than those that are open and free in a moment.
 	window = 20
 	// maxAside is how many recipients of a message may wait so before no more are read.
 	maxAside = 1000
@@ -27,8 +27,9 @@ const (
 	maxKnown = 2000
 )
 
-// A wide is what a channel needs for groups: recipients of one message that share a slot, which becomes one SMTP transaction. Only a
-// host that offers PIPELINING gets several recipients in one, and which do the spawner's replies tell.
+// A wide is what a channel needs for groups: recipients of one message that share a slot, which becomes one SMTP
+// transaction. Only a host that offers PIPELINING gets several recipients in one, and which do the spawner's
+// replies tell.
 type wide struct {
 	asked   bool              // whether the spawner takes groups, and it has not replied
 	combine int               // the most recipients of a group; 0: it takes none, as far as we know
@@ -61,7 +62,8 @@ func (ch *channel) ask() {
 	ch.out.buf = sendproto.AppendQuestion(ch.out.buf, ch.width)
 }
 
-// answered takes the reply to the question, and reports whether this one is. A spawner of another make has refused the order.
+// answered takes the reply to the question, and reports whether this one is. A spawner of another make has refused
+// the order.
 func (ch *channel) answered(p sendproto.Reply) bool {
 	if !ch.wide.asked || p.Wide || p.Delnum != ch.width.Reserved() {
 		return false
@@ -118,8 +120,8 @@ func (ch *channel) most(j *job, r *recipient, now int64) int {
 	return min(ch.wide.combine, ch.numbers())
 }
 
-// ready returns the first job of a line that has a recipient to try. One whose next recipients are being read waits for these, where more of
-// them may share a slot.
+// ready returns the first job of a line that has a recipient to try. One whose next recipients are being read waits
+// for these, where more of them may share a slot.
 func (ch *channel) ready(line []*job, now int64) *job {
 	for _, j := range line {
 		if n := len(j.next); n > 0 && (!j.reading || n >= chunk/4 || n >= ch.most(j, &j.next[0], now)) {
@@ -129,7 +131,8 @@ func (ch *channel) ready(line []*job, now int64) *job {
 	return nil
 }
 
-// hold sets the next recipient of a job aside if it must wait until more is known of its host, and reports whether it does.
+// hold sets the next recipient of a job aside if it must wait until more is known of its host, and reports whether
+// it does.
 func (ch *channel) hold(j *job, now int64) bool {
 	r := &j.next[0]
 	if !ch.shares(j, r) {
@@ -139,7 +142,8 @@ func (ch *channel) hold(j *job, now int64) bool {
 	if k.pipelines || k.plain {
 		return false
 	}
-	if alone := j.eof && len(j.next) == 1 && len(j.aside) == 0; alone || k.begun <= bits.Len64(uint64((now-k.since)/probePace)) {
+	if alone := j.eof && len(j.next) == 1 && len(j.aside) == 0; alone ||
+		k.begun <= bits.Len64(uint64((now-k.since)/probePace)) {
 		k.begun++
 		return false
 	}
@@ -214,8 +218,8 @@ func (ch *channel) lookAside(now int64) {
 	}
 }
 
-// take takes the next recipient of a job, and up to most in all of those that have been read and are at the same host. The others keep
-// their order.
+// take takes the next recipient of a job, and up to most in all of those that have been read and are at the same
+// host. The others keep their order.
 func (j *job) take(most int, w *wide) []recipient {
 	host, bytes := j.next[0].host(), len(j.next[0].addr)
 	w.list, w.taken = append(w.list[:0], j.next[0]), append(w.taken[:0], 0)
@@ -270,6 +274,14 @@ func (ch *channel) order(j *job, members []sendproto.Member) {
 		return
 	}
 	for _, m := range members {
-		ch.out.buf = sendproto.Order{Delnum: m.Delnum, Mess: mess, Sender: sender, Recipient: m.Recipient}.Append(ch.out.buf, ch.width)
+		ch.out.buf = sendproto.Order{
+			Delnum:    m.Delnum,
+			Mess:      mess,
+			Sender:    sender,
+			Recipient: m.Recipient,
+		}.Append(
+			ch.out.buf,
+			ch.width,
+		)
 	}
 }

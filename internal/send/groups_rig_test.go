@@ -19,7 +19,13 @@ func (s *site) answer(w sendproto.Width, reply func(sendproto.Reply)) {
 	case s.combine > 0:
 		reply(sendproto.Answer(s.combine, w))
 	default:
-		reply(sendproto.Reply{Delnum: w.Reserved(), Kind: report.Failure, Text: []byte("Internal error: messid has nonnumerics. (#5.3.5)\n")})
+		reply(
+			sendproto.Reply{
+				Delnum: w.Reserved(),
+				Kind:   report.Failure,
+				Text:   []byte("Internal error: messid has nonnumerics. (#5.3.5)\n"),
+			},
+		)
 	}
 }
 
@@ -106,7 +112,8 @@ func (s *site) within(limit int) {
 	s.t.Helper()
 	for l := range strings.Lines(s.logged()) {
 		var a, b, c, d int
-		if n, _ := fmt.Sscanf(l, "status: local %d/%d remote %d/%d", &a, &b, &c, &d); n == 4 && (c > d || d != limit || c < 0) {
+		if n, _ := fmt.Sscanf(l, "status: local %d/%d remote %d/%d", &a, &b, &c, &d); n == 4 &&
+			(c > d || d != limit || c < 0) {
 			s.t.Errorf("%s", l)
 		}
 	}

@@ -45,7 +45,8 @@ func TestASpawnerThatKnowsNoGroupsGetsClassicOrders(t *testing.T) {
 			r.stop()
 			s.served(rcpts...)
 			s.within(5)
-			if groups, _, _ := s.grouped(); groups > 0 || s.peak[queue.Remote] > 5 || strings.Contains(s.logged(), "internal error") {
+			if groups, _, _ := s.grouped(); groups > 0 || s.peak[queue.Remote] > 5 ||
+				strings.Contains(s.logged(), "internal error") {
 				t.Errorf("%d groups, %d at a time:\n%s", groups, s.peak[queue.Remote], s.logged())
 			}
 		})
@@ -217,7 +218,8 @@ func TestATransactionThatCrashesDefersItsWholeGroup(t *testing.T) {
 	r := s.start()
 	s.until(": deferral: qmail-remote_crashed./", 50)
 	r.stop()
-	if files := s.files(); !strings.Contains(files, "Tu49@far.test") || strings.Contains(files, "Du") || !strings.Contains(files, "Dx@near.test") {
+	if files := s.files(); !strings.Contains(files, "Tu49@far.test") || strings.Contains(files, "Du") ||
+		!strings.Contains(files, "Dx@near.test") {
 		t.Errorf("%s", files)
 	}
 	s.within(20)

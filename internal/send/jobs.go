@@ -108,8 +108,9 @@ func (d *daemon) fill(c queue.Channel) {
 	}
 }
 
-// inLine returns how many jobs of a line wait for slots, or that there are enough. Messages that wait in todo are held in memory anyway, and keep no
-// others from being read; nor do those that wait for a host, unless they are very many.
+// inLine returns how many jobs of a line wait for slots, or that there are enough. Messages that wait in todo are
+// held in memory anyway, and keep no others from being read; nor do those that wait for a host, unless they are
+// very many.
 func inLine(line []*job) int {
 	n, aside := 0, 0
 	for _, j := range line {

@@ -205,8 +205,8 @@ func (d *daemon) finished() bool {
 	return d.tasks.idle() && d.endings.idle() && len(d.todo.writes) == 0 && (d.clean.lost || len(d.clean.asked) == 0)
 }
 
-// saveTimes leaves the next attempts where the next qmail-send finds them: as the times of the files. A pass that was cut short goes
-// on at once.
+// saveTimes leaves the next attempts where the next qmail-send finds them: as the times of the files. A pass that
+// was cut short goes on at once.
 func (d *daemon) saveTimes() {
 	for id, m := range d.active {
 		for c, j := range m.jobs {

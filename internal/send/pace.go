@@ -6,8 +6,8 @@ import (
 	"qmail/internal/queue"
 )
 
-// A walk over the whole queue asks the owner after every queue.PaceNames names how to go on. So an idle system walks at full speed, and
-// under load the walk leaves most of the disk and of a processor to new mail.
+// A walk over the whole queue asks the owner after every queue.PaceNames names how to go on. So an idle system
+// walks at full speed, and under load the walk leaves most of the disk and of a processor to new mail.
 type pace uint8
 
 const (

@@ -9,8 +9,8 @@ func (j *job) over() bool {
 	return j.eof && len(j.next) == 0 && len(j.aside) == 0 && j.running == 0 && j.parked == 0 && !j.reading
 }
 
-// progress does the next thing on disk that a message needs, one at a time: the paragraphs of its failures, the letters of those who are
-// done, the end of a channel.
+// progress does the next thing on disk that a message needs, one at a time: the paragraphs of its failures, the
+// letters of those who are done, the end of a channel.
 func (d *daemon) progress(m *message) {
 	switch {
 	case m.busy:
@@ -78,8 +78,8 @@ func (d *daemon) mark(m *message, c queue.Channel, j *job) {
 	})
 }
 
-// appendBounce makes the paragraphs about failures durable. Only then do the letters of these recipients change, which wait in
-// letters; if it fails they are tried again with the next pass.
+// appendBounce makes the paragraphs about failures durable. Only then do the letters of these recipients change,
+// which wait in letters; if it fails they are tried again with the next pass.
 func (d *daemon) appendBounce(m *message) {
 	q, id, text, failures := d.Queue, m.id, m.bounce, m.failures
 	m.bounce, m.failures = nil, nil

@@ -110,7 +110,8 @@ func TestAMessageIsRemovedWithAndWithoutABounce(t *testing.T) {
 			t.Errorf("%c left: %s", verb, s.files())
 		}
 		all := strings.Join(s.bounced, "")
-		if told := strings.Contains(all, "<x@far.test>:\nThe message was removed"); told != (verb == sendctl.Bounce) || strings.Contains(all, "joe") {
+		if told := strings.Contains(all, "<x@far.test>:\nThe message was removed"); told != (verb == sendctl.Bounce) ||
+			strings.Contains(all, "joe") {
 			t.Errorf("%c: bounces %q", verb, s.bounced)
 		}
 	}

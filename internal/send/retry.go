@@ -25,7 +25,8 @@ func skip(c queue.Channel) int64 {
 }
 
 // nextRetry returns when the next attempt is due, if the one that starts at now does not end it: at the squares of the
-// message's age, so that the pauses grow with it. A message whose birth is yet to come is born now. All times are in seconds of Unix time.
+// message's age, so that the pauses grow with it. A message whose birth is yet to come is born now. All times are
+// in seconds of Unix time.
 func nextRetry(birth, now int64, c queue.Channel) int64 {
 	birth = min(birth, now)
 	n := root(now-birth) + skip(c)

@@ -136,7 +136,13 @@ func (s *site) start() *run {
 		s.t.Fatal(err)
 	}
 	s.q = queue.Open(s.dir, s.fs)
-	r := &run{s: s, signals: make(chan Signal), trigger: make(chan struct{}, 1), over: make(chan struct{}), asks: make(chan Request)}
+	r := &run{
+		s:       s,
+		signals: make(chan Signal),
+		trigger: make(chan struct{}, 1),
+		over:    make(chan struct{}),
+		asks:    make(chan Request),
+	}
 	cfg := Config{
 		Dir: control.Dir(s.control), Controls: controls, Queue: s.q, Log: lockedLog{s}, Trigger: r.trigger,
 		Signals: r.signals, Injector: s, Now: s.now, Requests: r.asks,

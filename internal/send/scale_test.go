@@ -14,8 +14,8 @@ import (
 	"qmail/internal/text/report"
 )
 
-// BenchmarkWaiting starts with 100,000 messages that wait, and measures what they cost: bytes for each, time until all are known,
-// and how long new messages take, beside an empty queue and in a storm of retries.
+// BenchmarkWaiting starts with 100,000 messages that wait, and measures what they cost: bytes for each, time until
+// all are known, and how long new messages take, beside an empty queue and in a storm of retries.
 func BenchmarkWaiting(b *testing.B) {
 	const messages = 100000
 	s := newSite(b)

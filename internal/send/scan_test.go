@@ -28,7 +28,13 @@ type halted struct {
 }
 
 func haltAt(s *site, folder, remove string) *halted {
-	h := &halted{FS: queue.Disk(s.dir), folder: folder, remove: remove, came: make(chan struct{}), goOn: make(chan struct{})}
+	h := &halted{
+		FS:     queue.Disk(s.dir),
+		folder: folder,
+		remove: remove,
+		came:   make(chan struct{}),
+		goOn:   make(chan struct{}),
+	}
 	s.fs = h
 	return h
 }
@@ -336,7 +342,11 @@ func TestTheCleanupLeavesAMessageAloneWhoseEndHasBegun(t *testing.T) {
 	old := time.Now().Add(-48 * time.Hour)
 	os.Chtimes(name, old, old)
 	for _, ends := range []bool{true, false} {
-		d := &daemon{Config: Config{Queue: queue.Open(s.dir, nil), Now: time.Now}, tasks: newTasks(maxTasks), paces: make(chan chan<- pace)}
+		d := &daemon{
+			Config: Config{Queue: queue.Open(s.dir, nil), Now: time.Now},
+			tasks:  newTasks(maxTasks),
+			paces:  make(chan chan<- pace),
+		}
 		d.todo.begin()
 		d.gone.begin()
 		d.clean.out = newOutbox(io.Discard)

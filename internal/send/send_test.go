@@ -83,7 +83,8 @@ func TestWhatIsDeferredWaitsInItsFilesAndWhatIsDoneStaysDone(t *testing.T) {
 	s.until("delivery 3", 1)
 	r.stop()
 	if got := s.files(); !strings.Contains(got, "info:Fa@b|") || !strings.Contains(got, "Tlater@here.test|") || strings.Contains(got, "todo") ||
-		strings.Contains(got, "Tjoe") || strings.Contains(got, "Tx@") {
+		strings.Contains(got, "Tjoe") ||
+		strings.Contains(got, "Tx@") {
 		t.Errorf("left: %s", got)
 	}
 	fi, err := os.Stat(filepath.Join(s.dir, queue.Local.File(id)))
@@ -186,7 +187,12 @@ func TestAKilledQmailSendLosesNothing(t *testing.T) {
 	}
 	const messages = 300
 	for i := range messages {
-		s.inject("sender@here.test", fmt.Sprintf("u%d@here.test", i), fmt.Sprintf("u%d@far.test", i), fmt.Sprintf("bad%d@here.test", i))
+		s.inject(
+			"sender@here.test",
+			fmt.Sprintf("u%d@here.test", i),
+			fmt.Sprintf("u%d@far.test", i),
+			fmt.Sprintf("bad%d@here.test", i),
+		)
 	}
 	// A mess alone is what a qmail-clean leaves that dies between its two steps for a message.
 	left := func() string { return strings.Trim(strings.ReplaceAll(s.files(), "mess", ""), " ") }
@@ -277,7 +283,8 @@ func TestABounceThatCannotBeQueuedWaits(t *testing.T) {
 	r.pull()
 	s.until("warning: trouble injecting bounce message, will try later", 1)
 	r.stop()
-	if got := s.files(); !strings.Contains(got, "bounce:<b@here.test>") || !strings.Contains(got, "info") || strings.Contains(got, "local") {
+	if got := s.files(); !strings.Contains(got, "bounce:<b@here.test>") || !strings.Contains(got, "info") ||
+		strings.Contains(got, "local") {
 		t.Fatalf("left: %s", got)
 	}
 	s.noQueue = false

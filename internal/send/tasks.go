@@ -3,7 +3,8 @@ package send
 // maxTasks bounds the goroutines that wait for the disk, and the files they hold open.
 const maxTasks = 24
 
-// maxEndings bounds those that wait for a qmail-queue as well, so that a flood of bounces keeps nobody else from the disk.
+// maxEndings bounds those that wait for a qmail-queue as well, so that a flood of bounces keeps nobody else from
+// the disk.
 const maxEndings = injectors
 
 // A task touches the disk. It sees only the values it was made with, and returns what the owner does with its result.

@@ -192,7 +192,11 @@ func left(q *queue.Queue, id queue.ID, public func(string) string) ([]byte, erro
 				return nil, err
 			}
 			if !x.Done {
-				text = bounce.Paragraph(text, public(string(x.Addr)), []byte("The message was removed from the queue by the administrator.\n"))
+				text = bounce.Paragraph(
+					text,
+					public(string(x.Addr)),
+					[]byte("The message was removed from the queue by the administrator.\n"),
+				)
 			}
 		}
 		r.Close()

@@ -39,7 +39,8 @@ func TestMain(m *testing.M) {
 	os.Exit(int(play(os.Args[1:], os.Stdin, os.Stdout, func() (*os.File, error) { return os.Stdout, nil })))
 }
 
-// play does what its arguments say: "print TEXT", "repeat N", "cat", "stderr TEXT", "child", "exit N", "kill N", "where"...
+// play does what its arguments say: "print TEXT", "repeat N", "cat", "stderr TEXT", "child", "exit N", "kill N",
+// "where"...
 func play(args []string, message io.Reader, out io.Writer, file func() (*os.File, error)) exit.Code {
 	for len(args) > 0 {
 		verb, arg := args[0], ""

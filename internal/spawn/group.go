@@ -7,8 +7,8 @@ import (
 	"qmail/internal/text/report"
 )
 
-// beginWide answers the question whether there are groups, or starts one. Every member of a group that cannot be right as a whole
-// is refused; and whatever else comes under this number.
+// beginWide answers the question whether there are groups, or starts one. Every member of a group that cannot be
+// right as a whole is refused; and whatever else comes under this number.
 func (e *engine) beginWide(o sendproto.Order) {
 	switch {
 	case o.IsQuestion(e.width):

@@ -70,7 +70,10 @@ func TestAGroupIsStartedTogetherWithOneOpenMessage(t *testing.T) {
 		}()
 	}}
 	g := sendproto.Group{Mess: "7/7", Sender: "s@t", Members: []sendproto.Member{
-		{Delnum: 60000, Recipient: "a@far"}, {Delnum: 3, Recipient: "nohost"}, {Delnum: 0, Recipient: "b@FAR"}, {Delnum: 60000, Recipient: "c@far"},
+		{
+			Delnum:    60000,
+			Recipient: "a@far",
+		}, {Delnum: 3, Recipient: "nohost"}, {Delnum: 0, Recipient: "b@FAR"}, {Delnum: 60000, Recipient: "c@far"},
 	}}
 	got := make(map[int]string)
 	// The double number gets two replies, so run is no help here.

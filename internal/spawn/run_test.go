@@ -230,7 +230,9 @@ func TestAProgramGetsItsFolderItsEnvironmentAndNothingElse(t *testing.T) {
 	dir := bin(t)
 	folder := t.TempDir()
 	r := Runner{Bin: dir, Env: []string{"A=B", quick}}
-	o, err := r.Run(Job{Name: program, Arg0: program, Args: []string{"where"}, Dir: folder, Message: input(t, ""), Keep: 1000})
+	o, err := r.Run(
+		Job{Name: program, Arg0: program, Args: []string{"where"}, Dir: folder, Message: input(t, ""), Keep: 1000},
+	)
 	if err != nil || string(o.Output) != folder+" A=B,"+quick {
 		t.Errorf("%q %v", o.Output, err)
 	}

@@ -63,7 +63,12 @@ func (s *Spawner) Run(orders io.Reader, replies io.Writer) error {
 	gone := make(chan struct{})
 	defer close(gone)
 	go readOrders(orders, width, incoming, gone)
-	e := engine{Spawner: s, width: width, busy: make(map[int]*slot, s.Limit), ended: make(chan sendproto.Reply, manyReplies)}
+	e := engine{
+		Spawner: s,
+		width:   width,
+		busy:    make(map[int]*slot, s.Limit),
+		ended:   make(chan sendproto.Reply, manyReplies),
+	}
 	for (incoming != nil && err == nil) || len(e.busy) > 0 {
 		e.buf = e.buf[:0]
 		select {

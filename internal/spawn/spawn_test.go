@@ -75,7 +75,11 @@ func TestEachOrderGetsItsOwnReply(t *testing.T) {
 		sendproto.Order{Delnum: 299, Mess: "7/7", Sender: "a@b", Recipient: "c@d@e"},
 		sendproto.Order{Delnum: 0, Mess: "7/7", Sender: "", Recipient: "@host"},
 		sendproto.Order{Delnum: 1, Mess: "7/7", Sender: "x", Recipient: "y@"})
-	want := map[int]string{299: "Kc@d at e from a@b: message\n", 0: "K at host from : message\n", 1: "Ky at  from x: message\n"}
+	want := map[int]string{
+		299: "Kc@d at e from a@b: message\n",
+		0:   "K at host from : message\n",
+		1:   "Ky at  from x: message\n",
+	}
 	for n, w := range want {
 		if got[n] != w {
 			t.Errorf("%d: %q", n, got[n])
@@ -229,7 +233,15 @@ func FuzzHostileOrders(f *testing.F) {
 	f.Add(good[:5])
 	f.Add([]byte("\x01/7\x00\x00@\x00\xff7/7\x00\x00\x00"))
 	f.Add(sendproto.AppendQuestion(nil, 1))
-	f.Add(sendproto.Group{Mess: "7/7", Members: []sendproto.Member{{Delnum: 1, Recipient: "a@b"}, {Delnum: 1, Recipient: "c"}}}.Append(nil, 1))
+	f.Add(
+		sendproto.Group{
+			Mess:    "7/7",
+			Members: []sendproto.Member{{Delnum: 1, Recipient: "a@b"}, {Delnum: 1, Recipient: "c"}},
+		}.Append(
+			nil,
+			1,
+		),
+	)
 	queue(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := Spawner{Limit: 120, Owner: os.Getuid(), Start: accept, StartGroup: accept, Combine: 50}

@@ -40,12 +40,16 @@ type How struct {
 	Alone bool // nothing else is done in this process while it is at work
 }
 
-// Keep has the client keep a qmail-queue for its messages, after one that goes the classic way. It is for a program that
-// runs as qmaild or qmails and may have many messages to hand on: qmail-queue is a worker for no other user. QMAILQUEUE in the
-// environment always means the classic way.
+// Keep has the client keep a qmail-queue for its messages, after one that goes the classic way. It is for a program
+// that runs as qmaild or qmails and may have many messages to hand on: qmail-queue is a worker for no other user.
+// QMAILQUEUE in the environment always means the classic way.
 func (c *Client) Keep(h How) {
 	if c.keeper == nil && lookup(c.env, "QMAILQUEUE") == "" {
-		c.keeper = &keeper{path: c.path, soon: h.Soon, spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true, Alone: h.Alone}}
+		c.keeper = &keeper{
+			path: c.path,
+			soon: h.Soon,
+			spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true, Alone: h.Alone},
+		}
 	}
 }
 
@@ -69,8 +73,8 @@ func (c *Client) Close() {
 // A Message is one message on its way to qmail-queue: Write its text, then From, then To for each recipient,
 // then Commit. A write that fails is not reported before Commit, as only qmail-queue knows why.
 //
-// A small message is held until Commit, and is then one packet for a kept qmail-queue, or whole in the pipes before one is started. For one
-// that outgrows that a qmail-queue is started at once, and it goes on through the pipes.
+// A small message is held until Commit, and is then one packet for a kept qmail-queue, or whole in the pipes before
+// one is started. For one that outgrows that a qmail-queue is started at once, and it goes on through the pipes.
 type Message struct {
 	client *Client
 	held   *held // nil once there are pipes

@@ -73,7 +73,11 @@ func newWorld(t *testing.T) *world {
 	}
 	env := []string{"STORE=" + w.store, "GORACE=atexit_sleep_ms=0"}
 	workers := pool.NewIn(dir, 1)
-	w.c = &Client{path: path, env: env, keeper: &keeper{path: path, taken: true, workers: workers, spec: pool.Spec{Name: program, Env: env}}}
+	w.c = &Client{
+		path:   path,
+		env:    env,
+		keeper: &keeper{path: path, taken: true, workers: workers, spec: pool.Spec{Name: program, Env: env}},
+	}
 	t.Cleanup(w.c.Close)
 	return w
 }
@@ -125,7 +129,14 @@ func (w *world) queue(text, sender string, recipients ...string) (way string, pi
 		want += "T" + r + "\x00"
 	}
 	if want += "\x00"; string(rest) != want || pid != from {
-		w.t.Errorf("of %d bytes for %d recipients, %d arrived from process %d, said to be %d", len(text), len(recipients), len(rest), from, pid)
+		w.t.Errorf(
+			"of %d bytes for %d recipients, %d arrived from process %d, said to be %d",
+			len(text),
+			len(recipients),
+			len(rest),
+			from,
+			pid,
+		)
 	}
 	return way, pid
 }
@@ -197,7 +208,8 @@ func TestAMessageForAQueueThatIsGoneIsStartedTheClassicWay(t *testing.T) {
 	if err := m.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := os.ReadFile(w.store); err != nil || !strings.HasPrefix(string(b), fmt.Sprintf("classic %d|text|Fs", m.Pid())) {
+	if b, err := os.ReadFile(w.store); err != nil ||
+		!strings.HasPrefix(string(b), fmt.Sprintf("classic %d|text|Fs", m.Pid())) {
 		t.Errorf("%q %v", b, err)
 	}
 }
@@ -215,7 +227,8 @@ func TestAMessageThatNoProgramTakesIsADeferral(t *testing.T) {
 		m.Write(make([]byte, size))
 		m.From("s")
 		m.To("r")
-		if err := m.Commit(); err == nil || report.Of(err).Kind != report.Deferral || report.Of(err).Error() != envelope.Meaning(envelope.NoExec).Error() {
+		if err := m.Commit(); err == nil || report.Of(err).Kind != report.Deferral ||
+			report.Of(err).Error() != envelope.Meaning(envelope.NoExec).Error() {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}

@@ -27,8 +27,8 @@ func Become(path string, args, env []string, files []*os.File) error {
 	return os.NewSyscallError("exec", syscall.Exec(path, args, env))
 }
 
-// Reserve opens every free descriptor below n, on what descriptor from is open on, so that nothing that must last has its
-// place where Become will put a file. It is the first call of a main that calls Become.
+// Reserve opens every free descriptor below n, on what descriptor from is open on, so that nothing that must last
+// has its place where Become will put a file. It is the first call of a main that calls Become.
 func Reserve(n, from int) error {
 	for {
 		fd, err := unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 0)

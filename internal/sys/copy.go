@@ -8,11 +8,12 @@ import (
 // copySize is how much a Copier holds at once.
 const copySize = 16 << 10
 
-// A Copier has the memory for copies that are made after one another, and keeps nothing else of them. The zero value is ready.
+// A Copier has the memory for copies that are made after one another, and keeps nothing else of them. The zero
+// value is ready.
 type Copier struct{ buf []byte }
 
-// After writes head and then what r holds, to its end, to w. What it holds meanwhile is no more than a small source needs. An
-// error is that of reading or that of writing.
+// After writes head and then what r holds, to its end, to w. What it holds meanwhile is no more than a small source
+// needs. An error is that of reading or that of writing.
 func (c *Copier) After(w io.Writer, head []byte, r io.Reader) (reading, writing error) {
 	size := max(len(head)+1, min(len(head)+small(r)+1, copySize))
 	if len(c.buf) < size {

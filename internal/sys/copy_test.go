@@ -45,7 +45,8 @@ func TestEverythingIsCopiedAfterTheHead(t *testing.T) {
 
 func TestACopyTellsReadingFromWriting(t *testing.T) {
 	bad := errors.New("bad")
-	if reading, writing := new(Copier).After(io.Discard, []byte("x"), iotest.ErrReader(bad)); reading != bad || writing != nil {
+	if reading, writing := new(Copier).After(io.Discard, []byte("x"), iotest.ErrReader(bad)); reading != bad ||
+		writing != nil {
 		t.Error(reading, writing)
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

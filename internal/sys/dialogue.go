@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Dialogue reads and writes descriptors of any kind (socket, pipe, terminal, file), and gives up with os.ErrDeadlineExceeded
-// when nothing moves for a while.
+// A Dialogue reads and writes descriptors of any kind (socket, pipe, terminal, file), and gives up with
+// os.ErrDeadlineExceeded when nothing moves for a while.
 type Dialogue struct {
 	in, out half
 	timeout time.Duration
@@ -28,8 +28,8 @@ func NewDialogue(in, out *os.File) *Dialogue {
 		out: half{f: out, polled: out.SetWriteDeadline(time.Time{}) == nil}}
 }
 
-// Timeout sets how long a read or a write may wait. It stays with a socket, whoever else uses that: 0 takes it off, after which
-// nothing is to be read or written here.
+// Timeout sets how long a read or a write may wait. It stays with a socket, whoever else uses that: 0 takes it off,
+// after which nothing is to be read or written here.
 func (d *Dialogue) Timeout(t time.Duration) {
 	d.timeout = t
 	d.in.socket = !d.in.polled && socketTimeout(d.in.f, unix.SO_RCVTIMEO, t)

@@ -25,10 +25,10 @@ func NamesFollow(path string) bool {
 	return false
 }
 
-// Ordered reports whether all these folders are on one filesystem whose journal brings changes to the disk in the order in
-// which they were made, with what WriteOut wrote out before them: xfs, and ext4 with data=ordered and a journal of
-// its own. statfs cannot tell such an ext4 from one without a journal, or with one on another device, so its
-// name in /proc is asked. What cannot be found out is false.
+// Ordered reports whether all these folders are on one filesystem whose journal brings changes to the disk in the
+// order in which they were made, with what WriteOut wrote out before them: xfs, and ext4 with data=ordered and a
+// journal of its own. statfs cannot tell such an ext4 from one without a journal, or with one on another device, so
+// its name in /proc is asked. What cannot be found out is false.
 func Ordered(folder string, more ...string) bool {
 	var st unix.Statfs_t
 	if unix.Statfs(folder, &st) != nil {
@@ -59,7 +59,9 @@ func device(path string) (uint64, error) {
 // its journal in the inode that mke2fs reserves for it.
 func ext4Ordered(dev uint64) bool {
 	const journalInode = "-8"
-	link, err := os.Readlink("/sys/dev/block/" + strconv.Itoa(int(unix.Major(dev))) + ":" + strconv.Itoa(int(unix.Minor(dev))))
+	link, err := os.Readlink(
+		"/sys/dev/block/" + strconv.Itoa(int(unix.Major(dev))) + ":" + strconv.Itoa(int(unix.Minor(dev))),
+	)
 	if err != nil {
 		return false
 	}
@@ -79,9 +81,10 @@ func ext4Ordered(dev uint64) bool {
 // StartOut starts to write out what was written to f and waits for nothing. ErrUnsupported: this cannot be done here.
 func StartOut(f *os.File) error { return writeOut(f, unix.SYNC_FILE_RANGE_WRITE) }
 
-// WriteOut writes out what was written to f and waits until the disk has it, in its cache perhaps. Where Ordered holds, no
-// change made later is on disk after a crash without all that was written to f; nothing is durable yet. ErrUnsupported: this
-// cannot be done here and nothing is known of f. After any other error, as after one of a sync, the data may be lost.
+// WriteOut writes out what was written to f and waits until the disk has it, in its cache perhaps. Where Ordered
+// holds, no change made later is on disk after a crash without all that was written to f; nothing is durable yet.
+// ErrUnsupported: this cannot be done here and nothing is known of f. After any other error, as after one of a
+// sync, the data may be lost.
 func WriteOut(f *os.File) error {
 	return writeOut(f, unix.SYNC_FILE_RANGE_WAIT_BEFORE|unix.SYNC_FILE_RANGE_WRITE|unix.SYNC_FILE_RANGE_WAIT_AFTER)
 }

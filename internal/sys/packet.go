@@ -35,8 +35,8 @@ func PacketPair() (here, there *os.File, err error) {
 	return os.NewFile(uintptr(p[0]), "worker"), os.NewFile(uintptr(p[1]), "parent"), nil
 }
 
-// SendPacket sends b and the files as one packet. It never waits: a full socket is ErrBusy. A packet that is larger than the socket
-// ever takes is ErrTooLong.
+// SendPacket sends b and the files as one packet. It never waits: a full socket is ErrBusy. A packet that is larger
+// than the socket ever takes is ErrTooLong.
 func SendPacket(f *os.File, b []byte, files ...*os.File) error {
 	var oob []byte
 	if len(files) > 0 {
@@ -102,8 +102,8 @@ func ReceivePacket(f *os.File, b []byte, maxFiles int) (n int, files []*os.File,
 	return p.open()
 }
 
-// ReceivePacketWaiting is ReceivePacket for a socket that blocks, as the second of a PacketPair does. It waits in the kernel, as long as
-// PacketTimeout says: then it returns os.ErrDeadlineExceeded.
+// ReceivePacketWaiting is ReceivePacket for a socket that blocks, as the second of a PacketPair does. It waits in
+// the kernel, as long as PacketTimeout says: then it returns os.ErrDeadlineExceeded.
 func ReceivePacketWaiting(f *os.File, b []byte, maxFiles int) (n int, files []*os.File, err error) {
 	rc, err := f.SyscallConn()
 	if err != nil {

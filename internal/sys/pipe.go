@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pipe makes a pipe whose reads and writes block. It costs a third of the system calls of os.Pipe, whose ends the runtime
-// polls.
+// Pipe makes a pipe whose reads and writes block. It costs a third of the system calls of os.Pipe, whose ends the
+// runtime polls.
 func Pipe() (r, w *os.File, err error) {
 	var p [2]int
 	if err := pipe(p[:]); err != nil {

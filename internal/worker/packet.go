@@ -34,8 +34,8 @@ var errPacket = errors.New("worker: malformed packet")
 type Job struct {
 	Args []string // without the program's name
 	Env  []string // empty where the worker's own environment is the job's
-	// Contents are what its files hold, in the place of Files, where all of them are small. For the worker they are there until
-	// the job is done.
+	// Contents are what its files hold, in the place of Files, where all of them are small. For the worker they are
+	// there until the job is done.
 	Contents [][]byte
 	Files    []*os.File // travel beside the packet
 }
@@ -157,8 +157,8 @@ func (p Part) append(b []byte) []byte {
 	return append(b, p.Output...)
 }
 
-// ParsePart reads a packet from the worker that does the job of this number. What is said of another job is an error: it came
-// late, or early, and the worker is not to be believed. Output and Note are parts of b.
+// ParsePart reads a packet from the worker that does the job of this number. What is said of another job is an
+// error: it came late, or early, and the worker is not to be believed. Output and Note are parts of b.
 func ParsePart(b []byte, number uint64) (Part, error) {
 	if len(b) == 0 || len(b) > MaxAnswer {
 		return Part{}, errPacket

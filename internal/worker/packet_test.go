@@ -26,7 +26,8 @@ func TestJobTravelsUnchanged(t *testing.T) {
 
 // alike compares what travels in a packet, where nil is like empty.
 func alike(a, b Job) bool {
-	return slices.Equal(a.Args, b.Args) && slices.Equal(a.Env, b.Env) && slices.EqualFunc(a.Contents, b.Contents, bytes.Equal)
+	return slices.Equal(a.Args, b.Args) && slices.Equal(a.Env, b.Env) &&
+		slices.EqualFunc(a.Contents, b.Contents, bytes.Equal)
 }
 
 func TestJobOverTheBoundIsRefused(t *testing.T) {
@@ -91,7 +92,17 @@ func FuzzJob(f *testing.F) {
 }
 
 func FuzzPart(f *testing.F) {
-	f.Add(Part{Number: 1, Ended: true, Answer: Answer{Code: 111, Last: true, Note: []byte("x")}, Output: []byte("did\n")}.append(nil), uint64(1))
+	f.Add(
+		Part{
+			Number: 1,
+			Ended:  true,
+			Answer: Answer{Code: 111, Last: true, Note: []byte("x")},
+			Output: []byte("did\n"),
+		}.append(
+			nil,
+		),
+		uint64(1),
+	)
 	f.Add(Part{Number: 300, Output: []byte("some")}.append(nil), uint64(300))
 	f.Add([]byte("a\x01\x00\x02\x00"), uint64(1))
 	f.Add([]byte("o"), uint64(0))

@@ -30,8 +30,8 @@ const (
 	// MaxIdle is how long a worker waits for its next job. It must exceed pool.MaxIdle, after which a
 	// parent sends no more jobs, so that no job meets a worker that has just left.
 	MaxIdle = 9 * time.Second
-	// limitsAge is how long a look at the resource limits is good for. Only another process, of root's or of the same user, changes
-	// them, and it can do that in the middle of a job as well.
+	// limitsAge is how long a look at the resource limits is good for. Only another process, of root's or of the same
+	// user, changes them, and it can do that in the middle of a job as well.
 	limitsAge = time.Second
 	// gcPercent has a worker collect its garbage when there is less than a megabyte: there may be hundreds of them.
 	gcPercent = 20
@@ -39,8 +39,8 @@ const (
 	socket = 3
 )
 
-// oneProcessor is what a worker has in its environment besides: one job at a time needs one processor. With more of them a start costs
-// threads that look for work, and a thread that waits costs switches.
+// oneProcessor is what a worker has in its environment besides: one job at a time needs one processor. With more of
+// them a start costs threads that look for work, and a thread that waits costs switches.
 const oneProcessor = "GOMAXPROCS=1"
 
 // Environ returns the environment of a worker whose parent's is env.
@@ -106,7 +106,8 @@ func (l *Link) Idle(d time.Duration, fn func()) { l.idle, l.rest = min(d, MaxIdl
 // Serve greets the parent, does one job after the other, each with exactly the given number of
 // files, and returns the exit code when the parent has closed its end, no job has come for MaxIdle,
 // MaxJobs are done, a job was the last by its answer, or the process is not what it was: a
-// resource limit has changed, which it sees a second later at the latest. The files are closed when fn returns, and the output is complete when nobody has its File open.
+// resource limit has changed, which it sees a second later at the latest. The files are closed when fn returns, and
+// the output is complete when nobody has its File open.
 func (l *Link) Serve(files int, fn func(Job, *Output) Answer) exit.Code {
 	if sys.NotDumpable() != nil {
 		return exit.Temp

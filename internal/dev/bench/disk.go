@@ -66,8 +66,8 @@ func newDisk(size string, flush time.Duration) (*disk, error) {
 	return d, command("mount", "-o", "loop,nodiscard", image, d.mount)
 }
 
-// close takes the disk away. A slow one is served by this process, so it must not be in use any more when that ends: the kernel would
-// wait for it for ever.
+// close takes the disk away. A slow one is served by this process, so it must not be in use any more when that
+// ends: the kernel would wait for it for ever.
 func (d *disk) close() {
 	const step = 100 * time.Millisecond
 	for _, folder := range append(d.covered, d.mount) {

@@ -191,7 +191,8 @@ func (q *qmail) run(env []string, stdin *os.File, argv ...string) error {
 	return c.Start()
 }
 
-// stop lets deliveries end that are under way: only qmail-send and the listener are told, and what is killed stays in the queue.
+// stop lets deliveries end that are under way: only qmail-send and the listener are told, and what is killed stays
+// in the queue.
 func (q *qmail) stop() {
 	for _, c := range q.procs {
 		if c.Process != nil {

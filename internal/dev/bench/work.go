@@ -49,7 +49,16 @@ func inject(s system, n int, m *meter) error {
 }
 
 func toMaildir(n, per int) error {
-	s := source{addr: smtpAddr, sessions: 20, messages: n, per: per, rcpts: 1, to: "user%d@" + domain, users: mailUsers, size: 4096}
+	s := source{
+		addr:     smtpAddr,
+		sessions: 20,
+		messages: n,
+		per:      per,
+		rcpts:    1,
+		to:       "user%d@" + domain,
+		users:    mailUsers,
+		size:     4096,
+	}
 	if err := s.run(); err != nil {
 		return err
 	}
@@ -57,11 +66,17 @@ func toMaildir(n, per int) error {
 }
 
 func relay(_ system, n int, _ *meter) error {
-	return toSink(source{addr: smtpAddr, sessions: 20, messages: n, per: 10, rcpts: 1, to: "u%d@sink.test", users: n, size: 4096}, 0)
+	return toSink(
+		source{addr: smtpAddr, sessions: 20, messages: n, per: 10, rcpts: 1, to: "u%d@sink.test", users: n, size: 4096},
+		0,
+	)
 }
 
 func list(_ system, n int, _ *meter) error {
-	return toSink(source{addr: smtpAddr, sessions: 2, messages: 2, per: 1, rcpts: n / 2, to: "u%d@sink.test", users: n, size: 4096}, 20*time.Millisecond)
+	return toSink(
+		source{addr: smtpAddr, sessions: 2, messages: 2, per: 1, rcpts: n / 2, to: "u%d@sink.test", users: n, size: 4096},
+		20*time.Millisecond,
+	)
 }
 
 func toSink(src source, rtt time.Duration) error {
@@ -109,8 +124,8 @@ func measure(s system, w work, o options, m *meter) (result, error) {
 	return r, err
 }
 
-// floor makes the file operations and syncs of one local message in the order that safety needs, each message by itself,
-// 20 at a time, and does nothing else: what the disk allows a suite that treats messages one by one.
+// floor makes the file operations and syncs of one local message in the order that safety needs, each message by
+// itself, 20 at a time, and does nothing else: what the disk allows a suite that treats messages one by one.
 func floor(base string, n int) (result, error) {
 	var before, after syscall.Rusage
 	for _, d := range []string{"pid", "mess", "intd", "todo", "info", "local", "tmp", "new"} {
@@ -139,7 +154,12 @@ func floor(base string, n int) (result, error) {
 	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
 	close(errs)
 	cpu := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
-	return result{work: "floor", system: "disk", rate: float64(n) / took.Seconds(), cpuMS: cpu.Seconds() * 1000 / float64(n)}, <-errs
+	return result{
+		work:   "floor",
+		system: "disk",
+		rate:   float64(n) / took.Seconds(),
+		cpuMS:  cpu.Seconds() * 1000 / float64(n),
+	}, <-errs
 }
 
 func oneMessage(base, n string) error {

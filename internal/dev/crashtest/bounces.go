@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 )
 
-// countBounces counts what has come back to the sender. A bounce has to be whole, like any mail, and about those that fail alone.
+// countBounces counts what has come back to the sender. A bounce has to be whole, like any mail, and about those
+// that fail alone.
 func (w *world) countBounces(v *verdict, arrived map[string]map[string]int) error {
 	arrived[failsHere], arrived[failsThere] = map[string]int{}, map[string]int{}
 	dir := filepath.Join(user(userB).Home, bounces, "new")

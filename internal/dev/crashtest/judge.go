@@ -63,8 +63,8 @@ func (v verdict) String() string {
 	return s
 }
 
-// cut makes the disks as a cut at a time may leave them, starts the suite on them, waits for the queue to drain, and counts. For some
-// cuts the power goes once more before that.
+// cut makes the disks as a cut at a time may leave them, starts the suite on them, waits for the queue to drain,
+// and counts. For some cuts the power goes once more before that.
 func (w *world) cut(fsName string, l *load, at time.Time, rng *rand.Rand) (verdict, error) {
 	v := verdict{cuts: 1}
 	for _, d := range w.disks() {

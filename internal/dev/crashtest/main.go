@@ -1,8 +1,8 @@
 //go:build linux
 
 // Crashtest cuts the power under the installed suite, on real filesystems, and looks for mail that was accepted and is
-// gone. It records what a disk with a volatile cache gets while mail flows in and out, makes from the record the states in which a
-// power cut may leave the disk, lets the suite start again on each, and counts.
+// gone. It records what a disk with a volatile cache gets while mail flows in and out, makes from the record the
+// states in which a power cut may leave the disk, lets the suite start again on each, and counts.
 //
 //	make crashtest [CRASHFLAGS="-fs ext4,xfs,btrfs -cuts 45 -split -twice 0.2 -flush 5ms"]
 //
@@ -43,7 +43,12 @@ func main() {
 	flag.IntVar(&o.loads, "loads", 2, "loads recorded for each filesystem")
 	flag.DurationVar(&o.span, "span", 4*time.Second, "how long each load lasts")
 	flag.BoolVar(&o.split, "split", false, "queue and homes on two disks")
-	flag.Float64Var(&o.twice, "twice", 0, "the part of the cuts after which the power is cut once more, while the suite recovers")
+	flag.Float64Var(
+		&o.twice,
+		"twice",
+		0,
+		"the part of the cuts after which the power is cut once more, while the suite recovers",
+	)
 	flag.DurationVar(&o.flush, "flush", 0, "how long a flush takes")
 	flag.DurationVar(&o.drain, "drain", 30*time.Second, "how long the queue may take to empty after a cut")
 	flag.Uint64Var(&o.seed, "seed", 0, "0: another one each time")

@@ -59,8 +59,8 @@ const (
 	modeOfFile = syscall.S_IFREG | 0o600
 )
 
-// Mount serves a disk of size bytes at path, an existing regular file, with its bytes in the file store. Each flush takes at least the time
-// given. It needs root; the mount goes with its mount namespace, or by Close.
+// Mount serves a disk of size bytes at path, an existing regular file, with its bytes in the file store. Each flush
+// takes at least the time given. It needs root; the mount goes with its mount namespace, or by Close.
 func Mount(path, store string, size int64, flush time.Duration, record bool) (*Disk, error) {
 	s, err := os.OpenFile(store, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

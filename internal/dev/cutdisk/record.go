@@ -1,6 +1,7 @@
-// Package cutdisk is a disk with a volatile write cache, for tests and measurements: a file to put a loop device on. Its
-// server, over the protocol of /dev/fuse, records every write and every flush, so that the states in which a power cut may
-// leave the disk can be made from the record; and it can take its time for a flush, as a real disk does.
+// Package cutdisk is a disk with a volatile write cache, for tests and measurements: a file to put a loop device
+// on. Its server, over the protocol of /dev/fuse, records every write and every flush, so that the states in which
+// a power cut may leave the disk can be made from the record; and it can take its time for a flush, as a real disk
+// does.
 package cutdisk
 
 import (
@@ -75,8 +76,8 @@ type Cut struct {
 	How       string // which of the legal ways was taken
 }
 
-// Image makes in file to, which it empties first, the disk of size bytes as a cut at time at may leave it: all writes that a
-// flush had covered by then, and of the other writes before it a subset, chosen by rng.
+// Image makes in file to, which it empties first, the disk of size bytes as a cut at time at may leave it: all
+// writes that a flush had covered by then, and of the other writes before it a subset, chosen by rng.
 func (r *Record) Image(to string, size int64, at time.Time, rng *rand.Rand) (Cut, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,5 +1,5 @@
-// Demo follows INSTALL.md on a system of its own: private namespaces with the real accounts, the true daemons started by
-// boot/home, and the five tests that need one machine only. It prints what a sysadmin would see.
+// Demo follows INSTALL.md on a system of its own: private namespaces with the real accounts, the true daemons
+// started by boot/home, and the five tests that need one machine only. It prints what a sysadmin would see.
 //
 //	usage  demo (as root, in the source tree)
 //	exit   0 when every test went as INSTALL.md says

@@ -104,8 +104,8 @@ func letter(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '/'
 }
 
-// options finds the letters of options that a file reads: flags of a FlagSet, the letters of a getopt, and comparisons of
-// a character or a word that begins with a hyphen.
+// options finds the letters of options that a file reads: flags of a FlagSet, the letters of a getopt, and
+// comparisons of a character or a word that begins with a hyphen.
 func options(t *testing.T, path string) []byte {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)

@@ -36,7 +36,9 @@ func (w *world) fill(dir string) (free func()) {
 func (w *world) fillInodes(dir string) (free func()) {
 	w.must(os.Mkdir(dir+"/fill", 0o700))
 	for i := 0; ; i++ {
-		f, err := os.Create(filepath.Join(dir, "fill", string(rune('a'+i%26))+string(rune('a'+i/26%26))+string(rune('a'+i/676))))
+		f, err := os.Create(
+			filepath.Join(dir, "fill", string(rune('a'+i%26))+string(rune('a'+i/26%26))+string(rune('a'+i/676))),
+		)
 		if err != nil {
 			break
 		}
@@ -84,7 +86,11 @@ func TestAFullDiskLosesNothingThatWasAccepted(t *testing.T) {
 
 func TestADiskWithoutInodesLosesNothingThatWasAccepted(t *testing.T) {
 	if inWorld(t) {
-		queueWithoutRoom(t, func(w *world, dir string) { w.onOwnDisk(dir, "size=8m,nr_inodes=400,mode=755") }, (*world).fillInodes)
+		queueWithoutRoom(
+			t,
+			func(w *world, dir string) { w.onOwnDisk(dir, "size=8m,nr_inodes=400,mode=755") },
+			(*world).fillInodes,
+		)
 	}
 }
 

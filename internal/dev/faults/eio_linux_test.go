@@ -22,13 +22,13 @@ import (
 	"qmail/internal/text/report"
 )
 
-// ioCalls are the system calls that fail with EIO, one after another: those that touch files. (Not close: that one closes even when it
-// fails, which strace cannot do.)
+// ioCalls are the system calls that fail with EIO, one after another: those that touch files. (Not close: that one
+// closes even when it fails, which strace cannot do.)
 const ioCalls = "openat,read,pread64,write,pwrite64,writev,fstat,newfstatat,lseek,fsync,fdatasync,sync_file_range,link,linkat,unlink,unlinkat," +
 	"rename,renameat,ftruncate,getdents64,flock,fcntl,utimensat,chdir,pipe2,socketpair,sendmsg,recvmsg,statfs,readlinkat"
 
-// A run is a program that is run again and again, each time with one more call that fails: in every thread and child of it, the n-th
-// call of a name.
+// A run is a program that is run again and again, each time with one more call that fails: in every thread and
+// child of it, the n-th call of a name.
 type run struct {
 	w     *world
 	as    testqmail.User // empty: root
@@ -82,8 +82,9 @@ func (r run) traceable() string {
 
 var callLine = regexp.MustCompile(`(?m)^(\d+) +(\w+)\((\d+<(?:pipe|socket|UNIX|anon_inode))?`)
 
-// counts returns how often each call is made, at most by one thread, and which of them are about pipes and sockets. Those
-// cannot fail so, and the Go library relies on it: between fork and exec it would wait for a child that waits for us.
+// counts returns how often each call is made, at most by one thread, and which of them are about pipes and sockets.
+// Those cannot fail so, and the Go library relies on it: between fork and exec it would wait for a child that waits
+// for us.
 func counts(trace []byte) (most map[string]int, pipes map[string]bool) {
 	each := map[string]int{}
 	most, pipes = map[string]int{}, map[string]bool{}
@@ -135,7 +136,8 @@ func (r run) all() {
 
 var injectedPipe = regexp.MustCompile(`(?m)^\d+ +\w+\(\d+<(pipe|socket|UNIX).*INJECTED`)
 
-// impossible ends a run soon in which a pipe or a socket has failed after all, by another order of things than the first time.
+// impossible ends a run soon in which a pipe or a socket has failed after all, by another order of things than the
+// first time.
 func impossible(over <-chan struct{}, end func()) {
 	for met := 0; met < 5; {
 		select {
@@ -212,7 +214,10 @@ func TestQmailQueueSurvivesAnErrorOfAnyCall(t *testing.T) {
 	run{
 		w: w, args: []string{conf.Home() + "/bin/qmail-queue"},
 		files: func() []*os.File {
-			return []*os.File{w.text("/run/text", eioText), w.text("/run/env", "F"+sam+"@"+testqmail.Host+"\x00T"+joe+"@"+testqmail.Host+"\x00\x00")}
+			return []*os.File{
+				w.text("/run/text", eioText),
+				w.text("/run/env", "F"+sam+"@"+testqmail.Host+"\x00T"+joe+"@"+testqmail.Host+"\x00\x00"),
+			}
 		},
 		judge: func(what string, code int) {
 			n := w.queued(what, eioText)
@@ -331,7 +336,8 @@ func TestQmailLocalToAMaildirSurvivesAnErrorOfAnyCall(t *testing.T) {
 	localRun(t, w, "./Maildir/\n", func(what string, code int) {
 		found, _ := filepath.Glob(user(joe).Home + "/Maildir/new/*")
 		for _, f := range found {
-			if b, err := os.ReadFile(f); err != nil || !bytes.HasSuffix(b, []byte(eioText)) || !bytes.HasPrefix(b, []byte("Return-Path: <"+sam)) {
+			if b, err := os.ReadFile(f); err != nil || !bytes.HasSuffix(b, []byte(eioText)) ||
+				!bytes.HasPrefix(b, []byte("Return-Path: <"+sam)) {
 				t.Errorf("%s: %q %v", what, b, err)
 			}
 		}

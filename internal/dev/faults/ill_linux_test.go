@@ -104,7 +104,11 @@ func (i *illDisk) mend() {
 		return len(pids("qmail-queue"))+len(pids("qmail-local"))+len(pids("qmail-remote"))+len(pids("qmail-getpw")) == 0
 	})
 	if err := i.unmount(); err != nil {
-		i.w.t.Fatalf("%v: %s", err, i.w.shell("ls -l /proc/[0-9]*/cwd /proc/[0-9]*/fd /proc/[0-9]*/exe 2>/dev/null | grep -E 'run/ill|qmail'; true"))
+		i.w.t.Fatalf(
+			"%v: %s",
+			err,
+			i.w.shell("ls -l /proc/[0-9]*/cwd /proc/[0-9]*/fd /proc/[0-9]*/exe 2>/dev/null | grep -E 'run/ill|qmail'; true"),
+		)
 	}
 	i.disk.Fail(false)
 	i.attach()

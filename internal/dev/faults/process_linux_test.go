@@ -12,7 +12,8 @@ import (
 	"qmail/conf"
 )
 
-// supervised runs the daemons again and again, as an rc script under a supervisor does, until the returned function is called.
+// supervised runs the daemons again and again, as an rc script under a supervisor does, until the returned function
+// is called.
 func (w *world) supervised() (end func()) {
 	stop, over := make(chan struct{}), make(chan struct{})
 	w.start()
@@ -152,8 +153,8 @@ func TestTwentyInjectorsWhileQmailSendIsKilledFiveTimes(t *testing.T) {
 	}
 	copies := w.settle(160*time.Second, nothingOwed)
 	end()
-	// What was under way when qmail-send died is delivered again: what its two channels had at once, 10 and 20, and as many that had
-	// succeeded while qmail-clean had not removed them from todo yet.
+	// What was under way when qmail-send died is delivered again: what its two channels had at once, 10 and 20, and as
+	// many that had succeeded while qmail-clean had not removed them from todo yet.
 	t.Logf("%d second copies", copies)
 	if copies > 5*(10+20)*2 {
 		t.Errorf("%d second copies", copies)

@@ -106,7 +106,10 @@ func TestTheQueueOfACQmailIsDrained(t *testing.T) {
 
 	w.start()
 	w.noCopies(w.settle(60*time.Second, nothingOwed))
-	w.eventually("the old leftovers go", func() bool { return gone(queue.Mess(old)) && gone(queue.Intd(old)) && gone("pid/78.1.1") })
+	w.eventually(
+		"the old leftovers go",
+		func() bool { return gone(queue.Mess(old)) && gone(queue.Intd(old)) && gone("pid/78.1.1") },
+	)
 	if gone(queue.Mess(young)) {
 		t.Error("a message being written was removed")
 	}
@@ -189,7 +192,8 @@ func TestWhatIsLeftWhenItStopsIsWhatACQmailExpects(t *testing.T) {
 	second, _ := queue.ParseID(filepath.Base(todos[0]))
 	text, _ := os.ReadFile(todos[0])
 	var uid, pid int
-	if _, err := fmt.Sscanf(strings.ReplaceAll(string(text), "\x00", " "), "u%d p%d F T", &uid, &pid); err != nil && !strings.HasSuffix(string(text), "\x00F\x00T"+to[3]+"\x00") {
+	if _, err := fmt.Sscanf(strings.ReplaceAll(string(text), "\x00", " "), "u%d p%d F T", &uid, &pid); err != nil &&
+		!strings.HasSuffix(string(text), "\x00F\x00T"+to[3]+"\x00") {
 		t.Errorf("todo: %q", text)
 	}
 	w.file(queue.Todo(second), fmt.Sprintf("u%d\x00p%d\x00F\x00T%s\x00", uid, pid, to[3]), 0o644)
@@ -255,7 +259,8 @@ func TestAQueueThatWasCopiedToAnotherDiskWorksAfterQueueFix(t *testing.T) {
 	// Only one of the two can have the queue: qmail-send first.
 	w.eventually("qmail-send runs", func() bool { return lines() > before })
 	c := exec.Command(fix)
-	if out, _ := c.CombinedOutput(); c.ProcessState.ExitCode() != 111 || !strings.Contains(string(out), "qmail-send is running") {
+	if out, _ := c.CombinedOutput(); c.ProcessState.ExitCode() != 111 ||
+		!strings.Contains(string(out), "qmail-send is running") {
 		t.Errorf("queue-fix beside qmail-send: %d\n%s", c.ProcessState.ExitCode(), out)
 	}
 	w.noCopies(w.settled())

@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// inWorld reports whether the test runs in a world of its own; else it has been run there by now. The worlds run side by side.
+// inWorld reports whether the test runs in a world of its own; else it has been run there by now. The worlds run
+// side by side.
 func inWorld(t *testing.T) bool {
 	if os.Getpid() != 1 {
 		t.Parallel()
@@ -159,8 +160,8 @@ func (w *world) logged(re string) {
 	})
 }
 
-// send gives a message to qmail-queue and returns its exit code. Kind is local, remote (a host far away) or bounce (nobody here has that
-// name; sam hears of it).
+// send gives a message to qmail-queue and returns its exit code. Kind is local, remote (a host far away) or bounce
+// (nobody here has that name; sam hears of it).
 func (w *world) send(kind string) int {
 	w.mu.Lock()
 	w.n++
@@ -199,7 +200,9 @@ func (w *world) queue(text, sender string, recipients ...string) int {
 	p.WriteString(envelope + "\x00")
 	p.Close()
 	c.Stdout = r // qmail-queue reads the envelope there
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user("me").UID), Gid: uint32(user("me").UID)}}
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: uint32(user("me").UID), Gid: uint32(user("me").UID)},
+	}
 	c.Run()
 	return c.ProcessState.ExitCode()
 }
@@ -262,8 +265,8 @@ func (w *world) outcome() (missing, copies int) {
 	return missing, copies
 }
 
-// settled waits until all that was accepted is delivered or bounced and the queue is empty, and returns how many second copies there
-// are. What waits is tried at once.
+// settled waits until all that was accepted is delivered or bounced and the queue is empty, and returns how many
+// second copies there are. What waits is tried at once.
 func (w *world) settled() int {
 	w.t.Helper()
 	return w.settle(60*time.Second, empty)
@@ -292,8 +295,8 @@ func empty() bool {
 	return len(found) == 0 && nothingOwed()
 }
 
-// nothingOwed reports whether nothing in the queue waits. There may be message files that a process left that was killed: nobody was
-// told that they are accepted, or they are delivered. They go after 36 hours.
+// nothingOwed reports whether nothing in the queue waits. There may be message files that a process left that was
+// killed: nobody was told that they are accepted, or they are delivered. They go after 36 hours.
 func nothingOwed() bool {
 	for _, p := range []string{"todo/*", "info/*/*", "local/*/*", "remote/*/*", "bounce/*"} {
 		if found, _ := filepath.Glob(conf.Home() + "/queue/" + p); len(found) > 0 {

@@ -34,15 +34,22 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	q.start()
 
 	q.own("orcjoe", ".qmail", "|preline procmail\n")
-	q.own("orcjoe", ".procmailrc", ":0\n* ^Subject: junk\n/dev/null\n:0:\n* ^Subject: box\nbox\n:0\n* ^Subject: bad\n{\n EXITCODE=100\n HOST\n}\n:0\nMaildir/\n")
+	q.own(
+		"orcjoe",
+		".procmailrc",
+		":0\n* ^Subject: junk\n/dev/null\n:0:\n* ^Subject: box\nbox\n:0\n* ^Subject: bad\n{\n EXITCODE=100\n HOST\n}\n:0\nMaildir/\n",
+	)
 	for _, subject := range []string{"junk", "box", "good"} {
 		q.inject("Subject: "+subject+"\n\nby procmail\n", "orcjoe@qmail.test")
 	}
-	if m := q.waitMessages("orcjoe", 1, 10)[0]; !strings.Contains(m, "Subject: good\n") || !strings.Contains(m, "\nDelivered-To: orcjoe@qmail.test\n") {
+	if m := q.waitMessages("orcjoe", 1, 10)[0]; !strings.Contains(m, "Subject: good\n") ||
+		!strings.Contains(m, "\nDelivered-To: orcjoe@qmail.test\n") {
 		t.Errorf("procmail: %q", m)
 	}
 	q.waitEmpty(5)
-	if box := q.sh("cat /run/home/orcjoe/box"); !strings.HasPrefix(box, "From me@qmail.test ") || !strings.Contains(box, "Subject: box\n") || strings.Contains(box, "junk") {
+	if box := q.sh("cat /run/home/orcjoe/box"); !strings.HasPrefix(box, "From me@qmail.test ") ||
+		!strings.Contains(box, "Subject: box\n") ||
+		strings.Contains(box, "junk") {
 		t.Errorf("procmail's mbox: %q", box)
 	}
 	q.inject("Subject: bad\n\nby procmail\n", "orcjoe@qmail.test")
@@ -51,14 +58,19 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	}
 
 	q.own("orcsam", ".qmail", "|maildrop\n")
-	q.own("orcsam", ".mailfilter", "DEFAULT=\"$HOME/Maildir\"\nif (/^Subject: bounce/)\n{\n  EXITCODE=77\n  exit\n}\nif (/^Subject: later/)\n{\n  EXITCODE=75\n  exit\n}\n")
+	q.own(
+		"orcsam",
+		".mailfilter",
+		"DEFAULT=\"$HOME/Maildir\"\nif (/^Subject: bounce/)\n{\n  EXITCODE=77\n  exit\n}\nif (/^Subject: later/)\n{\n  EXITCODE=75\n  exit\n}\n",
+	)
 	for _, subject := range []string{"good", "bounce", "later"} {
 		q.inject("Subject: "+subject+"\n\nby maildrop\n", "orcsam@qmail.test")
 	}
 	if m := q.waitMessages("orcsam", 1, 10)[0]; !strings.Contains(m, "Subject: good\n") {
 		t.Errorf("maildrop: %q", m)
 	}
-	if b := q.waitMessages("me", 2, 10)[1]; !strings.Contains(b, "<orcsam@qmail.test>:\n") || !strings.Contains(b, "Subject: bounce\n") {
+	if b := q.waitMessages("me", 2, 10)[1]; !strings.Contains(b, "<orcsam@qmail.test>:\n") ||
+		!strings.Contains(b, "Subject: bounce\n") {
 		t.Errorf("a failure of maildrop's: %q", b)
 	}
 	q.wait("one deferred message", 5, func() bool { return len(q.queued()) == 1 })
@@ -66,7 +78,11 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	q.signal("ALRM")
 	q.waitMessages("orcsam", 2, 10)
 
-	q.own("orcann", ".qmail", "|maildir-filter -i -H -r '^Subject: .*casino' -b\n|maildir-filter -H -r '^Subject: work' -d ./Maildir/.work\n./Maildir/\n")
+	q.own(
+		"orcann",
+		".qmail",
+		"|maildir-filter -i -H -r '^Subject: .*casino' -b\n|maildir-filter -H -r '^Subject: work' -d ./Maildir/.work\n./Maildir/\n",
+	)
 	q.must("orcann", home("bin/maildirmake"), "/run/home/orcann/Maildir/.work")
 	for _, subject := range []string{"work", "play", "Big CASINO"} {
 		q.inject("Subject: "+subject+"\n\nby maildir-filter\n", "orcann@qmail.test")
@@ -83,7 +99,8 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	q.own("orcsam", ".qmail", "|dot-forward .forward\n./Maildir/\n")
 	q.own("orcsam", ".forward", "orcann, \\orcsam\n")
 	q.inject("Subject: forwarded\n\nby dot-forward\n", "orcsam@qmail.test")
-	if m := q.waitMessages("orcann", 2, 10)[1]; !strings.Contains(m, "Subject: forwarded\n") || len(header(m, "Delivered-To")) != 2 {
+	if m := q.waitMessages("orcann", 2, 10)[1]; !strings.Contains(m, "Subject: forwarded\n") ||
+		len(header(m, "Delivered-To")) != 2 {
 		t.Errorf("dot-forward: %q", m)
 	}
 	q.waitEmpty(5)
@@ -112,7 +129,8 @@ func TestFastforwardReadsEtcAliases(t *testing.T) {
 	if m := q.waitMessages("me", 1, 10)[0]; !strings.Contains(m, "Subject: to all\n") {
 		t.Errorf("alias: %q", m)
 	}
-	if m := q.waitMessages("orcjoe", 1, 10)[0]; header(m, "Return-Path")[0] != "<owner-staff@qmail.test>" && header(m, "Return-Path")[0] != "<me@qmail.test>" {
+	if m := q.waitMessages("orcjoe", 1, 10)[0]; header(m, "Return-Path")[0] != "<owner-staff@qmail.test>" &&
+		header(m, "Return-Path")[0] != "<me@qmail.test>" {
 		t.Errorf("alias: %q", m)
 	}
 	q.inject("Subject: nobody\n\nx\n", "nobody@qmail.test")
@@ -162,7 +180,9 @@ func TestDaemontoolsRunQmailAndMultilogKeepsTheLog(t *testing.T) {
 	q.inject("Subject: x\n\nx\n", "me@qmail.test", "nobody@qmail.test")
 	q.waitMessages("me", 2, 10)
 	q.wait("the end of both messages", 5, func() bool { return strings.Count(log(), "end msg") == 2 })
-	line := regexp.MustCompile(`^@[0-9a-f]{24} (status: |new msg |info msg |starting delivery |delivery |bounce msg |end msg )`)
+	line := regexp.MustCompile(
+		`^@[0-9a-f]{24} (status: |new msg |info msg |starting delivery |delivery |bounce msg |end msg )`,
+	)
 	for _, l := range strings.Split(strings.TrimSuffix(log(), "\n"), "\n") {
 		if !line.MatchString(l) {
 			t.Errorf("log line %q", l)
@@ -287,7 +307,10 @@ func TestDovecotReadsMaildirsWhileWeDeliver(t *testing.T) {
 		t.Errorf("%d messages are left", n)
 	}
 	i.do("logout")
-	if errors := q.sh("grep -i -e error -e panic -e warning /run/dovecot.log || true"); strings.Contains(strings.ToLower(errors), "maildir") {
+	if errors := q.sh("grep -i -e error -e panic -e warning /run/dovecot.log || true"); strings.Contains(
+		strings.ToLower(errors),
+		"maildir",
+	) {
 		t.Errorf("Dovecot's log: %s", errors)
 	}
 	q.stop()
@@ -302,7 +325,10 @@ func TestTinycdbAndWeReadEachOthersDatabases(t *testing.T) {
 	q.maildir("me", "orcjoe")
 	cdb := home("users/cdb")
 	// Ours, read by tinycdb, written by tinycdb, read by us.
-	q.write(home("users/assign"), "=virtual:orcjoe:7810:7810:/run/home/orcjoe:::\n+list-:me:7817:7817:/run/home/me:-:x-:\n.\n")
+	q.write(
+		home("users/assign"),
+		"=virtual:orcjoe:7810:7810:/run/home/orcjoe:::\n+list-:me:7817:7817:/run/home/me:-:x-:\n.\n",
+	)
 	q.must("root", home("bin/qmail-newu"))
 	dump := q.must("root", "cdb", "-d", cdb)
 	if !strings.Contains(dump, "->orcjoe\x007810\x007810\x00/run/home/orcjoe\x00\x00\n") {
@@ -335,7 +361,19 @@ func TestTinycdbAndWeReadEachOthersDatabases(t *testing.T) {
 	q.sh("chmod 644 " + more)
 	defer q.serve("socket")()
 	for to, code := range map[string]string{"x@more.test": "250", "x@MORE.TEST": "250", "x@a.sub.test": "250", "x@sub.test": "553", "x@far.test": "553"} {
-		out, _ := q.run("root", "", "swaks", "--server", "127.0.0.1", "--from", "a@b.test", "--to", to, "--quit-after", "RCPT")
+		out, _ := q.run(
+			"root",
+			"",
+			"swaks",
+			"--server",
+			"127.0.0.1",
+			"--from",
+			"a@b.test",
+			"--to",
+			to,
+			"--quit-after",
+			"RCPT",
+		)
 		if !regexp.MustCompile(`(?m)-> RCPT TO.*\n<(\*\*|-)\s+` + code).MatchString(out) {
 			t.Errorf("%s: %s", to, out)
 		}

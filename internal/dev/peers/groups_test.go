@@ -113,7 +113,8 @@ func TestAListTakesASlotForEachTransactionAndALineForEachRecipient(t *testing.T)
 		t.Errorf("%d transactions, %d at a time", p.transactions, p.most)
 	}
 	log := q.text()
-	if a, b := strings.Count(log, "starting delivery"), strings.Count(log, ": success: "); a != recipients || b != recipients {
+	if a, b := strings.Count(log, "starting delivery"), strings.Count(log, ": success: "); a != recipients ||
+		b != recipients {
 		t.Errorf("%d deliveries and %d successes in the log", a, b)
 	}
 	for line := range strings.Lines(log) {

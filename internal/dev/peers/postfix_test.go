@@ -13,7 +13,9 @@ import (
 // postfix starts Postfix on a machine.
 func (q *qmail) postfix() {
 	q.t.Helper()
-	q.sh("mount -t tmpfs tmpfs /var/spool; mount -t tmpfs tmpfs /var/lib/postfix; mkdir /var/spool/postfix; chown postfix /var/lib/postfix; chmod 755 /var/spool /var/lib/postfix")
+	q.sh(
+		"mount -t tmpfs tmpfs /var/spool; mount -t tmpfs tmpfs /var/lib/postfix; mkdir /var/spool/postfix; chown postfix /var/lib/postfix; chmod 755 /var/spool /var/lib/postfix",
+	)
 	q.install("postfix/main.cf", "/etc/postfix/main.cf")
 	q.install("postfix/master.cf", "/etc/postfix/master.cf")
 	q.write("/etc/postfix/access", "later@far.test 450 4.7.1 not now\nnever@far.test 550 5.7.1 never\n")
@@ -21,18 +23,35 @@ func (q *qmail) postfix() {
 	waitPort(q.t, q.IP4+":25")
 }
 
-// two makes two machines: one.test with qmail and far.test with Postfix, and domains of both with all kinds of MX records.
+// two makes two machines: one.test with qmail and far.test with Postfix, and domains of both with all kinds of MX
+// records.
 func two(t *testing.T) (one, far *qmail) {
-	network(t,
-		host("one.test", "10.9.0.11", "fd09::11"), mx("one.test", "one.test", "10"),
-		host("a4.one.test", "10.9.0.11"), mx("one4.test", "a4.one.test", "10"),
-		host("a6.one.test", "fd09::11"), mx("one6.test", "a6.one.test", "10"),
-		host("mx.far.test", "10.9.0.12", "fd09::12"), mx("far.test", "mx.far.test", "10"),
-		host("mx4.far.test", "10.9.0.12"), mx("four.test", "mx4.far.test", "10"),
-		host("mx6.far.test", "fd09::12"), mx("six.test", "mx6.far.test", "10"),
-		host("dead.far.test", "10.9.0.66"), mx("both.test", "dead.far.test", "10"), mx("both.test", "mx4.far.test", "20"),
-		host("closed.far.test", testqmail.Gateway4), mx("refuse.test", "closed.far.test", "10"), mx("refuse.test", "mx4.far.test", "20"),
-		mx("other.test", "one.test", "10"), host("down.test", "10.9.0.67"), host("hang.test", "10.9.0.13"),
+	network(
+		t,
+		host("one.test", "10.9.0.11", "fd09::11"),
+		mx("one.test", "one.test", "10"),
+		host("a4.one.test", "10.9.0.11"),
+		mx("one4.test", "a4.one.test", "10"),
+		host("a6.one.test", "fd09::11"),
+		mx("one6.test", "a6.one.test", "10"),
+		host("mx.far.test", "10.9.0.12", "fd09::12"),
+		mx("far.test", "mx.far.test", "10"),
+		host("mx4.far.test", "10.9.0.12"),
+		mx("four.test", "mx4.far.test", "10"),
+		host("mx6.far.test", "fd09::12"),
+		mx("six.test", "mx6.far.test", "10"),
+		host("dead.far.test", "10.9.0.66"),
+		mx("both.test", "dead.far.test", "10"),
+		mx("both.test", "mx4.far.test", "20"),
+		host(
+			"closed.far.test",
+			testqmail.Gateway4,
+		),
+		mx("refuse.test", "closed.far.test", "10"),
+		mx("refuse.test", "mx4.far.test", "20"),
+		mx("other.test", "one.test", "10"),
+		host("down.test", "10.9.0.67"),
+		host("hang.test", "10.9.0.13"),
 	)
 	one, far = boot(t, "one.test", "11"), boot(t, "far.test", "12")
 	far.postfix()
@@ -100,7 +119,8 @@ func TestMailOfPostfixComesInOverBothFamilies(t *testing.T) {
 		t.Errorf("over IPv6: %q", m)
 	}
 	send("nobody@one.test")
-	if b := far.waitMessages("me", 1, 10)[0]; !strings.Contains(b, "<nobody@one.test>:\nNo such address. (#5.1.1)\n") || header(b, "Return-Path")[0] != "<>" {
+	if b := far.waitMessages("me", 1, 10)[0]; !strings.Contains(b, "<nobody@one.test>:\nNo such address. (#5.1.1)\n") ||
+		header(b, "Return-Path")[0] != "<>" {
 		t.Errorf("bounce: %q", b)
 	}
 	send("PoStMaStEr@one.test")
@@ -122,7 +142,9 @@ func TestDeferralsAndFailuresOfARemoteHostAreWhatTheyAre(t *testing.T) {
 	one.inject("Subject: x\n\nhello\n", "never@far.test")
 	one.waitLog(10, `failure: .*does_not_like_recipient./Remote_host_said:_550_5.7.1_.*never`)
 	b := one.waitMessages("me", 1, 10)[0]
-	if !strings.Contains(b, "<never@far.test>:\n") || !strings.Contains(b, "does not like recipient.\nRemote host said: 550 5.7.1 ") || !strings.Contains(b, "\nhello\n") {
+	if !strings.Contains(b, "<never@far.test>:\n") ||
+		!strings.Contains(b, "does not like recipient.\nRemote host said: 550 5.7.1 ") ||
+		!strings.Contains(b, "\nhello\n") {
 		t.Errorf("bounce: %q", b)
 	}
 	// One recipient of three waits, one fails: each gets what it is due.

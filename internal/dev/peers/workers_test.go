@@ -51,7 +51,11 @@ func TestNothingOfOneDeliveryLeaksIntoTheNext(t *testing.T) {
 	q.install("probe", "/run/probe")
 	q.sh("chmod 755 /run/probe")
 	q.own("orcjoe", ".qmail-probe", "|/run/probe\n")
-	q.own("orcjoe", ".qmail-rude", "|cd /; umask 0; (sleep 1; exit 3) & kill -USR1 $PPID 2>/dev/null; ulimit -n 8; exit 0\n")
+	q.own(
+		"orcjoe",
+		".qmail-rude",
+		"|cd /; umask 0; (sleep 1; exit 3) & kill -USR1 $PPID 2>/dev/null; ulimit -n 8; exit 0\n",
+	)
 	q.own("orcjoe", ".qmail-box", "./Maildir/\n")
 	q.start()
 	// The first one has nothing before it.

@@ -18,8 +18,8 @@ const (
 	emptyTop = "package main\n\nfunc main() {}\n"
 )
 
-// TestStartup prints, for each program, how long it takes from exec to its end when it finds no qmail home, as a ratio to
-// an empty Go program: the median of many runs, each program in turn so that all see the same noise.
+// TestStartup prints, for each program, how long it takes from exec to its end when it finds no qmail home, as a
+// ratio to an empty Go program: the median of many runs, each program in turn so that all see the same noise.
 func TestStartup(t *testing.T) {
 	if !*startup {
 		return

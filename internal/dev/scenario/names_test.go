@@ -8,8 +8,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// testscript prefers its own commands to ours, without a word. Where one of its has the name of one of ours, a story that passes may
-// have played nothing: "stop", for one, ends a script with success.
+// testscript prefers its own commands to ours, without a word. Where one of its has the name of one of ours, a
+// story that passes may have played nothing: "stop", for one, ends a script with success.
 func TestTestscriptHasNoCommandOfTheNameOfOneOfOurs(t *testing.T) {
 	for name := range (&system{}).commands() {
 		called := false

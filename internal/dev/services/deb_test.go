@@ -42,7 +42,9 @@ func (d *debian) run(commands string) string {
 // send gives sendmail a message for me.
 func (d *debian) send(subject string) {
 	d.t.Helper()
-	d.run(`printf 'To: me\nSubject: ` + subject + `\n\ntext\n' | setpriv --reuid me --regid me --clear-groups /usr/sbin/sendmail -t`)
+	d.run(
+		`printf 'To: me\nSubject: ` + subject + `\n\ntext\n' | setpriv --reuid me --regid me --clear-groups /usr/sbin/sendmail -t`,
+	)
 }
 
 // arrived waits for it.

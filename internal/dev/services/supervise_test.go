@@ -190,7 +190,8 @@ func checkLog(t *testing.T, log string) {
 			t.Errorf("the log lacks %q:\n%s", word, log)
 		}
 	}
-	if out := sh(t, "qmail-log /var/log/qmail/qmail-send/current"); !regexp.MustCompile(`\n  successes +3\n`).MatchString(out) {
+	if out := sh(t, "qmail-log /var/log/qmail/qmail-send/current"); !regexp.MustCompile(`\n  successes +3\n`).
+		MatchString(out) {
 		t.Errorf("qmail-log: %s", out)
 	}
 }

@@ -107,13 +107,18 @@ func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
 	first, second := buildPackage(t, source, "1.03+1"), buildPackage(t, source, "1.03+2")
 	d := newDebian(t, lower, source)
 	sh(t, "mkdir "+d.root+"/opt/deb; cp /run/deb/*.deb "+d.root+"/opt/deb")
-	sh(t, "echo 127.0.0.1 "+testqmail.Host+" localhost >"+d.root+"/etc/hosts; echo "+testqmail.Host+" >"+d.root+"/etc/hostname")
+	sh(
+		t,
+		"echo 127.0.0.1 "+testqmail.Host+" localhost >"+d.root+"/etc/hosts; echo "+testqmail.Host+" >"+d.root+"/etc/hostname",
+	)
 	boot(t, d, lower)
 	first, second = "/opt/deb/"+filepath.Base(first), "/opt/deb/"+filepath.Base(second)
 
 	d.installs(first)
 	d.active("qmail.service", "qmail-smtpd.socket")
-	d.run(`printf '|grep -e ^Cap -e ^NoNew /proc/self/status >status\n./Mailbox\n' >/home/me/.qmail; chown me /home/me/.qmail`)
+	d.run(
+		`printf '|grep -e ^Cap -e ^NoNew /proc/self/status >status\n./Mailbox\n' >/home/me/.qmail; chown me /home/me/.qmail`,
+	)
 	d.send("local")
 	d.arrived("local")
 	status := d.run("cat /home/me/status")
@@ -144,9 +149,13 @@ func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
 	d.arrived("upgraded")
 	d.run("man -w dot-qmail tcp-env qmail-send")
 
-	d.run("systemctl reload qmail; dpkg -r qmail; test ! -e /usr/sbin/sendmail; if pgrep qmail; then exit 1; fi; systemctl reset-failed")
+	d.run(
+		"systemctl reload qmail; dpkg -r qmail; test ! -e /usr/sbin/sendmail; if pgrep qmail; then exit 1; fi; systemctl reset-failed",
+	)
 	d.run("test -d " + conf.Home() + "/queue/mess; test -s /etc/qmail/control/me")
-	d.run("dpkg -i " + second + "; systemctl is-active qmail.service qmail-smtpd.socket; dpkg -P qmail; test ! -e " + conf.Home())
+	d.run(
+		"dpkg -i " + second + "; systemctl is-active qmail.service qmail-smtpd.socket; dpkg -P qmail; test ! -e " + conf.Home(),
+	)
 	if out := d.run("systemctl list-units --failed --plain --no-legend | grep qmail || :; systemctl list-unit-files --no-legend | grep qmail || :"); out != "" {
 		t.Errorf("systemd still knows: %s", out)
 	}
@@ -159,7 +168,8 @@ func (d *debian) active(units ...string) {
 	}
 }
 
-// checkJournal sees that the log is in the journal as qmail-send wrote it, and that qmail-log reads what journald exports.
+// checkJournal sees that the log is in the journal as qmail-send wrote it, and that qmail-log reads what journald
+// exports.
 func checkJournal(t *testing.T, d *debian) {
 	t.Helper()
 	cat := d.run("journalctl -t qmail -o cat")

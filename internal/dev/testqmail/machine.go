@@ -5,8 +5,9 @@ import (
 	"os/exec"
 )
 
-// A Machine is a computer in the network of a world: with an installed suite, accounts, processes, a name and addresses of
-// its own. Its disk, which is the qmail home and the users' homes, outlives it. It can be killed and booted again.
+// A Machine is a computer in the network of a world: with an installed suite, accounts, processes, a name and
+// addresses of its own. Its disk, which is the qmail home and the users' homes, outlives it. It can be killed and
+// booted again.
 type Machine struct {
 	Name     string // as in two.test
 	IP4, IP6 string

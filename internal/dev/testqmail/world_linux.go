@@ -145,7 +145,13 @@ func makeHome(base string) error {
 	if err := run("chown", "--reference="+from, home, home+"/bin", "/run/bin/upper"); err != nil {
 		return err
 	}
-	err = mount("overlay", home+"/bin", "overlay", 0, "lowerdir="+from+"/bin,upperdir=/run/bin/upper,workdir=/run/bin/work")
+	err = mount(
+		"overlay",
+		home+"/bin",
+		"overlay",
+		0,
+		"lowerdir="+from+"/bin,upperdir=/run/bin/upper,workdir=/run/bin/work",
+	)
 	if err != nil { // no overlay here: a copy
 		err = run("cp", "-a", from+"/bin/.", home+"/bin")
 	}

@@ -1,5 +1,5 @@
-// Package command runs the commands that users name on the command lines of the small delivery programs. A name without a slash
-// is looked for in $PATH, and a file that is no program is given to the shell, as execvp(3) does.
+// Package command runs the commands that users name on the command lines of the small delivery programs. A name
+// without a slash is looked for in $PATH, and a file that is no program is given to the shell, as execvp(3) does.
 package command
 
 import (

@@ -112,8 +112,8 @@ func (n *Names) write(f *os.File, head string, message io.ReadSeeker) error {
 	return writing
 }
 
-// settle sees to it that a name given to f from now on is not on disk without the whole message: on an ordered filesystem by
-// writing it out, else by making it durable.
+// settle sees to it that a name given to f from now on is not on disk without the whole message: on an ordered
+// filesystem by writing it out, else by making it durable.
 func (d Delivery) settle(path string, f *os.File) (ordered bool, err error) {
 	if d.Names.ordered(path+"/tmp", f) {
 		if err := sys.WriteOut(f); !errors.Is(err, errors.ErrUnsupported) {
@@ -123,8 +123,8 @@ func (d Delivery) settle(path string, f *os.File) (ordered bool, err error) {
 	return false, f.Sync()
 }
 
-// syncName makes a name durable that was made after settle. On an ordered filesystem the file's sync does that, and brings the
-// message along. If it cannot, the name goes again, as the message will be delivered again.
+// syncName makes a name durable that was made after settle. On an ordered filesystem the file's sync does that, and
+// brings the message along. If it cannot, the name goes again, as the message will be delivered again.
 func syncName(file string, f *os.File, ordered bool) error {
 	var err error
 	if ordered {

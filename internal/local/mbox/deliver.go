@@ -34,9 +34,9 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Deliver adds a message to the end of the mbox at path, which it makes if it is not there. Head is what comes before the
-// message's own text: the From line and the lines that the delivery adds. On success the
-// message is on disk; an error is an *Error.
+// Deliver adds a message to the end of the mbox at path, which it makes if it is not there. Head is what comes
+// before the message's own text: the From line and the lines that the delivery adds. On success the message is on
+// disk; an error is an *Error.
 func Deliver(path, head string, message io.Reader) error {
 	return deliver(path, head, message, lockWait)
 }

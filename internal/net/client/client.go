@@ -123,8 +123,8 @@ func names(r *dns.Resolver, local, remote netip.Addr) (here, there string) {
 	return <-done, there
 }
 
-// name returns the first name of an address in the DNS. A loopback address is this machine's own business: what a server says
-// of it means nothing, and local mail must not wait for one.
+// name returns the first name of an address in the DNS. A loopback address is this machine's own business: what a
+// server says of it means nothing, and local mail must not wait for one.
 func name(r *dns.Resolver, ip netip.Addr) string {
 	if ip.IsLoopback() {
 		return ""

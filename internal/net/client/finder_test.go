@@ -17,7 +17,8 @@ func TestAHostThatRefusesIsAskedAgainOnlyLater(t *testing.T) {
 	var f Finder
 	find := func() {
 		t.Helper()
-		if got, err := f.Of(conn, Options{Ident: true, Timeout: time.Minute}, os.DevNull); err != nil || got.RemoteInfo != "" {
+		if got, err := f.Of(conn, Options{Ident: true, Timeout: time.Minute}, os.DevNull); err != nil ||
+			got.RemoteInfo != "" {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	}

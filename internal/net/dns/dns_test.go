@@ -235,7 +235,9 @@ func TestForgedAnswersAreIgnored(t *testing.T) {
 		notAnswer.Response = false
 		return [][]byte{
 			nil, {1}, []byte(strings.Repeat("\xff", 500)),
-			pack(forge.answer(wrongID, true)), pack(forge.answer(wrongName, true)), pack(forge.answer(wrongType, true)), pack(notAnswer),
+			pack(
+				forge.answer(wrongID, true),
+			), pack(forge.answer(wrongName, true)), pack(forge.answer(wrongType, true)), pack(notAnswer),
 			pack(world.answer(x, true)),
 		}
 	}))
@@ -310,8 +312,12 @@ func TestLiterals(t *testing.T) {
 }
 
 func TestResolvConf(t *testing.T) {
-	c := parseConf([]byte("# x\n; y\nnameserver 10.0.0.1\nnameserver  2001:db8::1 # z\nnameserver bogus\nnameserver fe80::1%lo\nnameserver 10.0.0.9\n" +
-		"domain d.test\nsearch a.test\tb.test.\noptions ndots:2 timeout:9999 attempts:0 use-vc unknown\nnameserver"))
+	c := parseConf(
+		[]byte(
+			"# x\n; y\nnameserver 10.0.0.1\nnameserver  2001:db8::1 # z\nnameserver bogus\nnameserver fe80::1%lo\nnameserver 10.0.0.9\n" +
+				"domain d.test\nsearch a.test\tb.test.\noptions ndots:2 timeout:9999 attempts:0 use-vc unknown\nnameserver",
+		),
+	)
 	var servers []string
 	for _, s := range c.servers {
 		servers = append(servers, s.String())
@@ -319,7 +325,9 @@ func TestResolvConf(t *testing.T) {
 	if !slices.Equal(servers, []string{"10.0.0.1:53", "[2001:db8::1]:53", "[fe80::1%lo]:53"}) {
 		t.Error(servers)
 	}
-	if !slices.Equal(c.search, []string{"a.test", "b.test."}) || c.ndots != 2 || c.timeout != 30*time.Second || c.attempts != 1 || !c.tcp {
+	if !slices.Equal(c.search, []string{"a.test", "b.test."}) || c.ndots != 2 || c.timeout != 30*time.Second ||
+		c.attempts != 1 ||
+		!c.tcp {
 		t.Errorf("%+v", c)
 	}
 	if got := c.candidates("x.y"); !slices.Equal(got, []string{"x.y.a.test", "x.y.b.test", "x.y"}) {
@@ -335,7 +343,9 @@ func FuzzConf(f *testing.F) {
 	f.Add([]byte("nameserver 1.2.3.4\noptions timeout:0\nsearch a b"), "host")
 	f.Fuzz(func(t *testing.T, b []byte, host string) {
 		c := parseConf(b)
-		if len(c.servers) == 0 || len(c.servers) > maxServers || len(c.search) > maxSearch || c.timeout <= 0 || c.attempts <= 0 || c.attempts > 5 {
+		if len(c.servers) == 0 || len(c.servers) > maxServers || len(c.search) > maxSearch || c.timeout <= 0 ||
+			c.attempts <= 0 ||
+			c.attempts > 5 {
 			t.Errorf("%+v", c)
 		}
 		c.candidates(host)
@@ -349,7 +359,12 @@ func FuzzAnswer(f *testing.F) {
 		q := dnsmessage.Question{Name: name("far.test"), Type: x, Class: dnsmessage.ClassINET}
 		f.Add(pack(world.answer(query{id: 7, q: q}, true)), uint16(x))
 	}
-	f.Add([]byte("\x00\x07\x80\x00\x00\x01\x00\x01\x00\x00\x00\x00\x05alias\x04test\x00\x00\x01\x00\x01\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x00\x00\x02\xc0\x0c"), uint16(1))
+	f.Add(
+		[]byte(
+			"\x00\x07\x80\x00\x00\x01\x00\x01\x00\x00\x00\x00\x05alias\x04test\x00\x00\x01\x00\x01\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x00\x00\x02\xc0\x0c",
+		),
+		uint16(1),
+	)
 	f.Fuzz(func(t *testing.T, b []byte, x uint16) {
 		q.Type = dnsmessage.Type(x)
 		got, h, ok, err := parseAnswer(b, 7, q)

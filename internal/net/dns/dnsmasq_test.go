@@ -24,9 +24,11 @@ func dnsmasq(t *testing.T, records ...string) *Resolver {
 	}
 	addr := l.Addr().(*net.TCPAddr).AddrPort()
 	l.Close()
-	args := append([]string{"--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=" + filepath.Join(t.TempDir(), "pid"),
-		"--no-resolv", "--no-hosts", "--local=/test/", "--local=/arpa/", "--listen-address=127.0.0.1", "--bind-interfaces",
-		"--edns-packet-max=1232", "--user=", "--group=", fmt.Sprint("--port=", addr.Port())}, records...)
+	args := append(
+		[]string{"--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=" + filepath.Join(t.TempDir(), "pid"),
+			"--no-resolv", "--no-hosts", "--local=/test/", "--local=/arpa/", "--listen-address=127.0.0.1", "--bind-interfaces",
+			"--edns-packet-max=1232", "--user=", "--group=", fmt.Sprint("--port=", addr.Port())},
+		records...)
 	cmd := exec.Command(path, args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

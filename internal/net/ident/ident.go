@@ -16,7 +16,8 @@ import (
 const (
 	// port is where the servers listen.
 	port = 113
-	// maxReply is the most bytes of a reply. It must exceed the 512 that a user's name may have, with what stands before it.
+	// maxReply is the most bytes of a reply. It must exceed the 512 that a user's name may have, with what stands
+	// before it.
 	maxReply = 1000
 )
 
@@ -71,8 +72,8 @@ func readLine(r io.Reader) ([]byte, error) {
 	return buf[:n], nil
 }
 
-// parse returns the name in a reply such as "6193, 23 : USERID : UNIX : joe". Blanks are left out of it, and it ends before the
-// first byte that no name has.
+// parse returns the name in a reply such as "6193, 23 : USERID : UNIX : joe". Blanks are left out of it, and it
+// ends before the first byte that no name has.
 func parse(reply []byte, theirs, ours uint16) (string, error) {
 	ports, rest, ok := cut(reply)
 	if !ok {

@@ -148,8 +148,8 @@ func (l *listener) leave(key netip.Addr) {
 
 func (l *listener) spec() pool.Spec { return pool.Spec{Name: l.Worker, Env: l.Env, Eager: true} }
 
-// serve has one connection served, and closes our copy of it as soon as someone else has it: the client must see its end
-// when that one closes it.
+// serve has one connection served, and closes our copy of it as soon as someone else has it: the client must see
+// its end when that one closes it.
 func (l *listener) serve(conn *os.File) {
 	defer conn.Close()
 	if l.Worker != "" {

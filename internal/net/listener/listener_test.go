@@ -60,7 +60,14 @@ func start(t *testing.T, limit, perAddress int) (address string, stop chan struc
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Service{Limit: limit, PerAddress: perAddress, Env: []string{"LISTENER_TEST=1"}, Path: self, Command: []string{"x", "a", "b"}, Log: os.Stderr}
+	s := Service{
+		Limit:      limit,
+		PerAddress: perAddress,
+		Env:        []string{"LISTENER_TEST=1"},
+		Path:       self,
+		Command:    []string{"x", "a", "b"},
+		Log:        os.Stderr,
+	}
 	stop, finished = make(chan struct{}), make(chan struct{})
 	go func() { s.Serve([]*sys.Listener{l}, stop); close(finished) }()
 	t.Cleanup(func() {

@@ -68,7 +68,8 @@ func (s *session) flush() error {
 	return err
 }
 
-// lost returns the exit code for a client that is lost. One that went away, or never spoke the protocol, is no trouble of ours.
+// lost returns the exit code for a client that is lost. One that went away, or never spoke the protocol, is no
+// trouble of ours.
 func lost(err error) exit.Code {
 	switch err {
 	case io.EOF, io.ErrUnexpectedEOF, qmtp.ErrLength:

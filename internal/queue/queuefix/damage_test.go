@@ -37,12 +37,23 @@ func damages() []damage {
 			r.must(os.Chmod(r.at(queue.Local.File(first(r))), 0o666))
 		}},
 		{what: "no lock/trigger", do: func(r *rig) { rm(r, trigger) }},
-		{what: "a file as lock/trigger", do: func(r *rig) { rm(r, trigger); put(r, trigger, "x") }, aside: "strays/lock_trigger"},
+		{
+			what:  "a file as lock/trigger",
+			do:    func(r *rig) { rm(r, trigger); put(r, trigger, "x") },
+			aside: "strays/lock_trigger",
+		},
 		{what: "no lock/sendmutex", do: func(r *rig) { rm(r, sendMutex) }},
-		{what: "a folder as lock/sendmutex", do: func(r *rig) { rm(r, sendMutex); r.must(os.Mkdir(r.at(sendMutex), 0o700)) }, aside: "strays/lock_sendmutex"},
+		{
+			what:  "a folder as lock/sendmutex",
+			do:    func(r *rig) { rm(r, sendMutex); r.must(os.Mkdir(r.at(sendMutex), 0o700)) },
+			aside: "strays/lock_sendmutex",
+		},
 		{what: "no folder lock", do: func(r *rig) { r.must(os.RemoveAll(r.at("lock"))) }},
 		{what: "a short lock/tcpto", do: func(r *rig) { put(r, lockTCP, "x") }, aside: "strays/lock_tcpto"},
-		{what: "no folders pid and sendctl", do: func(r *rig) { r.must(os.RemoveAll(r.at("pid"))); r.must(os.RemoveAll(r.at("sendctl"))) }},
+		{
+			what: "no folders pid and sendctl",
+			do:   func(r *rig) { r.must(os.RemoveAll(r.at("pid"))); r.must(os.RemoveAll(r.at("sendctl"))) },
+		},
 		{what: "an empty folder of the split is missing", do: func(r *rig) {
 			for n := range conf.Split() {
 				os.Remove(r.at("mess/" + queue.SplitFolder(queue.ID(n)))) // of those that are empty
@@ -57,27 +68,79 @@ func damages() []damage {
 				}
 			}
 		}, aside: "strays/info_x"},
-		{what: "a name in mess that is no number", do: func(r *rig) { put(r, "mess/0/core", "x") }, aside: "strays/mess_0_core"},
+		{
+			what:  "a name in mess that is no number",
+			do:    func(r *rig) { put(r, "mess/0/core", "x") },
+			aside: "strays/mess_0_core",
+		},
 		{what: "a number with a leading zero", do: func(r *rig) { put(r, "todo/0123", "x") }, aside: "strays/todo_0123"},
-		{what: "strange things beside the folders", do: func(r *rig) { put(r, "dead.letter", "x"); put(r, "lock/x", "x") }, aside: "strays/dead.letter strays/lock_x"},
+		{
+			what:  "strange things beside the folders",
+			do:    func(r *rig) { put(r, "dead.letter", "x"); put(r, "lock/x", "x") },
+			aside: "strays/dead.letter strays/lock_x",
+		},
 		{what: "a name in pid that no qmail-queue makes", do: func(r *rig) { put(r, "pid/x", "x") }, aside: "strays/pid_x"},
-		{what: "a symbolic link in todo", do: func(r *rig) { r.must(os.Symlink("/etc/passwd", r.at("todo/17"))) }, aside: "strays/todo_17"},
-		{what: "a folder in remote", do: func(r *rig) { r.must(os.Mkdir(r.at("remote/0/23"), 0o700)) }, aside: "strays/remote_0_23"},
-		{what: "todo without a message", do: func(r *rig) { put(r, "todo/17", "u1\x00p2\x00Fa@b\x00Tc@d\x00") }, aside: "strays/todo_17"},
-		{what: "info and local without a message", do: func(r *rig) { put(r, queue.Info(46), "Fa@b\x00"); put(r, queue.Local.File(46), "Tc@d\x00") },
-			aside: "strays/info_0_46 strays/local_0_46"},
+		{
+			what:  "a symbolic link in todo",
+			do:    func(r *rig) { r.must(os.Symlink("/etc/passwd", r.at("todo/17"))) },
+			aside: "strays/todo_17",
+		},
+		{
+			what:  "a folder in remote",
+			do:    func(r *rig) { r.must(os.Mkdir(r.at("remote/0/23"), 0o700)) },
+			aside: "strays/remote_0_23",
+		},
+		{
+			what:  "todo without a message",
+			do:    func(r *rig) { put(r, "todo/17", "u1\x00p2\x00Fa@b\x00Tc@d\x00") },
+			aside: "strays/todo_17",
+		},
+		{
+			what:  "info and local without a message",
+			do:    func(r *rig) { put(r, queue.Info(46), "Fa@b\x00"); put(r, queue.Local.File(46), "Tc@d\x00") },
+			aside: "strays/info_0_46 strays/local_0_46",
+		},
 		{what: "a bounce without a message", do: func(r *rig) { put(r, "bounce/17", "x") }, aside: "strays/bounce_17"},
 		{what: "an old envelope in intd without a message", do: func(r *rig) {
 			put(r, "intd/17", "u1\x00")
 			old := time.Now().Add(-48 * time.Hour)
 			r.must(os.Chtimes(r.at("intd/17"), old, old))
 		}, aside: "strays/intd_17"},
-		{what: "a message whose text is lost", do: func(r *rig) { r.must(os.Truncate(r.at(queue.Mess(first(r))), 0)); r.sent[0].text = "" }, gone: []int{0}},
-		{what: "an info that breaks off", do: func(r *rig) { r.must(os.Truncate(r.at(queue.Info(first(r))), 3)) }, gone: []int{0}, aside: "#/mess"},
-		{what: "an info of zero bytes, as some disks leave", do: func(r *rig) { r.must(os.Truncate(r.at(queue.Info(first(r))), 0)) }, gone: []int{0}, aside: "#/mess"},
-		{what: "a local that breaks off", do: func(r *rig) { r.must(os.Truncate(r.at(queue.Local.File(first(r))), 5)) }, gone: []int{0}, aside: "#/mess"},
-		{what: "a remote full of zero bytes", do: func(r *rig) { r.write("remote", first(r), "\x00\x00\x00\x00") }, gone: []int{0}, aside: "#/mess"},
-		{what: "an envelope that is something else", do: func(r *rig) { r.write("todo", r.sent[1].id, "hello\n") }, gone: []int{1}, aside: "!/mess"},
+		{
+			what: "a message whose text is lost",
+			do:   func(r *rig) { r.must(os.Truncate(r.at(queue.Mess(first(r))), 0)); r.sent[0].text = "" },
+			gone: []int{0},
+		},
+		{
+			what:  "an info that breaks off",
+			do:    func(r *rig) { r.must(os.Truncate(r.at(queue.Info(first(r))), 3)) },
+			gone:  []int{0},
+			aside: "#/mess",
+		},
+		{
+			what:  "an info of zero bytes, as some disks leave",
+			do:    func(r *rig) { r.must(os.Truncate(r.at(queue.Info(first(r))), 0)) },
+			gone:  []int{0},
+			aside: "#/mess",
+		},
+		{
+			what:  "a local that breaks off",
+			do:    func(r *rig) { r.must(os.Truncate(r.at(queue.Local.File(first(r))), 5)) },
+			gone:  []int{0},
+			aside: "#/mess",
+		},
+		{
+			what:  "a remote full of zero bytes",
+			do:    func(r *rig) { r.write("remote", first(r), "\x00\x00\x00\x00") },
+			gone:  []int{0},
+			aside: "#/mess",
+		},
+		{
+			what:  "an envelope that is something else",
+			do:    func(r *rig) { r.write("todo", r.sent[1].id, "hello\n") },
+			gone:  []int{1},
+			aside: "!/mess",
+		},
 		{what: "no info", do: func(r *rig) { rm(r, queue.Info(first(r))) }, gone: []int{0}, aside: "#/mess"},
 		{what: "a number that is not the inode's", do: func(r *rig) { r.rename(r.sent[0], far) }},
 		{what: "every number one too high, in a chain", do: func(r *rig) { r.swap(append(r.sent[:4:4], &sent{id: far})...) }},
@@ -91,7 +154,10 @@ func damages() []damage {
 		{what: "a split of 150", do: func(r *rig) { r.split(150) }},
 		{what: "a split of 1, and all numbers in a cycle", do: func(r *rig) { r.swap(r.sent...); r.split(1) }},
 		{what: "no split at all, as before qmail 0.96", do: func(r *rig) { r.split(0) }},
-		{what: "a message file with a second name", do: func(r *rig) { r.must(os.Link(r.at(queue.Mess(first(r))), r.at(queue.Mess(far)))) }},
+		{
+			what: "a message file with a second name",
+			do:   func(r *rig) { r.must(os.Link(r.at(queue.Mess(first(r))), r.at(queue.Mess(far)))) },
+		},
 		{what: "a birth and a next attempt in the future", do: func(r *rig) {
 			at := time.Now().Add(100 * 24 * time.Hour)
 			r.must(os.Chtimes(r.at(queue.Info(first(r))), at, at))

@@ -9,8 +9,8 @@ import (
 	"qmail/internal/sys"
 )
 
-// A disk is the queue as its repair sees it: nothing outside of it can be touched, whatever links are in it. All that changes
-// something goes through its methods.
+// A disk is the queue as its repair sees it: nothing outside of it can be touched, whatever links are in it. All
+// that changes something goes through its methods.
 type disk struct {
 	root *os.Root
 	dir  string

@@ -31,8 +31,8 @@ func TestWhereverItIsCutShortEveryMessageIsLeft(t *testing.T) {
 	}
 }
 
-// dieAt repairs a queue with a damage and ends before change number n; then qmail-send starts, where that is asked for; then the queue is repaired again. It
-// reports whether it came to that change.
+// dieAt repairs a queue with a damage and ends before change number n; then qmail-send starts, where that is asked
+// for; then the queue is repaired again. It reports whether it came to that change.
 func dieAt(t *testing.T, d damage, n int, sends bool) bool {
 	dir, err := os.MkdirTemp("/dev/shm", "queuefix") // no disk to wait for
 	if err != nil {

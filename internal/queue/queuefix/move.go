@@ -19,8 +19,9 @@ type rename struct{ kind, from, to string }
 // refuge is above every inode number: a message waits there under a number of its own while another takes its old one.
 const refuge queue.ID = 1 << 62
 
-// renumber plans how the messages get the numbers of their files. A number that is needed by one and held by another that
-// needs a third is freed first, so that neither chains nor cycles matter; the rest follows in the next round. by is who has a number now.
+// renumber plans how the messages get the numbers of their files. A number that is needed by one and held by
+// another that needs a third is freed first, so that neither chains nor cycles matter; the rest follows in the next
+// round. by is who has a number now.
 func (f *fixer) renumber(stay []*message, by map[queue.ID][]*message) {
 	wanted := map[queue.ID]bool{}
 	for _, m := range stay {
@@ -69,8 +70,8 @@ func wrongNumber(m *message) string {
 	return fmt.Sprintf("has inode number %d; becomes %s", m.inode, queue.Mess(m.inode))
 }
 
-// relocate moves each file of a message to where message id has it, unless it is there. It waits for the next round when another
-// message has that number, which goes away in this one.
+// relocate moves each file of a message to where message id has it, unless it is there. It waits for the next round
+// when another message has that number, which goes away in this one.
 func (f *fixer) relocate(m *message, id queue.ID, by map[queue.ID][]*message) {
 	for _, o := range by[id] {
 		if o != m && f.mend {
@@ -125,8 +126,8 @@ func same(a, b fs.FileInfo) bool {
 	return adev == bdev && aino == bino
 }
 
-// move does all that was planned. Each step of all messages comes before the next step of any, so there are few waits for
-// the disk.
+// move does all that was planned. Each step of all messages comes before the next step of any, so there are few
+// waits for the disk.
 func (f *fixer) move() {
 	if !f.mend || f.err != nil || len(f.moves) == 0 {
 		return
@@ -156,8 +157,8 @@ func (f *fixer) linkAll() error {
 	return f.syncAll(folders)
 }
 
-// link gives a file a second name. If that name is there it must be the same file's, except in intd: what stands there is nothing
-// that a message needs.
+// link gives a file a second name. If that name is there it must be the same file's, except in intd: what stands
+// there is nothing that a message needs.
 func (f *fixer) link(r rename) error {
 	err := f.disk.link(r.from, r.to)
 	if !errors.Is(err, fs.ErrExist) || r.kind == "intd" {

@@ -1,6 +1,6 @@
 // Package queuefix finds what is wrong with a queue and puts it right. Nothing is ever deleted: what cannot stay is
-// set aside below the queue's folder Lost. Messages move by links: all names of the new place are made and synced before the
-// first old one goes, so whatever ends the repair leaves a message whole in one place or in both.
+// set aside below the queue's folder Lost. Messages move by links: all names of the new place are made and synced
+// before the first old one goes, so whatever ends the repair leaves a message whole in one place or in both.
 //
 // No qmail-send may run. New mail may come in: its files are named by their inode numbers, so nothing here has a
 // use for their names, and a message without envelope is left alone.
@@ -86,8 +86,8 @@ func (f *fixer) run() (faults int, err error) {
 	return faults, errStays
 }
 
-// lock keeps qmail-send away. Without lock/sendmutex there is nothing to lock; then somebody who listens at the trigger can
-// only be a qmail-send.
+// lock keeps qmail-send away. Without lock/sendmutex there is nothing to lock; then somebody who listens at the
+// trigger can only be a qmail-send.
 func (f *fixer) lock() (io.Closer, error) {
 	if f.mend {
 		f.lockFolder()

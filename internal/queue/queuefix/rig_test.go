@@ -112,7 +112,12 @@ func (r *rig) own(kind, path string) {
 func (r *rig) add(state int, local, remote string) *sent {
 	r.t.Helper()
 	tmp := r.at("pid/1")
-	m := &sent{state: state, local: local, remote: remote, text: fmt.Sprintf("Received: x\nSubject: %d\n\nhello\n", len(r.sent))}
+	m := &sent{
+		state:  state,
+		local:  local,
+		remote: remote,
+		text:   fmt.Sprintf("Received: x\nSubject: %d\n\nhello\n", len(r.sent)),
+	}
 	r.must(os.WriteFile(tmp, []byte(m.text), 0o644))
 	fi, err := os.Stat(tmp)
 	r.must(err)

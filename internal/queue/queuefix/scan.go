@@ -32,8 +32,8 @@ func (m *message) names(kind string) []string {
 	return append([]string{m.path[kind]}, m.second[kind]...)
 }
 
-// messages goes through everything that belongs to messages. The folder mess comes last: what is in the others has its mess
-// before, also if it is coming in just now.
+// messages goes through everything that belongs to messages. The folder mess comes last: what is in the others has
+// its mess before, also if it is coming in just now.
 func (f *fixer) messages() {
 	found := map[string]map[queue.ID][]string{}
 	for _, k := range undo() {

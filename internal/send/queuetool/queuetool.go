@@ -1,5 +1,5 @@
-// Package queuetool is what qmail-rm, qmail-hold, qmail-release and qmail-run have in common: which messages are meant, and
-// asking qmail-send to do it.
+// Package queuetool is what qmail-rm, qmail-hold, qmail-release and qmail-run have in common: which messages are
+// meant, and asking qmail-send to do it.
 package queuetool
 
 import (

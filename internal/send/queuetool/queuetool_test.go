@@ -53,7 +53,11 @@ func site(t *testing.T) Site {
 	}
 	put(queue.Mess(104), "x")
 	put(queue.Todo(104), "u1\x00p2\x00Fjoe@here\x00Tx\x00")
-	return Site{Queue: queue.Open(dir, nil), Dir: dir, Route: func(s string) (string, queue.Channel) { return s + "@far", queue.Remote }}
+	return Site{
+		Queue: queue.Open(dir, nil),
+		Dir:   dir,
+		Route: func(s string) (string, queue.Channel) { return s + "@far", queue.Remote },
+	}
 }
 
 func TestAToolAsksForTheMessagesThatAreMeant(t *testing.T) {

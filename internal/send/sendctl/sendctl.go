@@ -72,8 +72,8 @@ func Parse(b []byte) (Request, bool) {
 
 func path(queueDir string) string { return filepath.Join(queueDir, "sendctl", "socket") }
 
-// Listen begins to take requests for the queue in queueDir. ask is called from goroutines of its own and returns the answer.
-// An error means that the tools cannot be served, and nothing more.
+// Listen begins to take requests for the queue in queueDir. ask is called from goroutines of its own and returns
+// the answer. An error means that the tools cannot be served, and nothing more.
 func Listen(queueDir string, ask func(Request) Answer) error {
 	l, err := sys.ListenPackets(path(queueDir), 0o600)
 	if err != nil {
@@ -112,7 +112,8 @@ func serve(f *os.File, ask func(Request) Answer) {
 // A Client is a tool's end.
 type Client struct{ f *os.File }
 
-// Dial connects to the qmail-send of the queue in queueDir; ErrNotRunning when there is none, or one that takes no requests.
+// Dial connects to the qmail-send of the queue in queueDir; ErrNotRunning when there is none, or one that takes no
+// requests.
 func Dial(queueDir string) (*Client, error) {
 	f, err := sys.DialPackets(path(queueDir))
 	if err == sys.ErrNobody {
@@ -124,8 +125,8 @@ func Dial(queueDir string) (*Client, error) {
 	return &Client{f}, nil
 }
 
-// Ask sends a request and waits for its answer, which comes when the thing is done: to remove a message that is being delivered
-// takes until that delivery has ended.
+// Ask sends a request and waits for its answer, which comes when the thing is done: to remove a message that is
+// being delivered takes until that delivery has ended.
 func (c *Client) Ask(q Request) (Answer, error) {
 	if err := sys.SendPacket(c.f, q.Append(nil)); err != nil {
 		return 0, err

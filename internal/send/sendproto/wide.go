@@ -12,9 +12,9 @@ import (
 // recipient. A spawner of ours also takes groups: recipients of one message, with one sender and at one host, that
 // take one slot together, each with a number of its own below MaxWide.
 //
-// All of it travels in classic orders and replies with the one number that no delivery can have, since every limit is at most
-// that number: whoever knows nothing of wide orders refuses them and harms no delivery. qmail-send asks once, and uses classic
-// orders until, and unless, it gets the answer.
+// All of it travels in classic orders and replies with the one number that no delivery can have, since every limit
+// is at most that number: whoever knows nothing of wide orders refuses them and harms no delivery. qmail-send asks
+// once, and uses classic orders until, and unless, it gets the answer.
 const (
 	// question is the name of the message in the order that asks. It is not one, to a classic spawner either.
 	question = "wide?"
@@ -72,7 +72,8 @@ type Member struct {
 	Recipient string
 }
 
-// Append appends the group as it goes over the wire: the place of the recipient has, for each, number, length, and address.
+// Append appends the group as it goes over the wire: the place of the recipient has, for each, number, length, and
+// address.
 func (g Group) Append(b []byte, w Width) []byte {
 	b = w.AppendNumber(b, w.Reserved())
 	b = append(b, groupMark...)
@@ -91,7 +92,8 @@ func (o Order) IsGroup(w Width) bool {
 	return o.Delnum == w.Reserved() && strings.HasPrefix(o.Mess, groupMark)
 }
 
-// Group reads a group. One that is malformed, or has more than it may, has those members that came before that, and is not ok.
+// Group reads a group. One that is malformed, or has more than it may, has those members that came before that, and
+// is not ok.
 func (o Order) Group() (g Group, ok bool) {
 	g = Group{Mess: strings.TrimPrefix(o.Mess, groupMark), Sender: o.Sender}
 	bytes := 0

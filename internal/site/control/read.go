@@ -6,8 +6,9 @@ import (
 	"syscall"
 )
 
-// readFile reads a whole file of at most limit bytes. An os.File would first offer the file to the runtime's poller, which takes
-// five system calls to learn that it does not want it: half of the cost, many times for each message.
+// readFile reads a whole file of at most limit bytes. An os.File would first offer the file to the runtime's
+// poller, which takes five system calls to learn that it does not want it: half of the cost, many times for each
+// message.
 func readFile(path string, limit int) ([]byte, error) {
 	fd, err := again(func() (int, error) { return syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) })
 	if err != nil {

@@ -131,7 +131,12 @@ func FuzzFromPasswd(f *testing.F) {
 	f.Add("alias:x:7:8::/var/qmail/alias:/bin/true")
 	f.Fuzz(func(t *testing.T, passwd string) {
 		var out strings.Builder
-		if FromPasswd(strings.NewReader(passwd), &out, Options{Break: "-", Home: HomeAny}, Site{Alias: "alias", Owner: owners}) != nil {
+		if FromPasswd(
+			strings.NewReader(passwd),
+			&out,
+			Options{Break: "-", Home: HomeAny},
+			Site{Alias: "alias", Owner: owners},
+		) != nil {
 			return
 		}
 		if _, err := compile(t, out.String()); err != nil {

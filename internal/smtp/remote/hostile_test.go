@@ -37,7 +37,8 @@ func TestReplyThatNeverEndsIsBoundedInMemoryAndTime(t *testing.T) {
 		got := g.usual()
 		runtime.ReadMemStats(&after)
 		// A reply may also end by accident, and be none that is wanted.
-		if got != died && !strings.Contains(got, "greeting failed") && !strings.Contains(got, "name was rejected") || len(got) > maxText+200 {
+		if got != died && !strings.Contains(got, "greeting failed") && !strings.Contains(got, "name was rejected") ||
+			len(got) > maxText+200 {
 			t.Errorf("%s: %.200q", name, got)
 		}
 		if d := time.Since(start); d > 5*time.Second {

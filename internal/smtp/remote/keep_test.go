@@ -24,7 +24,8 @@ func TestKeptConnectionTakesTheNextMessageForItsHost(t *testing.T) {
 		}
 	}
 	g.Rest()
-	if w := s.wires(); len(w) != 1 || strings.Count(w[0], "EHLO") != 1 || strings.Count(w[0], "MAIL") != 5 || !strings.HasSuffix(w[0], ".\r\nQUIT\r\n") {
+	if w := s.wires(); len(w) != 1 || strings.Count(w[0], "EHLO") != 1 || strings.Count(w[0], "MAIL") != 5 ||
+		!strings.HasSuffix(w[0], ".\r\nQUIT\r\n") {
 		t.Errorf("%q", w)
 	}
 	if g.asked != 1 {
@@ -182,7 +183,8 @@ func TestAfterTheFinalDotAKeptConnectionIsLikeAnyOther(t *testing.T) {
 	})
 	g := keeping(t, s)
 	g.usual()
-	if got := g.usual(); got != "r|ZConnected to 10.0.0.1 but connection died. Possible duplicate! (#4.4.2)\n|" || s.connections() != 1 {
+	if got := g.usual(); got != "r|ZConnected to 10.0.0.1 but connection died. Possible duplicate! (#4.4.2)\n|" ||
+		s.connections() != 1 {
 		t.Errorf("%q, %d connections", got, s.connections())
 	}
 }

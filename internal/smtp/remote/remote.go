@@ -43,7 +43,8 @@ type Remote struct {
 	combines bool
 }
 
-// Pipelining reports whether the host of the last delivery offered PIPELINING: then it is one to combine recipients for.
+// Pipelining reports whether the host of the last delivery offered PIPELINING: then it is one to combine recipients
+// for.
 func (m *Remote) Pipelining() bool { return m.combines }
 
 // A job is one delivery.

@@ -109,7 +109,10 @@ func TestAddressesAreQuotedAndNeverBecomeCommands(t *testing.T) {
 	if !strings.HasPrefix(got, "r|hSorry, a line end inside an address cannot be sent by SMTP. (#5.1.3)\n|r|K") {
 		t.Errorf("%q", got)
 	}
-	if w := s.wires()[0]; !strings.Contains(w, "MAIL FROM:<#@[]>\r\nRCPT TO:<\"x y\"@far.test>\r\nRCPT TO:<\"a@b\"@far.test>\r\nDATA\r\n") {
+	if w := s.wires()[0]; !strings.Contains(
+		w,
+		"MAIL FROM:<#@[]>\r\nRCPT TO:<\"x y\"@far.test>\r\nRCPT TO:<\"a@b\"@far.test>\r\nDATA\r\n",
+	) {
 		t.Errorf("%q", w)
 	}
 	if got := g.send(testMessage, "far.test", "a\r\nRSET", "c@far.test"); got[0] != 'D' {

@@ -8,12 +8,13 @@ import (
 	"qmail/internal/text/ascii"
 )
 
-// maxAddress is the most bytes of an address. It must stay below what qmail-queue takes, envelope.MaxAddress, with RELAYCLIENT
-// added.
+// maxAddress is the most bytes of an address. It must stay below what qmail-queue takes, envelope.MaxAddress, with
+// RELAYCLIENT added.
 const maxAddress = 899
 
 // parseAddress returns the address in the argument of MAIL or RCPT: what stands between < and >, or from a colon to
-// a space, without quotes, backslashes and a source route. An argument with neither is the empty address. ok is false for one that is too long or has a NUL.
+// a space, without quotes, backslashes and a source route. An argument with neither is the empty address. ok is
+// false for one that is too long or has a NUL.
 func parseAddress(arg []byte) (addr string, ok bool) {
 	end := byte('>')
 	if i := bytes.IndexByte(arg, '<'); i >= 0 {

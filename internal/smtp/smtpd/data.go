@@ -64,8 +64,8 @@ func (s *session) data() {
 	}
 }
 
-// receive hands the message on to m, up to the byte that is too many, and reads it to its end. An error means that the client
-// is lost.
+// receive hands the message on to m, up to the byte that is too many, and reads it to its end. An error means that
+// the client is lost.
 func (s *session) receive(m *submit.Message) (hops int, size int64, err error) {
 	d := s.in.Data()
 	d.LineStart = func(first []byte) bool {

@@ -12,8 +12,8 @@ import (
 	"qmail/internal/text/exit"
 )
 
-// attack holds a session with a client that does what it likes. It returns the exit code and how much the heap grew, and fails
-// when the session does not end in time.
+// attack holds a session with a client that does what it likes. It returns the exit code and how much the heap
+// grew, and fails when the session does not end in time.
 func (w *world) attack(client func(*net.TCPConn)) (replies string, code exit.Code, grown int64) {
 	w.t.Helper()
 	var before, after runtime.MemStats
@@ -84,7 +84,8 @@ func TestTenThousandRecipientsAreTaken(t *testing.T) {
 		io.WriteString(c, b.String())
 	})
 	envs, _ := w.queued()
-	if code != exit.OK || strings.Count(got, "250 ok\r\n") != 10_001 || len(envs) != 1 || strings.Count(envs[0], "\x00T") != 10_000 {
+	if code != exit.OK || strings.Count(got, "250 ok\r\n") != 10_001 || len(envs) != 1 ||
+		strings.Count(envs[0], "\x00T") != 10_000 {
 		t.Errorf("exit %d, %d replies, %d messages", code, strings.Count(got, "250 ok\r\n"), len(envs))
 	}
 	if grown > 32<<20 {
@@ -125,7 +126,8 @@ func TestAHugeMessageIsReadToItsEndAndRefused(t *testing.T) {
 		}
 		io.WriteString(c, ".\r\nQUIT\r\n")
 	})
-	if envs, _ := w.queued(); codes(got) != "220 250 250 354 552 221" || code != exit.OK || len(envs) > 0 || grown > 4<<20 {
+	if envs, _ := w.queued(); codes(got) != "220 250 250 354 552 221" || code != exit.OK || len(envs) > 0 ||
+		grown > 4<<20 {
 		t.Errorf("exit %d, %q, %d bytes more", code, got, grown)
 	}
 }

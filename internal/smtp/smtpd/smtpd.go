@@ -17,12 +17,13 @@ import (
 )
 
 const (
-	// maxCommand is the most bytes of a command line. It must exceed maxAddress by much: what follows an address is not used,
-	// but a client may say a lot there.
+	// maxCommand is the most bytes of a command line. It must exceed maxAddress by much: what follows an address is
+	// not used, but a client may say a lot there.
 	maxCommand = 64 << 10
 	// maxRecipients is the most bytes of all recipients of one message.
 	maxRecipients = 16 << 20
-	// maxMessageTime is how long one message may take to come. It must not exceed the time after which qmail-queue gives up.
+	// maxMessageTime is how long one message may take to come. It must not exceed the time after which qmail-queue
+	// gives up.
 	maxMessageTime = 24 * time.Hour
 	// replyRoom is how many bytes of replies wait until they are sent, or until the client has to speak.
 	replyRoom = 4096
@@ -38,7 +39,8 @@ type Server struct {
 	Queue   *submit.Client
 	Now     func() time.Time
 	Mine    func() (ipme.Set, error) // nil: ipme.Mine
-	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a new one.
+	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a
+	// new one.
 	In *crlf.Reader
 }
 

@@ -35,7 +35,8 @@ func TestRecordsOfTheFutureGiveWay(t *testing.T) {
 	}
 	for i := range slots / 2 {
 		v := tab.Look()
-		if old := netip.AddrFrom4([4]byte{10, 1, 0, byte(2*i + 1)}); !v.Counted(old) || !v.Counted(netip.AddrFrom4([4]byte{10, 2, 0, byte(i)})) {
+		if old := netip.AddrFrom4([4]byte{10, 1, 0, byte(2*i + 1)}); !v.Counted(old) ||
+			!v.Counted(netip.AddrFrom4([4]byte{10, 2, 0, byte(i)})) {
 			t.Errorf("record %d went before those of the future", i)
 		}
 	}

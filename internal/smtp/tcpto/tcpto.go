@@ -44,8 +44,8 @@ type Record struct {
 	Time  time.Time
 }
 
-// within reports whether the last counted timeout was no longer than d ago. One that is yet to come is none: the clock was wrong,
-// or the file is not ours. To believe it would be to give the host up until then.
+// within reports whether the last counted timeout was no longer than d ago. One that is yet to come is none: the
+// clock was wrong, or the file is not ours. To believe it would be to give the host up until then.
 func (r Record) within(d time.Duration, now time.Time) bool {
 	ago := now.Sub(r.Time)
 	return ago >= 0 && ago < d

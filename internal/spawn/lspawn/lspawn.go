@@ -27,8 +27,8 @@ type Deliverer struct {
 	recent answers
 }
 
-// Warm starts a qmail-getpw, and a qmail-local for the alias user, before anything is delivered: once each has greeted, deliveries need
-// not start others.
+// Warm starts a qmail-getpw, and a qmail-local for the alias user, before anything is delivered: once each has
+// greeted, deliveries need not start others.
 func (l *Deliverer) Warm() {
 	l.Runner.Warm(spawn.Job{Name: "qmail-getpw", As: l.passwd(), Dir: l.Home})
 	l.Runner.Warm(spawn.Job{Name: "qmail-local", As: &priv.ID{UID: l.IDs.Alias, GID: l.IDs.NoFiles}, Dir: l.Home})

@@ -192,7 +192,9 @@ func TestALongReportIsCutAndSaysSo(t *testing.T) {
 }
 
 func TestOutputThatCouldNotBeReadWholeSaysSo(t *testing.T) {
-	if _, text := read(spawn.Outcome{Output: []byte("half"), Cut: true}); string(text) != "half\nError report too long, sorry.\n" {
+	if _, text := read(spawn.Outcome{Output: []byte("half"), Cut: true}); string(
+		text,
+	) != "half\nError report too long, sorry.\n" {
 		t.Errorf("%q", text)
 	}
 }

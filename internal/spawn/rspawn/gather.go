@@ -111,8 +111,8 @@ func (g *gatherer) add(list []*spawn.Delivery, now time.Time) {
 	}
 }
 
-// together takes a group that qmail-send has made, which has learned from our replies which hosts offer PIPELINING. What cannot share
-// a run after all goes one after another: the group has one slot.
+// together takes a group that qmail-send has made, which has learned from our replies which hosts offer PIPELINING.
+// What cannot share a run after all goes one after another: the group has one slot.
 func (g *gatherer) together(list []*spawn.Delivery, now time.Time) {
 	var parts [][]*spawn.Delivery
 	for len(list) > 0 {

@@ -49,8 +49,8 @@ func (r *Deliverer) sequence(runs [][]*spawn.Delivery) {
 	}
 }
 
-// run delivers one message to recipients at one host. Whether that offered PIPELINING, which only a worker tells, is known here before
-// any reply: what qmail-send then sends may rely on it.
+// run delivers one message to recipients at one host. Whether that offered PIPELINING, which only a worker tells,
+// is known here before any reply: what qmail-send then sends may rely on it.
 func (r *Deliverer) run(group []*spawn.Delivery) {
 	first := group[0]
 	args := []string{first.Host, first.Sender}

@@ -149,7 +149,13 @@ func TestEachLetterOfQMAILINJECTDoesWhatItIsFor(t *testing.T) {
 }
 
 func TestControlFilesAndTheEnvironmentCompleteAddresses(t *testing.T) {
-	files := map[string]string{"me": "me.test\n", "defaultdomain": "dd.test \n", "defaulthost": "dh", "plusdomain": "pd.test\n", "idhost": "ih\nx"}
+	files := map[string]string{
+		"me":            "me.test\n",
+		"defaultdomain": "dd.test \n",
+		"defaulthost":   "dh",
+		"plusdomain":    "pd.test\n",
+		"idhost":        "ih\nx",
+	}
 	in := "To: a, b@h, c@h+, d@[1], e@f.g., h@, <@r:i@j>\n\n"
 	got := try{nil, []string{"QMAILHOST=qh+", "LOGNAME=l", "QMAILSUSER=s u"}, files, in}.run(t)
 	check(t, "files", got, result{
@@ -158,7 +164,14 @@ func TestControlFilesAndTheEnvironmentCompleteAddresses(t *testing.T) {
 		envelope: "Fs u@qh.pd.test Ti@j.dd.test Th@dh.dd.test Te@f.g Td@[1] Tc@h.pd.test Tb@h.dd.test Ta@dh.dd.test",
 	})
 	in = "To: a, b@h, c@h+\n\n"
-	got = try{nil, []string{"QMAILDEFAULTHOST=eh", "QMAILDEFAULTDOMAIN=ed", "QMAILPLUSDOMAIN=ep", "QMAILIDHOST=ei"}, files, in}.run(t)
+	got = try{
+		nil,
+		[]string{"QMAILDEFAULTHOST=eh", "QMAILDEFAULTDOMAIN=ed", "QMAILPLUSDOMAIN=ep", "QMAILIDHOST=ei"},
+		files,
+		in,
+	}.run(
+		t,
+	)
 	check(t, "environment", got, result{
 		out:      date + "Message-ID: <20010102030405.77.qmail@ei>\nFrom: anonymous@eh.ed\nTo: a@eh.ed, b@h.ed, c@h.ep\n\n",
 		envelope: "Fanonymous@eh.ed Tc@h.ep Tb@h.ed Ta@eh.ed",
@@ -231,7 +244,15 @@ func (f failing) Read(b []byte) (int, error) {
 func TestAnInputThatCannotBeReadIsNotTakenForItsEnd(t *testing.T) {
 	for _, in := range []string{"", "To: a@b.c\n", "To: a@b.c\n\nbody"} {
 		var trouble bytes.Buffer
-		code := Run(World{Control: control.Dir(t.TempDir()), Input: failing{strings.NewReader(in)}, Output: io.Discard, Trouble: &trouble}, Options{Show: true})
+		code := Run(
+			World{
+				Control: control.Dir(t.TempDir()),
+				Input:   failing{strings.NewReader(in)},
+				Output:  io.Discard,
+				Trouble: &trouble,
+			},
+			Options{Show: true},
+		)
 		if code != exit.Temp || trouble.String() != "qmail-inject: fatal: read error\n" {
 			t.Errorf("%q: %d %q", in, code, trouble.String())
 		}
@@ -246,7 +267,8 @@ func TestAMillionHeaderLinesPassUnchanged(t *testing.T) {
 	}
 }
 
-// FuzzInject holds that the body passes byte for byte, that every line before it is of a header, and that no input is a crash.
+// FuzzInject holds that the body passes byte for byte, that every line before it is of a header, and that no input
+// is a crash.
 func FuzzInject(f *testing.F) {
 	for _, s := range []string{
 		"To: a, b\nFrom: x <y@z>\n\nbody\n", "Resent-To: g: a;\n\n", "From x\n", "\n", "To: \"\n", " x", "A:\n\x00", "Bcc: a\nReturn-Path: <>\n", "To : a\n b\n\tc",
@@ -258,7 +280,9 @@ func FuzzInject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in, flags string) {
 		var out, trouble bytes.Buffer
 		code := Run(World{
-			Control: control.Dir(dir), Env: []string{"QMAILINJECT=" + flags, "USER=joe"}, Input: strings.NewReader(in), Output: &out, Trouble: &trouble,
+			Control: control.Dir(
+				dir,
+			), Env: []string{"QMAILINJECT=" + flags, "USER=joe"}, Input: strings.NewReader(in), Output: &out, Trouble: &trouble,
 		}, Options{Show: true})
 		if code != 0 {
 			if code != exit.Perm || out.Len() > 0 || trouble.Len() == 0 {
@@ -274,7 +298,8 @@ func FuzzInject(f *testing.F) {
 			t.Errorf("body %q is not the end of %q", body, in)
 		}
 		for i, l := range strings.Split(strings.TrimSuffix(header, "\n"), "\n") {
-			if i == 0 && !strings.HasPrefix(l, "Return-Path: <") || l == "" || l[0] != ' ' && l[0] != '\t' && !strings.Contains(l, ":") {
+			if i == 0 && !strings.HasPrefix(l, "Return-Path: <") || l == "" ||
+				l[0] != ' ' && l[0] != '\t' && !strings.Contains(l, ":") {
 				if !strings.Contains(header, "\\\n") {
 					t.Errorf("line %d of the header is %q: %q", i, l, header)
 				}

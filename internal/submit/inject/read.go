@@ -44,7 +44,8 @@ func (in *injection) readHeader() (first []byte, err error) {
 
 var mboxFrom = []byte("From ")
 
-// readLine reads one line into in.line. A last line without newline gets one; at the end of the input the line is empty.
+// readLine reads one line into in.line. A last line without newline gets one; at the end of the input the line is
+// empty.
 func (in *injection) readLine() error {
 	in.line = in.line[:0]
 	for {
@@ -68,8 +69,8 @@ func (in *injection) readLine() error {
 	}
 }
 
-// write writes the whole message to w, first being the line that ended the header. It does not look at w's errors, which
-// a submit.Message and a bufio.Writer keep for later.
+// write writes the whole message to w, first being the line that ended the header. It does not look at w's errors,
+// which a submit.Message and a bufio.Writer keep for later.
 func (in *injection) write(w io.Writer, first []byte) error {
 	generated, err := in.header.generate(in)
 	if err != nil {

@@ -28,7 +28,8 @@ type settings struct {
 	perMessage    bool // m
 }
 
-// readSettings reads all control files, also those that the message may not need: one that cannot be read is always an error.
+// readSettings reads all control files, also those that the message may not need: one that cannot be read is always
+// an error.
 func readSettings(dir control.Dir, env []string) (s settings, err error) {
 	me, haveMe, err := dir.Line("me")
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package inet has the TCP and UDP sockets of the Internet. It is apart from package sys since net/netip takes time at every start.
+// Package inet has the TCP and UDP sockets of the Internet. It is apart from package sys since net/netip takes time
+// at every start.
 package inet
 
 import (
@@ -79,8 +80,8 @@ func zoneID(zone string) uint32 {
 	return uint32(n)
 }
 
-// Connect makes a TCP connection from the address local, unless that is the zero value, and waits at most d: os.ErrDeadlineExceeded is
-// for a host that does not answer. Reads and writes of the File can have deadlines.
+// Connect makes a TCP connection from the address local, unless that is the zero value, and waits at most d:
+// os.ErrDeadlineExceeded is for a host that does not answer. Reads and writes of the File can have deadlines.
 func Connect(local netip.Addr, remote netip.AddrPort, d time.Duration) (*os.File, error) {
 	family, to := sockaddr(remote)
 	fd, err := sys.Socket(family, unix.SOCK_STREAM)
@@ -147,8 +148,8 @@ func Accept(l *sys.Listener) (*os.File, netip.AddrPort, error) {
 	return f, ap, nil
 }
 
-// ConnectUDP makes a UDP socket that speaks to one address and hears from no other. Reads and writes of the File can have
-// deadlines.
+// ConnectUDP makes a UDP socket that speaks to one address and hears from no other. Reads and writes of the File
+// can have deadlines.
 func ConnectUDP(remote netip.AddrPort) (*os.File, error) {
 	family, to := sockaddr(remote)
 	fd, err := sys.Socket(family, unix.SOCK_DGRAM)

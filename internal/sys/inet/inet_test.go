@@ -44,7 +44,8 @@ func TestConnectToNobodyIsAnErrorAtOnce(t *testing.T) {
 	to := l.Addr().(*net.TCPAddr).AddrPort()
 	l.Close()
 	start := time.Now()
-	if _, err := Connect(to.Addr(), to, 10*time.Second); err == nil || os.IsTimeout(err) || time.Since(start) > 5*time.Second {
+	if _, err := Connect(to.Addr(), to, 10*time.Second); err == nil || os.IsTimeout(err) ||
+		time.Since(start) > 5*time.Second {
 		t.Errorf("%v after %v", err, time.Since(start))
 	}
 }

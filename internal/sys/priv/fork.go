@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// Fork is Start for a program that starts one or two others in its life: it goes without the pidfd of an os.Process, which makes
-// the first start of a process dear. The child must be waited for with Wait.
+// Fork is Start for a program that starts one or two others in its life: it goes without the pidfd of an
+// os.Process, which makes the first start of a process dear. The child must be waited for with Wait.
 func Fork(c Child) (pid int, err error) {
 	attr := &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: make([]uintptr, len(c.Files)), Sys: c.sys()}
 	for i, f := range c.Files {

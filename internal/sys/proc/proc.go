@@ -20,8 +20,8 @@ func Begin() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 }
 
-// BeginAlone is Begin for a program that starts no other: SIGPIPE can be ignored then, which needs no thread of its own, a
-// tenth of the whole start.
+// BeginAlone is Begin for a program that starts no other: SIGPIPE can be ignored then, which needs no thread of its
+// own, a tenth of the whole start.
 func BeginAlone() {
 	debug.SetTraceback("crash")
 	signal.Ignore(syscall.SIGPIPE)
@@ -37,8 +37,8 @@ func Die(c exit.Code, text string) {
 }
 
 // FD names an inherited descriptor. The caller holds the File as long as it is in use, since
-// a File that is garbage closes its descriptor. Descriptors 0 to 2 are the Files that package os has made already: a second one could
-// not wait for a pipe that does not block.
+// a File that is garbage closes its descriptor. Descriptors 0 to 2 are the Files that package os has made already:
+// a second one could not wait for a pipe that does not block.
 func FD(n int, name string) *os.File {
 	switch n {
 	case 0:
@@ -51,9 +51,9 @@ func FD(n int, name string) *os.File {
 	return os.NewFile(uintptr(n), name)
 }
 
-// Pipe is FD for an inherited end of a pipe that nobody else has, nor what this process starts: the runtime polls it, as a goroutine that waits in the kernel holds up
-// the others of a process with one processor. Of descriptors 0 to 2 package os has already made Files that wait, so they get
-// another number as well. What is no pipe waits.
+// Pipe is FD for an inherited end of a pipe that nobody else has, nor what this process starts: the runtime polls
+// it, as a goroutine that waits in the kernel holds up the others of a process with one processor. Of descriptors 0
+// to 2 package os has already made Files that wait, so they get another number as well. What is no pipe waits.
 func Pipe(n int, name string) *os.File {
 	syscall.CloseOnExec(n)
 	var st syscall.Stat_t

@@ -42,9 +42,9 @@ const (
 	maxBuffer   = 1 << 20
 )
 
-// Lookup returns a user by name. A name service that has several sources passes over one that fails, such as a file that cannot be read,
-// and may then say that there is no such user. So the file has to be readable, at least, and when it knows better the service is asked
-// once more.
+// Lookup returns a user by name. A name service that has several sources passes over one that fails, such as a file
+// that cannot be read, and may then say that there is no such user. So the file has to be readable, at least, and
+// when it knows better the service is asked once more.
 func Lookup(name string) (User, error) {
 	if strings.IndexByte(name, 0) >= 0 {
 		return User{}, ErrUnknown
@@ -100,8 +100,8 @@ func lookup(name *C.char, buf unsafe.Pointer, size int) (User, error) {
 	return User{}, e
 }
 
-// want says that something was wanting, or broken, and not that there is no such user. (Other values are left by searches that found
-// nothing, in one place or another.)
+// want says that something was wanting, or broken, and not that there is no such user. (Other values are left by
+// searches that found nothing, in one place or another.)
 func want(e syscall.Errno) bool {
 	switch e {
 	case syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ESTALE, syscall.ETIMEDOUT:

@@ -26,8 +26,8 @@ type DataReader struct {
 // Next has returned io.EOF.
 func (r *Reader) Data() *DataReader { return &DataReader{r: r} }
 
-// Next returns the next piece of the message, never empty, valid until the next call; io.EOF after the last. A source that
-// ends inside the message is io.ErrUnexpectedEOF.
+// Next returns the next piece of the message, never empty, valid until the next call; io.EOF after the last. A
+// source that ends inside the message is io.ErrUnexpectedEOF.
 func (d *DataReader) Next() ([]byte, error) {
 	for !d.done {
 		piece, err := d.decode()
@@ -50,8 +50,8 @@ func (d *DataReader) Next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// decode decodes what the Reader has, in place: a piece is never longer than what it was made of. Bytes at the end whose
-// meaning depends on what follows stay unread: a CR, and a line start of less than peek bytes.
+// decode decodes what the Reader has, in place: a piece is never longer than what it was made of. Bytes at the end
+// whose meaning depends on what follows stay unread: a CR, and a line start of less than peek bytes.
 func (d *DataReader) decode() ([]byte, error) {
 	b := d.r.buf[d.r.r:d.r.w]
 	in, out := 0, 0

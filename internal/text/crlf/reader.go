@@ -57,8 +57,9 @@ func (r *Reader) fill() error {
 	return io.ErrNoProgress
 }
 
-// Line returns the next line without its LF and the CR before that, if there is one. A line over limit bytes is ErrTooLong,
-// with the reader in the middle of it. The bytes are valid until the next call. An end of input, in a line too, is io.EOF.
+// Line returns the next line without its LF and the CR before that, if there is one. A line over limit bytes is
+// ErrTooLong, with the reader in the middle of it. The bytes are valid until the next call. An end of input, in a
+// line too, is io.EOF.
 func (r *Reader) Line(limit int) ([]byte, error) {
 	r.big = r.big[:0]
 	for seen := 0; ; {

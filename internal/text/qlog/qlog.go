@@ -150,7 +150,8 @@ func Alert(b []byte, text string) []byte { return line(b, "alert: ", text) }
 // Warning appends a line about something that will be tried again.
 func Warning(b []byte, text string) []byte { return line(b, "warning: ", text) }
 
-// line keeps the words apart, as nobody but ourselves wrote them, but lets no byte through that could end the line early.
+// line keeps the words apart, as nobody but ourselves wrote them, but lets no byte through that could end the line
+// early.
 func line(b []byte, what, text string) []byte {
 	b = append(b, what...)
 	for i := 0; i < len(text); i++ {

@@ -4,9 +4,10 @@ import "slices"
 
 // RewriteList calls rewrite for each address in a list of addresses and returns the list with the answers in the
 // places of the addresses; see RFC 822, 6.1. Addresses are found from right to left, since that needs no
-// looking ahead: the last one is rewritten first. What rewrite gets is one address, in reading order, without the angle brackets and
-// without comments; it may be empty, as in <>, and is valid until rewrite returns. A missing comma
-// is put in. Colons and semicolons that do not match as those of a group, and an angle bracket that was not opened, are ErrSyntax.
+// looking ahead: the last one is rewritten first. What rewrite gets is one address, in reading order, without the
+// angle brackets and without comments; it may be empty, as in <>, and is valid until rewrite returns. A missing
+// comma is put in. Colons and semicolons that do not match as those of a group, and an angle bracket that was not
+// opened, are ErrSyntax.
 func RewriteList(list []Token, rewrite func(addr []Token) []Token) ([]Token, error) {
 	p := parser{in: list, rewrite: rewrite, out: make([]Token, 0, len(list)+len(list)/4+8)}
 	for len(p.in) > 0 {

@@ -118,7 +118,8 @@ func (f Field) Recipients() bool {
 }
 
 // FieldName returns the length of the name that a line of a header begins with and where what follows its
-// colon begins. The name is visible ASCII; blanks may stand between it and the colon. A line that is no field is not ok.
+// colon begins. The name is visible ASCII; blanks may stand between it and the colon. A line that is no field is
+// not ok.
 func FieldName(line []byte) (name, body int, ok bool) {
 	for name < len(line) && line[name] > ' ' && line[name] < 127 && line[name] != ':' {
 		name++

@@ -172,8 +172,8 @@ func endsAtom(c byte) bool {
 	return blank(c) || special(c) != 0 || c == '"' || c == '(' || c == '['
 }
 
-// atomKind is Quoted for a text that cannot be written as an atom. A space or a dot, which only a backslash can have brought
-// into it, is let through.
+// atomKind is Quoted for a text that cannot be written as an atom. A space or a dot, which only a backslash can
+// have brought into it, is let through.
 func atomKind(text string) Kind {
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {

@@ -109,8 +109,8 @@ func Without(env []string, names ...string) []string {
 	return out
 }
 
-// DataBytes returns the most bytes of a message: DATABYTES in the environment, or else what control/databytes says. 0 is
-// no limit, as is a number past all bounds.
+// DataBytes returns the most bytes of a message: DATABYTES in the environment, or else what control/databytes says.
+// 0 is no limit, as is a number past all bounds.
 func DataBytes(env []string, fromControl int) int64 {
 	s, set := Get(env, "DATABYTES")
 	if !set {

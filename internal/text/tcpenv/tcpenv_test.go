@@ -9,7 +9,15 @@ func TestWhatIsUnknownIsUnset(t *testing.T) {
 	env := []string{"A=1", "TCPREMOTEHOST=old", "TCPREMOTEINFO=old", "TCPREMOTEHOSTS=stays", "PROTO=q", "TCPLOCALIP="}
 	c := Conn{Proto: "TCP", LocalIP: "1.2.3.4", LocalPort: "25", RemoteIP: "5.6.7.8", RemotePort: "1000"}
 	got := c.Replace(env)
-	want := []string{"A=1", "TCPREMOTEHOSTS=stays", "PROTO=TCP", "TCPLOCALIP=1.2.3.4", "TCPLOCALPORT=25", "TCPREMOTEIP=5.6.7.8", "TCPREMOTEPORT=1000"}
+	want := []string{
+		"A=1",
+		"TCPREMOTEHOSTS=stays",
+		"PROTO=TCP",
+		"TCPLOCALIP=1.2.3.4",
+		"TCPLOCALPORT=25",
+		"TCPREMOTEIP=5.6.7.8",
+		"TCPREMOTEPORT=1000",
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

@@ -22,13 +22,13 @@ const (
 	recent = 10 * time.Second
 	// maxUnknown is how many workers of one kind start at a time while it is not known whether the program greets.
 	maxUnknown = 1
-	// longMoment is how long jobs are to wait for a busy worker before another is started, which takes much of a processor for such a time
-	// and memory for long: where those that wait are expected to take that long, or where none has become free for that long. With
-	// four workers it is twice that, and so on: jobs that are short want no more processes than processors. It is looked at
-	// after each moment.
+	// longMoment is how long jobs are to wait for a busy worker before another is started, which takes much of a
+	// processor for such a time and memory for long: where those that wait are expected to take that long, or where
+	// none has become free for that long. With four workers it is twice that, and so on: jobs that are short want no
+	// more processes than processors. It is looked at after each moment.
 	moment, longMoment = 25 * time.Millisecond, 50 * time.Millisecond
-	// patience is how long a job waits, for one that starts or while no busy one becomes free, before it is a process of its own. It is
-	// far more than a start takes.
+	// patience is how long a job waits, for one that starts or while no busy one becomes free, before it is a process
+	// of its own. It is far more than a start takes.
 	patience = time.Second
 	// greetWithin is how long a program may take to greet; one that takes longer is not ours.
 	greetWithin = 5 * time.Second
@@ -52,7 +52,8 @@ type Spec struct {
 	Sure bool
 	// Alone says that the parent has nothing else to do while a job is done: it waits for the answer in the kernel.
 	Alone bool
-	// Eager says that a job takes as long as somebody else likes: none waits longer than a moment before another worker is started.
+	// Eager says that a job takes as long as somebody else likes: none waits longer than a moment before another
+	// worker is started.
 	Eager bool
 }
 
@@ -108,7 +109,13 @@ func New(limit int) *Pool { return NewIn(filepath.Join(conf.Home(), "bin"), limi
 
 // NewIn is New for the programs of another folder.
 func NewIn(dir string, limit int) *Pool {
-	return &Pool{dir: dir, limit: limit, kinds: make(map[key]*kind), ours: make(map[string]os.FileInfo), looks: make(map[string]look)}
+	return &Pool{
+		dir:   dir,
+		limit: limit,
+		kinds: make(map[key]*kind),
+		ours:  make(map[string]os.FileInfo),
+		looks: make(map[string]look),
+	}
 }
 
 // Warm starts a worker for jobs that are to come, where none is there.

@@ -7,8 +7,9 @@ import (
 )
 
 // Take returns an idle worker, one whose last job was near the same if there is one; or nil: then the caller runs
-// the job as a process of its own. No job waits for a greeting before the program, that very file, has greeted once, unless the Spec
-// is Sure; later ones wait a moment for a busy worker or for one that starts for them, which costs less than a process and a worker.
+// the job as a process of its own. No job waits for a greeting before the program, that very file, has greeted
+// once, unless the Spec is Sure; later ones wait a moment for a busy worker or for one that starts for them, which
+// costs less than a process and a worker.
 func (p *Pool) Take(s Spec, near string) *Worker {
 	now := time.Now()
 	p.mu.Lock()
@@ -49,8 +50,8 @@ func (p *Pool) Take(s Spec, near string) *Worker {
 	return p.giveUp(k, ch)
 }
 
-// worthwhile reports whether another worker is worth its start for the jobs that wait, one of which is stuck for d. The caller holds the
-// lock.
+// worthwhile reports whether another worker is worth its start for the jobs that wait, one of which is stuck for d.
+// The caller holds the lock.
 func (k *kind) worthwhile(eager bool, d time.Duration) bool {
 	there := time.Duration(k.busy + k.starting)
 	bearable := min(longMoment+there*longMoment/4, patience/2)
@@ -73,9 +74,9 @@ func (p *Pool) look(name string, now time.Time) os.FileInfo {
 	return program
 }
 
-// promised sees to it that a worker of a kind is starting, or more where many are busy, but no more than jobs wait for one; and reports
-// whether that can be. So a short rush is served by those that become free, and a long one soon has as many as it needs. The
-// caller holds the lock.
+// promised sees to it that a worker of a kind is starting, or more where many are busy, but no more than jobs wait
+// for one; and reports whether that can be. So a short rush is served by those that become free, and a long one
+// soon has as many as it needs. The caller holds the lock.
 func (p *Pool) promised(s Spec, k *kind, program os.FileInfo) bool {
 	if k.starting < min(len(k.waiting), 1+k.busy/2) {
 		p.more(s, k, program)

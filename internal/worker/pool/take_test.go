@@ -43,7 +43,8 @@ func TestAnotherWorkerIsWorthItsStartWhereTheLineIsLong(t *testing.T) {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
-	if k := (&kind{busy: 9, each: time.Millisecond, waiting: make([]chan *Worker, 1)}); k.worthwhile(true, moment/2) || !k.worthwhile(true, moment) {
+	if k := (&kind{busy: 9, each: time.Millisecond, waiting: make([]chan *Worker, 1)}); k.worthwhile(true, moment/2) ||
+		!k.worthwhile(true, moment) {
 		t.Error("an eager one waits for another time than a moment")
 	}
 }

@@ -29,8 +29,8 @@ type Worker struct {
 // Pid returns the worker's process id.
 func (w *Worker) Pid() int { return w.proc.Pid }
 
-// Send gives the worker its job without waiting. If there is no error, Wait follows; ErrNotTaken means that the job was never
-// sent, and the worker is no longer the caller's. The caller closes its own copies of the job's files.
+// Send gives the worker its job without waiting. If there is no error, Wait follows; ErrNotTaken means that the job
+// was never sent, and the worker is no longer the caller's. The caller closes its own copies of the job's files.
 func (w *Worker) Send(j worker.Job) error {
 	b, ok := j.Append(w.packet[:0], w.jobs+1)
 	if w.packet = nil; cap(b) <= maxPacket {
@@ -60,9 +60,9 @@ type Result struct {
 	Cut    bool // there was more output than was to be kept
 }
 
-// Wait waits for the answer to the job that was sent, and gives the worker back to its pool; keep is the most bytes of output that
-// are kept, and near says where the job was, for Take. An error means that the job may have been begun, as when a process crashes;
-// with it comes the output until then.
+// Wait waits for the answer to the job that was sent, and gives the worker back to its pool; keep is the most bytes
+// of output that are kept, and near says where the job was, for Take. An error means that the job may have been
+// begun, as when a process crashes; with it comes the output until then.
 func (w *Worker) Wait(near string, keep int) (r Result, err error) {
 	if w.buf == nil {
 		w.buf = make([]byte, worker.MaxAnswer)
