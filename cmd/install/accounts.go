@@ -20,8 +20,7 @@ func missing(a passwd.Accounts) string {
 		b.WriteString(" user " + n)
 	}
 	b.WriteString(
-		".\nAs root, add them (docs/INSTALL.ids.md has the commands of other systems) and run make setup again:\n",
-	)
+		".\nAs root, add them (docs/INSTALL.ids.md has the commands of other systems) and run make setup again:\n")
 	for _, n := range a.MissingGroups {
 		b.WriteString("  groupadd " + n + "\n")
 	}

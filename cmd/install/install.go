@@ -119,11 +119,8 @@ func (in *installer) file(path string, e hier.Entry) error {
 			return in.own(path, fi, e)
 		}
 	}
-	t, err := renameio.NewPendingFile(
-		path,
-		renameio.WithTempDir(filepath.Dir(path)),
-		renameio.WithStaticPermissions(0o600),
-	)
+	t, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)),
+		renameio.WithStaticPermissions(0o600))
 	if err != nil {
 		return err
 	}

@@ -49,15 +49,8 @@ func TestMailIsReadOverAnyCheckpassword(t *testing.T) {
 	}
 	l.Close()
 	bin := conf.Home() + "/bin/"
-	server := exec.Command(
-		bin+"tcp-env",
-		"-R",
-		bin+"qmail-popup",
-		"m.test",
-		dir+"/check",
-		bin+"qmail-pop3d",
-		dir+"/Maildir",
-	)
+	server := exec.Command(bin+"tcp-env", "-R", bin+"qmail-popup", "m.test", dir+"/check", bin+"qmail-pop3d",
+		dir+"/Maildir")
 	server.Stdin = f
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -83,7 +76,9 @@ func TestMailIsReadOverAnyCheckpassword(t *testing.T) {
 	if got := session("bad", ""); got != "-ERR authorization failed\r\n" {
 		t.Errorf("%q", got)
 	}
-	if got, want := session("good", "RETR 1\r\nDELE 1\r\nQUIT\r\n"), "+OK \r\nSubject: x\r\n\r\n..hello\r\n\r\n.\r\n+OK \r\n+OK \r\n"; got != want {
+	got, want := session("good", "RETR 1\r\nDELE 1\r\nQUIT\r\n"),
+		"+OK \r\nSubject: x\r\n\r\n..hello\r\n\r\n.\r\n+OK \r\n+OK \r\n"
+	if got != want {
 		t.Errorf("%q", got)
 	}
 	if left, _ := filepath.Glob(dir + "/Maildir/*/*"); len(left) > 0 {

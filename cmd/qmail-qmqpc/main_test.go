@@ -84,7 +84,8 @@ func TestTheFirstServerThatAnswersDecides(t *testing.T) {
 		{[]string{yes}, exit.OK}, {[]string{no, yes}, envelope.Rejected}, {[]string{later}, envelope.NotNow},
 		{[]string{later, yes}, exit.OK}, {[]string{gone}, envelope.ConnFailed}, {[]string{gone, yes}, exit.OK},
 		{[]string{dead(t)}, envelope.ConnRefused}, {[]string{dead(t), "# comment", "a.host.name", later, gone, yes}, exit.OK},
-		{[]string{"a.host.name"}, envelope.BadControl}, {nil, envelope.BadControl}, {[]string{later, dead(t)}, envelope.ConnRefused},
+		{[]string{"a.host.name"}, envelope.BadControl}, {nil, envelope.BadControl},
+		{[]string{later, dead(t)}, envelope.ConnRefused},
 	} {
 		if got := send(t, "hi\n", goodEnvelope, c.servers...); got != c.want {
 			t.Errorf("%q: %d, want %d", c.servers, got, c.want)
@@ -113,7 +114,8 @@ func TestEveryServerGetsTheWholeMessage(t *testing.T) {
 func TestABadEnvelopeIsNeverSent(t *testing.T) {
 	yes, got := server(t, "4:Kok ,")
 	for env, want := range map[string]exit.Code{
-		"": envelope.ReadError, "X": envelope.BadEnvelope, "Fa\x00": envelope.ReadError, "Fa\x00Tb": envelope.ReadError, "Fa\x00Xb\x00\x00": envelope.BadEnvelope,
+		"": envelope.ReadError, "X": envelope.BadEnvelope, "Fa\x00": envelope.ReadError, "Fa\x00Tb": envelope.ReadError,
+		"Fa\x00Xb\x00\x00":                           envelope.BadEnvelope,
 		"F" + strings.Repeat("x", 2000) + "\x00\x00": envelope.TooLong,
 	} {
 		if code := send(t, "hi\n", env, yes); code != want {
@@ -127,7 +129,8 @@ func TestABadEnvelopeIsNeverSent(t *testing.T) {
 
 func TestServersAreAddresses(t *testing.T) {
 	for line, want := range map[string]string{
-		"10.0.0.1": "10.0.0.1:628", "10.0.0.1:6280": "10.0.0.1:6280", "::1": "[::1]:628", "[::1]": "[::1]:628", "[2001:db8::1]:1": "[2001:db8::1]:1",
+		"10.0.0.1": "10.0.0.1:628", "10.0.0.1:6280": "10.0.0.1:6280", "::1": "[::1]:628", "[::1]": "[::1]:628",
+		"[2001:db8::1]:1": "[2001:db8::1]:1",
 	} {
 		if got, ok := parseServer(line); !ok || got.String() != want {
 			t.Errorf("%q: %v, %v", line, got, ok)

@@ -71,7 +71,8 @@ func TestTheListReadsAsItAlwaysDid(t *testing.T) {
 }
 
 func TestTheJSONFormTellsWhatIsNextAndWhatFailed(t *testing.T) {
-	const want = `{"id":25,"birth":"2001-09-09T01:46:40Z","size":10,"sender":"a@b","state":"queued","bouncing":true,"recipients":[` +
+	const want = `{"id":25,"birth":"2001-09-09T01:46:40Z","size":10,"sender":"a@b","state":"queued",` +
+		`"bouncing":true,"recipients":[` +
 		`{"channel":"local","recipient":"c@d","state":"waiting","next_attempt":"2001-09-09T02:01:40Z"},` +
 		`{"channel":"local","recipient":"v-e f@g","state":"failed","last_failure":"Sorry.\nReally.\n"},` +
 		`{"channel":"remote","recipient":"x@y","state":"waiting","next_attempt":"2001-09-09T02:13:20Z"}]}` + "\n"
@@ -104,7 +105,8 @@ func TestAStarStandsForAnything(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"", "", true}, {"*", "", true}, {"a*", "abc", true}, {"*c", "abc", true}, {"a*c", "abbc", true}, {"a*c", "ab", false},
+		{"", "", true}, {"*", "", true}, {"a*", "abc", true}, {"*c", "abc", true}, {"a*c", "abbc", true},
+		{"a*c", "ab", false},
 		{"*a*b*", "xaxbx", true}, {"*a*b*", "xbxax", false}, {"A", "a", true}, {"a", "ab", false}, {"**", "x", true},
 	} {
 		if match(c.pattern, c.s) != c.want {

@@ -103,11 +103,8 @@ func TestWorkerSendsOneMessageAfterTheOtherOnOneConnectionAndQuits(t *testing.T)
 
 	home := t.TempDir()
 	os.WriteFile(filepath.Join(home, "me"), []byte("me.test\n"), 0o644)
-	os.WriteFile(
-		filepath.Join(home, "smtproutes"),
-		[]byte(":[127.0.0.1]:"+l.Addr().String()[len("127.0.0.1:"):]+"\n"),
-		0o644,
-	)
+	os.WriteFile(filepath.Join(home, "smtproutes"), []byte(":[127.0.0.1]:"+l.Addr().String()[len("127.0.0.1:"):]+"\n"),
+		0o644)
 	r := &remote.Remote{
 		Control: control.Dir(home), Dead: tcpto.Table(home), Now: time.Now, Mine: ipme.Mine,
 		Dial: func(to netip.AddrPort, within time.Duration) (net.Conn, error) { return remote.Connect(to, within) },
@@ -137,8 +134,7 @@ func TestWorkerSendsOneMessageAfterTheOtherOnOneConnectionAndQuits(t *testing.T)
 		}
 	}
 	if report, a := do(t, parent, "far.test"); !strings.HasPrefix(report, "DI (qmail-remote) was invoked") ||
-		a.Code != 0 ||
-		len(a.Note) != 0 {
+		a.Code != 0 || len(a.Note) != 0 {
 		t.Errorf("%q, %+v", report, a)
 	}
 	parent.Close()

@@ -40,9 +40,8 @@ func main() {
 	if err != nil {
 		proc.Die(exit.Temp, "qmail-rspawn: fatal: "+err.Error())
 	}
-	tcpto.Table(filepath.Join(conf.Home(), "queue", "lock")).
-		Clear()
-		// a table that cannot be written is no reason to stop mail
+	// a table that cannot be written is no reason to stop mail
+	tcpto.Table(filepath.Join(conf.Home(), "queue", "lock")).Clear()
 	workers := pool.New(conf.Spawn())
 	// Only a worker tells of a host, and only when one has greeted do all deliveries go to workers.
 	workers.Warm(pool.Spec{Name: "qmail-remote", Env: os.Environ()})

@@ -14,7 +14,8 @@ import (
 // heading says where the control files are and which numbers the accounts of conf-users and conf-groups have.
 func heading(out *bufio.Writer, home string, ids passwd.IDs) {
 	out.WriteString("The qmail control files are stored in " + home + "/control.\nThe uids and gids are ")
-	for _, n := range []int{ids.Alias, ids.Daemon, ids.Log, ids.Root, ids.Passwd, ids.Queue, ids.Remote, ids.Send, ids.Qmail} {
+	for _, n := range []int{ids.Alias, ids.Daemon, ids.Log, ids.Root, ids.Passwd, ids.Queue, ids.Remote, ids.Send,
+		ids.Qmail} {
 		out.WriteString(strconv.Itoa(n) + ", ")
 	}
 	out.WriteString(strconv.Itoa(ids.NoFiles) + ".\n")

@@ -72,10 +72,8 @@ func start(args []string) error {
 		// Qmail-clean does one thing at a time and starts nothing that would see its environment; see sys.WorkerSlack.
 		{[]string{"qmail-clean"}, priv.ID{UID: ids.Queue, GID: ids.Qmail}, worker.Environ(os.Environ()), sys.WorkerSlack},
 	} {
-		to, from, err := helper(
-			priv.Child{Path: program(h.args[0]), Args: h.args, As: &h.as, Env: h.env, Slack: h.slack},
-			log,
-		)
+		to, from, err := helper(priv.Child{Path: program(h.args[0]), Args: h.args, As: &h.as, Env: h.env,
+			Slack: h.slack}, log)
 		if err != nil {
 			return err
 		}

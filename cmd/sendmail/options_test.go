@@ -27,7 +27,8 @@ func TestOptionsOfTheOtherSendmailAreTakenAsItTookThem(t *testing.T) {
 		}
 	}
 	for args, first := range map[string]string{
-		"-q": "sendmail: illegal option -- q\n", "-rx": "sendmail: illegal option -- r\n", "-bi": "", "-bd": "", "-b": "sendmail: option requires an argument -- b\n",
+		"-q": "sendmail: illegal option -- q\n", "-rx": "sendmail: illegal option -- r\n", "-bi": "", "-bd": "",
+		"-b": "sendmail: option requires an argument -- b\n",
 	} {
 		if _, mistake := parse(strings.Fields(args)); mistake != first+usage {
 			t.Errorf("%q: %q", args, mistake)

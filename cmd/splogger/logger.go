@@ -97,10 +97,8 @@ func (l *logger) send(level int, text string) {
 	if l.lost > 0 {
 		n := l.lost
 		l.lost = 0
-		l.to.Send(
-			l.message(warning, stamp(l.now())+" warning: splogger: lost "+strconv.Itoa(n)+" lines, nobody took them"),
-			end,
-		)
+		l.to.Send(l.message(warning,
+			stamp(l.now())+" warning: splogger: lost "+strconv.Itoa(n)+" lines, nobody took them"), end)
 	}
 }
 

@@ -194,18 +194,8 @@ func TestListeningTcpEnvServesMailByWorkersThatEndWhenIdle(t *testing.T) {
 		before := len(waiting(t))
 		const messages = 40
 		for range messages {
-			got := talk(
-				t,
-				dialAgain(t, address),
-				"EHLO x",
-				"MAIL FROM:<a@b>",
-				"RCPT TO:<c@far.test>",
-				"DATA",
-				"Subject: x",
-				"",
-				".",
-				"QUIT",
-			)
+			got := talk(t, dialAgain(t, address), "EHLO x", "MAIL FROM:<a@b>", "RCPT TO:<c@far.test>", "DATA",
+				"Subject: x", "", ".", "QUIT")
 			if !strings.HasPrefix(got[5], "250 ok ") {
 				t.Fatalf("%q", got)
 			}
@@ -216,7 +206,8 @@ func TestListeningTcpEnvServesMailByWorkersThatEndWhenIdle(t *testing.T) {
 		if processes("qmail-smtpd") == 0 {
 			t.Errorf("%+v: no worker has served", c)
 		}
-		for end := time.Now().Add(15 * time.Second); processes("qmail-smtpd")+processes("qmail-queue") > 0; time.Sleep(100 * time.Millisecond) {
+		end := time.Now().Add(15 * time.Second)
+		for ; processes("qmail-smtpd")+processes("qmail-queue") > 0; time.Sleep(100 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Errorf("%+v: workers do not end", c)
 				break
@@ -233,15 +224,8 @@ func TestListeningTcpEnvStartsForeignProgramsForEachConnection(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
 	}
-	address, _ := listening(
-		t,
-		"127.0.0.1",
-		false,
-		"-R",
-		"sh",
-		"-c",
-		`echo "$PROTO $TCPREMOTEIP $TCPREMOTEPORT $TCPLOCALPORT ${LISTEN_FDS-none}"; id -un`,
-	)
+	address, _ := listening(t, "127.0.0.1", false, "-R", "sh", "-c",
+		`echo "$PROTO $TCPREMOTEIP $TCPREMOTEPORT $TCPLOCALPORT ${LISTEN_FDS-none}"; id -un`)
 	for range 3 {
 		c := dialAgain(t, address)
 		b, err := io.ReadAll(c)
@@ -315,8 +299,8 @@ func TestTcpserverAndSwaksAgreeWithQmailSmtpd(t *testing.T) {
 		"127.0.0.1", "25", home("bin/qmail-smtpd")))
 	dialAgain(t, "127.0.0.1:25").Close()
 	swaks := func(args ...string) (string, error) {
-		b, err := exec.Command("swaks", append([]string{"--server", "127.0.0.1", "--from", "a@b.test"}, args...)...).
-			CombinedOutput()
+		b, err := exec.Command("swaks",
+			append([]string{"--server", "127.0.0.1", "--from", "a@b.test"}, args...)...).CombinedOutput()
 		return string(b), err
 	}
 	if out, err := swaks("--to", "x@ours.test", "--pipeline"); err != nil {

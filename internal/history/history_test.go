@@ -18,14 +18,18 @@ func TestEveryLoggersStampIsRead(t *testing.T) {
 		in   string
 		want []Line
 	}{
-		"syslog":         {"Nov 22 18:26:41 host qmail: 1732300001.123456 new msg 5\n", []Line{{at, "new msg 5"}}},
-		"syslog, pid":    {"2024-11-22T18:26:41+00:00 host qmail[77]: 1732300001.123456 end msg 5\n", []Line{{at, "end msg 5"}}},
-		"multilog":       {tai + " new msg 5\n", []Line{{at, "new msg 5"}}},
-		"bare":           {"new msg 5", []Line{{time.Time{}, "new msg 5"}}},
-		"export":         {"__CURSOR=a\n__REALTIME_TIMESTAMP=1732300001123456\nPRIORITY=6\nMESSAGE=new msg 5\n\n", []Line{{at, "new msg 5"}}},
-		"export, binary": {"__REALTIME_TIMESTAMP=1732300001123456\nMESSAGE\n\x09\x00\x00\x00\x00\x00\x00\x00new\x00msg 5\n\nnew msg 6\n", []Line{{at, "new\x00msg 5"}, {time.Time{}, "new msg 6"}}},
-		"stamp twice":    {"__REALTIME_TIMESTAMP=1\nMESSAGE=1732300001.123456 new msg 5\n", []Line{{at, "new msg 5"}}},
-		"damaged label":  {"@40000000zz new msg 5\n", []Line{{time.Time{}, "@40000000zz new msg 5"}}},
+		"syslog": {"Nov 22 18:26:41 host qmail: 1732300001.123456 new msg 5\n", []Line{{at, "new msg 5"}}},
+		"syslog, pid": {"2024-11-22T18:26:41+00:00 host qmail[77]: 1732300001.123456 end msg 5\n",
+			[]Line{{at, "end msg 5"}}},
+		"multilog": {tai + " new msg 5\n", []Line{{at, "new msg 5"}}},
+		"bare":     {"new msg 5", []Line{{time.Time{}, "new msg 5"}}},
+		"export": {"__CURSOR=a\n__REALTIME_TIMESTAMP=1732300001123456\nPRIORITY=6\nMESSAGE=new msg 5\n\n",
+			[]Line{{at, "new msg 5"}}},
+		"export, binary": {"__REALTIME_TIMESTAMP=1732300001123456\n" +
+			"MESSAGE\n\x09\x00\x00\x00\x00\x00\x00\x00new\x00msg 5\n\nnew msg 6\n",
+			[]Line{{at, "new\x00msg 5"}, {time.Time{}, "new msg 6"}}},
+		"stamp twice":   {"__REALTIME_TIMESTAMP=1\nMESSAGE=1732300001.123456 new msg 5\n", []Line{{at, "new msg 5"}}},
+		"damaged label": {"@40000000zz new msg 5\n", []Line{{time.Time{}, "@40000000zz new msg 5"}}},
 	} {
 		l := NewLines(strings.NewReader(c.in))
 		for _, want := range c.want {
@@ -135,10 +139,8 @@ func TestTotalsAddUp(t *testing.T) {
 }
 
 func TestPageNeedsNothingBesideIt(t *testing.T) {
-	list, _ := messages(
-		t,
-		story+"1732300500.000000 starting delivery 5: msg 7 to remote <script>alert(1)</script>@x.example\n",
-	)
+	list, _ := messages(t,
+		story+"1732300500.000000 starting delivery 5: msg 7 to remote <script>alert(1)</script>@x.example\n")
 	sum := NewTotals()
 	for _, m := range list {
 		sum.Add(m)

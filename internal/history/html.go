@@ -26,7 +26,8 @@ svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:#555}
 {{range .Plots}}<h2>{{.Title}}</h2>{{.SVG}}
 {{end}}{{range .Tables}}<h2>{{.Title}}</h2>
 <table><tr><th>tries</th><th>success</th><th>deferral</th><th>failure</th><th>a try</th><th class="t">name</th></tr>
-{{range .Sums}}<tr><td>{{.Tries}}</td><td>{{.Successes}}</td><td>{{.Deferrals}}</td><td>{{.Failures}}</td><td>{{seconds .Seconds}}</td><td class="t">{{.Name}}</td></tr>
+{{range .Sums}}<tr><td>{{.Tries}}</td><td>{{.Successes}}</td><td>{{.Deferrals}}</td><td>{{.Failures}}</td>
+<td>{{seconds .Seconds}}</td><td class="t">{{.Name}}</td></tr>
 {{end}}</table>
 {{end}}{{range .Reasons}}<h2>{{.Title}}</h2>
 <table><tr><th>times</th><th class="t">text</th></tr>
@@ -119,29 +120,16 @@ func plot(about string, bars []plotBar) template.HTML {
 	scale := (ground - plotTop) / float64(highest)
 	for k := 0; stacked && k < len(kinds); k++ {
 		x := plotLeft + 90*k
-		fmt.Fprintf(
-			&s,
-			`<rect class="%s" x="%d" y="2" width="10" height="10"/><text x="%d" y="11">%s</text>`,
-			kinds[k].class,
-			x,
-			x+15,
-			kinds[k].name,
-		)
+		fmt.Fprintf(&s, `<rect class="%s" x="%d" y="2" width="10" height="10"/><text x="%d" y="11">%s</text>`,
+			kinds[k].class, x, x+15, kinds[k].name)
 	}
 	for i, b := range bars {
 		x, y := plotLeft+float64(i)*width, ground
 		for k, kind := range kinds {
 			h := float64(b.counts[k]) * scale
 			if y -= h; h > 0 {
-				fmt.Fprintf(
-					&s,
-					`<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`,
-					kind.class,
-					x,
-					y,
-					max(0.5, width*0.9),
-					h,
-				)
+				fmt.Fprintf(&s, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, kind.class, x, y,
+					max(0.5, width*0.9), h)
 			}
 		}
 		if every := max(1, len(bars)/8); i%every == 0 {

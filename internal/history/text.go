@@ -126,16 +126,8 @@ func writeSums(w io.Writer, title string, list []Sum, top int) {
 	}
 	fmt.Fprintf(w, "\n%s\n%9s %9s %9s %9s %10s  name\n", title, "tries", "success", "deferral", "failure", "a try")
 	for _, s := range list[:min(top, len(list))] {
-		fmt.Fprintf(
-			w,
-			"%9d %9d %9d %9d %10s  %s\n",
-			s.Tries,
-			s.Successes,
-			s.Deferrals,
-			s.Failures,
-			seconds(s.Seconds),
-			s.Name,
-		)
+		fmt.Fprintf(w, "%9d %9d %9d %9d %10s  %s\n", s.Tries, s.Successes, s.Deferrals, s.Failures, seconds(s.Seconds),
+			s.Name)
 	}
 }
 

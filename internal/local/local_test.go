@@ -112,18 +112,24 @@ func TestWhatMayPassIsADeferral(t *testing.T) {
 		prepare func(w *world)
 		errs    string
 	}{
-		"home gone":      {func(w *world) { os.Remove(w.home) }, "Unable to switch to HOME: file does not exist. (#4.3.0)\n"},
-		"home writable":  {func(w *world) { os.Chmod(w.home, 0o775) }, "Uh-oh: home directory is writable. (#4.7.0)\n"},
-		"home sticky":    {func(w *world) { os.Chmod(w.home, 0o755|os.ModeSticky) }, "Home directory is sticky: user is editing his .qmail file. (#4.2.1)\n"},
-		"no Maildir":     {func(w *world) { w.file(".qmail", "./none/\n") }, "Unable to chdir to maildir. (#4.2.1)\n"},
-		"no tmp":         {func(w *world) { w.file(".qmail", "./\n") }, "Temporary error on maildir delivery. (#4.3.0)\n"},
-		"mbox a folder":  {func(w *world) { os.Mkdir(w.home+"/m", 0o755); w.file(".qmail", "./m\n") }, "Unable to open ./m: is a directory. (#4.2.1)\n"},
-		"blank":          {func(w *world) { w.file(".qmail", "\n./m\n") }, "Uh-oh: first line of .qmail file is blank. (#4.2.1)\n"},
-		"executable":     {func(w *world) { w.file(".qmail", "|true\n"); os.Chmod(w.home+"/.qmail", 0o755) }, "Uh-oh: .qmail has prog delivery but has x bit set. (#4.7.0)\n"},
-		"list":           {func(w *world) { w.file(".qmail", "+list\n./m\n") }, "Uh-oh: .qmail has file delivery but has x bit set. (#4.7.0)\n"},
+		"home gone":     {func(w *world) { os.Remove(w.home) }, "Unable to switch to HOME: file does not exist. (#4.3.0)\n"},
+		"home writable": {func(w *world) { os.Chmod(w.home, 0o775) }, "Uh-oh: home directory is writable. (#4.7.0)\n"},
+		"home sticky": {func(w *world) { os.Chmod(w.home, 0o755|os.ModeSticky) },
+			"Home directory is sticky: user is editing his .qmail file. (#4.2.1)\n"},
+		"no Maildir": {func(w *world) { w.file(".qmail", "./none/\n") }, "Unable to chdir to maildir. (#4.2.1)\n"},
+		"no tmp":     {func(w *world) { w.file(".qmail", "./\n") }, "Temporary error on maildir delivery. (#4.3.0)\n"},
+		"mbox a folder": {func(w *world) { os.Mkdir(w.home+"/m", 0o755); w.file(".qmail", "./m\n") },
+			"Unable to open ./m: is a directory. (#4.2.1)\n"},
+		"blank": {func(w *world) { w.file(".qmail", "\n./m\n") },
+			"Uh-oh: first line of .qmail file is blank. (#4.2.1)\n"},
+		"executable": {func(w *world) { w.file(".qmail", "|true\n"); os.Chmod(w.home+"/.qmail", 0o755) },
+			"Uh-oh: .qmail has prog delivery but has x bit set. (#4.7.0)\n"},
+		"list": {func(w *world) { w.file(".qmail", "+list\n./m\n") },
+			"Uh-oh: .qmail has file delivery but has x bit set. (#4.7.0)\n"},
 		"program":        {func(w *world) { w.file(".qmail", "|exit 2\n") }, ""},
 		"program killed": {func(w *world) { w.file(".qmail", "|kill -9 $$\n") }, "Aack, child crashed. (#4.3.0)\n"},
-		"full":           {func(w *world) { w.file(".qmail", "/dev/full\n") }, "Unable to write /dev/full: out of disk space. (#4.3.0)\n"},
+		"full": {func(w *world) { w.file(".qmail", "/dev/full\n") },
+			"Unable to write /dev/full: out of disk space. (#4.3.0)\n"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			w := newWorld(t)

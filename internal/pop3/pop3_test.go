@@ -60,9 +60,13 @@ func (m Mailbox) names() string {
 func TestTOPSendsTheHeaderAndSomeLines(t *testing.T) {
 	m := mailbox(t, [2]string{"new/1.a", "Subject: x\n.dot: y\n\n.1\n2\n3"})
 	for limit, want := range map[string]string{
-		"0": "Subject: x\r\n..dot: y\r\n\r\n", "1": "Subject: x\r\n..dot: y\r\n\r\n..1\r\n", "2": "Subject: x\r\n..dot: y\r\n\r\n..1\r\n2\r\n",
-		"3": "Subject: x\r\n..dot: y\r\n\r\n..1\r\n2\r\n3\r\n", "99999999999": "Subject: x\r\n..dot: y\r\n\r\n..1\r\n2\r\n3\r\n",
-		"": "Subject: x\r\n..dot: y\r\n\r\n..1\r\n2\r\n3\r\n", "x": "Subject: x\r\n..dot: y\r\n\r\n..1\r\n2\r\n3\r\n",
+		"0":           "Subject: x\r\n..dot: y\r\n\r\n",
+		"1":           "Subject: x\r\n..dot: y\r\n\r\n..1\r\n",
+		"2":           "Subject: x\r\n..dot: y\r\n\r\n..1\r\n2\r\n",
+		"3":           "Subject: x\r\n..dot: y\r\n\r\n..1\r\n2\r\n3\r\n",
+		"99999999999": "Subject: x\r\n..dot: y\r\n\r\n..1\r\n2\r\n3\r\n",
+		"":            "Subject: x\r\n..dot: y\r\n\r\n..1\r\n2\r\n3\r\n",
+		"x":           "Subject: x\r\n..dot: y\r\n\r\n..1\r\n2\r\n3\r\n",
 	} {
 		if got := talk(t, m.Serve, "TOP 1 "+limit+"\r\n"); got != "+OK \r\n+OK \r\n"+want+"\r\n.\r\n" {
 			t.Errorf("TOP 1 %s: %q", limit, got)

@@ -60,8 +60,9 @@ func TestTextWithCRLFBecomesOneWithLF(t *testing.T) {
 
 func TestTextThatIsMarkedOtherwiseBreaksTheProtocol(t *testing.T) {
 	for in, want := range map[string]error{
-		"1:x,": ErrProtocol, "0:,": ErrProtocol, "3:\nab;": ErrProtocol, "x": ErrLength, "": io.EOF, "3:\na": io.ErrUnexpectedEOF,
-		"3:": io.ErrUnexpectedEOF, "2000000001:": ErrTooMuch,
+		"1:x,": ErrProtocol, "0:,": ErrProtocol, "3:\nab;": ErrProtocol, "x": ErrLength, "": io.EOF,
+		"3:\na": io.ErrUnexpectedEOF,
+		"3:":    io.ErrUnexpectedEOF, "2000000001:": ErrTooMuch,
 	} {
 		if _, err := all(in); err != want {
 			t.Errorf("%q: %v, want %v", in, err, want)
@@ -104,7 +105,8 @@ func TestAddressThatIsTooLongOrHasANULIsReadAndNotTaken(t *testing.T) {
 }
 
 func TestReplyTravels(t *testing.T) {
-	for _, r := range []*report.Report{report.Done("ok 1 qp 2"), report.Defer("4.3.0", "later"), report.Fail("5.1.3", "never")} {
+	for _, r := range []*report.Report{report.Done("ok 1 qp 2"), report.Defer("4.3.0", "later"),
+		report.Fail("5.1.3", "never")} {
 		got, err := ReadReply(bufio.NewReader(bytes.NewReader(AppendReply(nil, r))))
 		if err != nil || got.Kind != r.Kind || got.Error() != r.Error() {
 			t.Errorf("%v: %v, %v", r, got, err)

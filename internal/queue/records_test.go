@@ -25,7 +25,8 @@ func TestOnlyPlainNumbersAreMessages(t *testing.T) {
 			t.Errorf("%s: %d, %v", name, id, ok)
 		}
 	}
-	for _, name := range []string{"", "0", "01", "-1", "+1", "1 ", "x", "1x", "18446744073709551616", "184467440737095516150", ".", "１"} {
+	for _, name := range []string{"", "0", "01", "-1", "+1", "1 ", "x", "1x", "18446744073709551616",
+		"184467440737095516150", ".", "１"} {
 		if id, ok := ParseID(name); ok {
 			t.Errorf("%q is taken for %d", name, id)
 		}

@@ -45,11 +45,8 @@ type How struct {
 // QMAILQUEUE in the environment always means the classic way.
 func (c *Client) Keep(h How) {
 	if c.keeper == nil && lookup(c.env, "QMAILQUEUE") == "" {
-		c.keeper = &keeper{
-			path: c.path,
-			soon: h.Soon,
-			spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true, Alone: h.Alone},
-		}
+		c.keeper = &keeper{path: c.path, soon: h.Soon,
+			spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true, Alone: h.Alone}}
 	}
 }
 

@@ -73,11 +73,8 @@ func newWorld(t *testing.T) *world {
 	}
 	env := []string{"STORE=" + w.store, "GORACE=atexit_sleep_ms=0"}
 	workers := pool.NewIn(dir, 1)
-	w.c = &Client{
-		path:   path,
-		env:    env,
-		keeper: &keeper{path: path, taken: true, workers: workers, spec: pool.Spec{Name: program, Env: env}},
-	}
+	w.c = &Client{path: path, env: env,
+		keeper: &keeper{path: path, taken: true, workers: workers, spec: pool.Spec{Name: program, Env: env}}}
 	t.Cleanup(w.c.Close)
 	return w
 }
@@ -129,14 +126,8 @@ func (w *world) queue(text, sender string, recipients ...string) (way string, pi
 		want += "T" + r + "\x00"
 	}
 	if want += "\x00"; string(rest) != want || pid != from {
-		w.t.Errorf(
-			"of %d bytes for %d recipients, %d arrived from process %d, said to be %d",
-			len(text),
-			len(recipients),
-			len(rest),
-			from,
-			pid,
-		)
+		w.t.Errorf("of %d bytes for %d recipients, %d arrived from process %d, said to be %d", len(text),
+			len(recipients), len(rest), from, pid)
 	}
 	return way, pid
 }
@@ -148,7 +139,8 @@ func TestASmallMessageIsOnePacketAndALargeOneTakesThePipes(t *testing.T) {
 	for _, c := range []struct {
 		size int
 		way  string
-	}{{0, "packet"}, {1, "packet"}, {10_000, "packet"}, {room, "packet"}, {room + 1, "pipes"}, {room + 5, "pipes"}, {room + 7, "pipes"}, {100_000, "pipes"}, {1_000_000, "pipes"}, {5, "packet"}} {
+	}{{0, "packet"}, {1, "packet"}, {10_000, "packet"}, {room, "packet"}, {room + 1, "pipes"}, {room + 5, "pipes"},
+		{room + 7, "pipes"}, {100_000, "pipes"}, {1_000_000, "pipes"}, {5, "packet"}} {
 		w.expect(c.way, strings.Repeat("x", c.size), "s", "r")
 	}
 }

@@ -13,7 +13,8 @@ import (
 
 func TestEverythingIsCopiedAfterTheHead(t *testing.T) {
 	var c Copier
-	for _, size := range []int{0, 1, 100, copySize - 5, copySize - 4, copySize - 3, copySize, copySize + 1, 5*copySize + 7} {
+	for _, size := range []int{0, 1, 100, copySize - 5, copySize - 4, copySize - 3, copySize, copySize + 1,
+		5*copySize + 7} {
 		text := strings.Repeat("0123456789abcdef", size/16+1)[:size]
 		path := filepath.Join(t.TempDir(), "m")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -26,7 +27,8 @@ func TestEverythingIsCopiedAfterTheHead(t *testing.T) {
 		defer f.Close()
 		for name, r := range map[string]io.Reader{
 			"bytes": strings.NewReader(text), "file": f, "stream": io.MultiReader(strings.NewReader(text)),
-			"drops": iotest.OneByteReader(strings.NewReader(text)), "end with data": iotest.DataErrReader(strings.NewReader(text)),
+			"drops":         iotest.OneByteReader(strings.NewReader(text)),
+			"end with data": iotest.DataErrReader(strings.NewReader(text)),
 		} {
 			for _, head := range []string{"", "head", strings.Repeat("h", 2*copySize)} {
 				if f, ok := r.(io.Seeker); ok {

@@ -59,9 +59,8 @@ func device(path string) (uint64, error) {
 // its journal in the inode that mke2fs reserves for it.
 func ext4Ordered(dev uint64) bool {
 	const journalInode = "-8"
-	link, err := os.Readlink(
-		"/sys/dev/block/" + strconv.Itoa(int(unix.Major(dev))) + ":" + strconv.Itoa(int(unix.Minor(dev))),
-	)
+	link, err := os.Readlink("/sys/dev/block/" + strconv.Itoa(int(unix.Major(dev))) + ":" +
+		strconv.Itoa(int(unix.Minor(dev))))
 	if err != nil {
 		return false
 	}

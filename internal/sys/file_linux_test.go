@@ -28,7 +28,8 @@ func TestAFileIsWrittenOutOrItIsSaidThatThisCannotBeDone(t *testing.T) {
 
 func TestAFilesystemWithoutAJournalAndTwoFilesystemsAreNotOrdered(t *testing.T) {
 	here := t.TempDir()
-	for _, folders := range [][]string{{"/proc"}, {here, "/proc"}, {"/proc", here}, {here, filepath.Join(here, "none")}, {filepath.Join(here, "none")}} {
+	for _, folders := range [][]string{{"/proc"}, {here, "/proc"}, {"/proc", here}, {here, filepath.Join(here, "none")},
+		{filepath.Join(here, "none")}} {
 		if Ordered(folders[0], folders[1:]...) {
 			t.Error(folders)
 		}

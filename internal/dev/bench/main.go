@@ -43,12 +43,8 @@ func main() {
 	flag.StringVar(&o.systems, "s", "qmail,postfix", "systems; one that is not installed is left out")
 	flag.BoolVar(&o.listen, "listen", true, "reach qmail-smtpd through a listening tcp-env; otherwise through tcpserver")
 	flag.StringVar(&o.plot, "svg", "bench.svg", "file for the plot; empty: none")
-	flag.StringVar(
-		&o.size,
-		"disk",
-		"",
-		"size of the disk; usually 4G, or with waiting messages as much as their inodes need",
-	)
+	flag.StringVar(&o.size, "disk", "",
+		"size of the disk; usually 4G, or with waiting messages as much as their inodes need")
 	flag.Float64Var(&o.scale, "scale", 1, "multiplies the number of messages of each workload")
 	flag.DurationVar(&o.flush, "flush", 0, "have every flush of the disk take so long; needs /dev/fuse")
 	flag.IntVar(&o.waiting, "waiting", 0, "measure instead what so many waiting messages cost a new one")

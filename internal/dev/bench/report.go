@@ -16,15 +16,8 @@ type result struct {
 }
 
 func (r result) String() string {
-	return fmt.Sprintf(
-		"%-8s %-10s %8.0f msg/s %7.2f ms CPU %7.1f MB peak %6.1f MB idle",
-		r.work,
-		r.system,
-		r.rate,
-		r.cpuMS,
-		r.peakMB,
-		r.idleMB,
-	)
+	return fmt.Sprintf("%-8s %-10s %8.0f msg/s %7.2f ms CPU %7.1f MB peak %6.1f MB idle", r.work, r.system, r.rate,
+		r.cpuMS, r.peakMB, r.idleMB)
 }
 
 // medians brings the rounds of each workload and system to one result, in the order in which they came.
@@ -76,17 +69,8 @@ func printTable(w io.Writer, results []result) {
 				ratio = fmt.Sprintf("%.2f", r.rate/p.rate)
 			}
 		}
-		fmt.Fprintf(
-			w,
-			"%-8s %-10s %9.0f %9s %9.2f %9.1f %9.1f\n",
-			r.work,
-			r.system,
-			r.rate,
-			ratio,
-			r.cpuMS,
-			r.peakMB,
-			r.idleMB,
-		)
+		fmt.Fprintf(w, "%-8s %-10s %9.0f %9s %9.2f %9.1f %9.1f\n", r.work, r.system, r.rate, ratio, r.cpuMS, r.peakMB,
+			r.idleMB)
 	}
 }
 
@@ -110,12 +94,9 @@ func plot(results []result) string {
 	}
 	colours := []string{"#4a90c2", "#e0a030", "#888888", "#60a060"}
 	var b strings.Builder
-	fmt.Fprintf(
-		&b,
+	fmt.Fprintf(&b,
 		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n",
-		width,
-		height,
-	)
+		width, height)
 	group := float64(width-left) / float64(max(1, len(works)))
 	bar := group * 0.8 / float64(max(1, len(systems)))
 	for i, w := range works {
@@ -127,15 +108,8 @@ func plot(results []result) string {
 					continue
 				}
 				h := r.rate / highest * (ground - 30)
-				fmt.Fprintf(
-					&b,
-					`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`,
-					x+float64(k)*bar,
-					ground-h,
-					bar*0.9,
-					h,
-					colours[k%len(colours)],
-				)
+				fmt.Fprintf(&b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, x+float64(k)*bar,
+					ground-h, bar*0.9, h, colours[k%len(colours)])
 				fmt.Fprintf(&b, `<text x="%.1f" y="%.1f">%.0f</text>`+"\n", x+float64(k)*bar, ground-h-4, r.rate)
 			}
 		}

@@ -38,32 +38,14 @@ func waiting(w io.Writer, s *qmail, n, samples int) error {
 		when string
 		d    []time.Duration
 	}{{0, "start", empty.early}, {n, "start", full.early}, {0, "quiet", empty.late}, {n, "quiet", full.late}} {
-		fmt.Fprintf(
-			w,
-			"%10d %10s %10.2f %10.2f %10.2f %10.2f\n",
-			r.n,
-			r.when,
-			ms(r.d, 50),
-			ms(r.d, 99),
-			ms(r.d, 100),
-			r.d[0].Seconds()*1000,
-		)
+		fmt.Fprintf(w, "%10d %10s %10.2f %10.2f %10.2f %10.2f\n", r.n, r.when, ms(r.d, 50), ms(r.d, 99), ms(r.d, 100),
+			r.d[0].Seconds()*1000)
 	}
-	fmt.Fprintf(
-		w,
-		"p99 ratio %.2f from the start, %.2f when quiet\n",
-		ms(full.early, 99)/ms(empty.early, 99),
-		ms(full.late, 99)/ms(empty.late, 99),
-	)
-	fmt.Fprintf(
-		w,
-		"first scan %.1f s, with %d waiting %.1f s; memory %.1f MB more, %.0f bytes for each\n",
-		empty.scan.Seconds(),
-		n,
-		full.scan.Seconds(),
-		float64(full.memory-empty.memory)/1e6,
-		float64(full.memory-empty.memory)/float64(n),
-	)
+	fmt.Fprintf(w, "p99 ratio %.2f from the start, %.2f when quiet\n", ms(full.early, 99)/ms(empty.early, 99),
+		ms(full.late, 99)/ms(empty.late, 99))
+	fmt.Fprintf(w, "first scan %.1f s, with %d waiting %.1f s; memory %.1f MB more, %.0f bytes for each\n",
+		empty.scan.Seconds(), n,
+		full.scan.Seconds(), float64(full.memory-empty.memory)/1e6, float64(full.memory-empty.memory)/float64(n))
 	return nil
 }
 

@@ -22,8 +22,10 @@ type work struct {
 func workload(name string) (work, bool) {
 	for _, w := range []work{
 		{"inject", 600, "sendmail command, 4 at a time, to Maildir", inject},
-		{"smtp", 1500, "20 sessions, a message a connection, to Maildir", func(_ system, n int, _ *meter) error { return toMaildir(n, 1) }},
-		{"smtp10", 2000, "20 sessions, ten a connection, to Maildir", func(_ system, n int, _ *meter) error { return toMaildir(n, 10) }},
+		{"smtp", 1500, "20 sessions, a message a connection, to Maildir",
+			func(_ system, n int, _ *meter) error { return toMaildir(n, 1) }},
+		{"smtp10", 2000, "20 sessions, ten a connection, to Maildir",
+			func(_ system, n int, _ *meter) error { return toMaildir(n, 10) }},
 		{"relay", 1500, "SMTP in, ten a connection, SMTP out", relay},
 		{"list", 2000, "2 messages to many remote recipients, 20 ms a reply", list},
 	} {
@@ -49,16 +51,8 @@ func inject(s system, n int, m *meter) error {
 }
 
 func toMaildir(n, per int) error {
-	s := source{
-		addr:     smtpAddr,
-		sessions: 20,
-		messages: n,
-		per:      per,
-		rcpts:    1,
-		to:       "user%d@" + domain,
-		users:    mailUsers,
-		size:     4096,
-	}
+	s := source{addr: smtpAddr, sessions: 20, messages: n, per: per, rcpts: 1, to: "user%d@" + domain, users: mailUsers,
+		size: 4096}
 	if err := s.run(); err != nil {
 		return err
 	}
@@ -66,17 +60,13 @@ func toMaildir(n, per int) error {
 }
 
 func relay(_ system, n int, _ *meter) error {
-	return toSink(
-		source{addr: smtpAddr, sessions: 20, messages: n, per: 10, rcpts: 1, to: "u%d@sink.test", users: n, size: 4096},
-		0,
-	)
+	return toSink(source{addr: smtpAddr, sessions: 20, messages: n, per: 10, rcpts: 1, to: "u%d@sink.test", users: n,
+		size: 4096}, 0)
 }
 
 func list(_ system, n int, _ *meter) error {
-	return toSink(
-		source{addr: smtpAddr, sessions: 2, messages: 2, per: 1, rcpts: n / 2, to: "u%d@sink.test", users: n, size: 4096},
-		20*time.Millisecond,
-	)
+	return toSink(source{addr: smtpAddr, sessions: 2, messages: 2, per: 1, rcpts: n / 2, to: "u%d@sink.test", users: n,
+		size: 4096}, 20*time.Millisecond)
 }
 
 func toSink(src source, rtt time.Duration) error {
@@ -154,12 +144,8 @@ func floor(base string, n int) (result, error) {
 	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
 	close(errs)
 	cpu := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
-	return result{
-		work:   "floor",
-		system: "disk",
-		rate:   float64(n) / took.Seconds(),
-		cpuMS:  cpu.Seconds() * 1000 / float64(n),
-	}, <-errs
+	return result{work: "floor", system: "disk", rate: float64(n) / took.Seconds(),
+		cpuMS: cpu.Seconds() * 1000 / float64(n)}, <-errs
 }
 
 func oneMessage(base, n string) error {

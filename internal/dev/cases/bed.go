@@ -91,7 +91,9 @@ func wipe(dir string) error {
 func (e *bed) prepare(c *Case) error {
 	for _, u := range testqmail.Users() {
 		if u.Owned {
-			if err := errors.Join(os.MkdirAll(u.Home, 0o755), os.Chmod(u.Home, 0o755), wipe(u.Home), os.Chown(u.Home, u.UID, u.UID)); err != nil {
+			err := errors.Join(os.MkdirAll(u.Home, 0o755), os.Chmod(u.Home, 0o755), wipe(u.Home),
+				os.Chown(u.Home, u.UID, u.UID))
+			if err != nil {
 				return err
 			}
 		}

@@ -14,24 +14,26 @@ import (
 // A Case is one recorded case. Its strings are bytes: a character of the JSON text is the byte of that number.
 type Case struct {
 	Command
-	ID         string             `json:"id"`
-	Note       string             `json:"note"`
-	Kind       string             `json:"kind"` // "": a command; "system": the daemons as well; "syslog": a command that logs
-	Control    map[string]*string `json:"control"`
-	Users      map[string]string  `json:"users"`
-	Setup      []Put              `json:"setup"`
-	Pre        []Command          `json:"pre"`
-	Capture    *int               `json:"capture"` // qmail-queue is replaced by a program that keeps what it is given and exits so
-	Servers    []ServerSpec       `json:"servers"`
-	Collect    []json.RawMessage  `json:"collect"`
-	Actions    []Action           `json:"actions"`
-	StartArgs  []string           `json:"start_args"`
-	NoStart    bool               `json:"no_autostart"`
-	Compare    Compare            `json:"compare"`
-	SortLog    bool               `json:"sort_log"`
-	NoStatus   bool               `json:"no_status"`
-	Settle     float64            `json:"settle"`
-	Expect     []Expectation      `json:"expect"`
+	ID   string `json:"id"`
+	Note string `json:"note"`
+	// "": a command; "system": the daemons as well; "syslog": a command that logs
+	Kind    string             `json:"kind"`
+	Control map[string]*string `json:"control"`
+	Users   map[string]string  `json:"users"`
+	Setup   []Put              `json:"setup"`
+	Pre     []Command          `json:"pre"`
+	// qmail-queue is replaced by a program that keeps what it is given and exits so
+	Capture    *int              `json:"capture"`
+	Servers    []ServerSpec      `json:"servers"`
+	Collect    []json.RawMessage `json:"collect"`
+	Actions    []Action          `json:"actions"`
+	StartArgs  []string          `json:"start_args"`
+	NoStart    bool              `json:"no_autostart"`
+	Compare    Compare           `json:"compare"`
+	SortLog    bool              `json:"sort_log"`
+	NoStatus   bool              `json:"no_status"`
+	Settle     float64           `json:"settle"`
+	Expect     []Expectation     `json:"expect"`
 	substitute []substitution
 }
 

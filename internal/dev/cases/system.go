@@ -176,12 +176,8 @@ func (s *system) act(a Action) error {
 			return strings.Contains(strings.Join(s.servers[a.Server].sent(), ""), a.Text)
 		}))
 	case "signal":
-		sig := map[string]syscall.Signal{
-			"TERM": syscall.SIGTERM,
-			"HUP":  syscall.SIGHUP,
-			"ALRM": syscall.SIGALRM,
-			"KILL": syscall.SIGKILL,
-		}
+		sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "ALRM": syscall.SIGALRM,
+			"KILL": syscall.SIGKILL}
 		return syscall.Kill(s.all[len(s.all)-1].pid, sig[a.Sig])
 	case "sleep":
 		time.Sleep(time.Duration(a.Secs * float64(time.Second)))

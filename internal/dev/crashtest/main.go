@@ -43,12 +43,8 @@ func main() {
 	flag.IntVar(&o.loads, "loads", 2, "loads recorded for each filesystem")
 	flag.DurationVar(&o.span, "span", 4*time.Second, "how long each load lasts")
 	flag.BoolVar(&o.split, "split", false, "queue and homes on two disks")
-	flag.Float64Var(
-		&o.twice,
-		"twice",
-		0,
-		"the part of the cuts after which the power is cut once more, while the suite recovers",
-	)
+	flag.Float64Var(&o.twice, "twice", 0,
+		"the part of the cuts after which the power is cut once more, while the suite recovers")
 	flag.DurationVar(&o.flush, "flush", 0, "how long a flush takes")
 	flag.DurationVar(&o.drain, "drain", 30*time.Second, "how long the queue may take to empty after a cut")
 	flag.Uint64Var(&o.seed, "seed", 0, "0: another one each time")

@@ -71,10 +71,8 @@ func (s *stage) postmaster() error {
 
 func (s *stage) doubleBounce() error {
 	return errors.Join(
-		s.do(
-			"me",
-			s.home+"/bin/qmail-inject -f nonexistent <<EOF\nTo: unknownuser\nSubject: testing\n\nThis is a test. This is only a test.\nEOF",
-		),
+		s.do("me", s.home+"/bin/qmail-inject -f nonexistent <<EOF\nTo: unknownuser\nSubject: testing\n\n"+
+			"This is a test. This is only a test.\nEOF"),
 		s.waitLog(`from <#@\[\]> (.*\n)+.*success: did_1\+0\+0/\n(.*\n)*.*end msg`),
 		s.mailbox("alias", s.home+"/alias/Mailbox", "This is a test. This is only a test."),
 	)

@@ -185,8 +185,7 @@ func TestEveryMakeTargetThatADocumentNamesExists(t *testing.T) {
 
 func TestEveryPlaceInTheTreeThatADocumentNamesExists(t *testing.T) {
 	place := regexp.MustCompile(
-		`(?:^|[ (./])((?:internal|cmd|conf|boot|scripts|testdata)/[A-Za-z0-9+._/-]*[A-Za-z0-9+_-])`,
-	)
+		`(?:^|[ (./])((?:internal|cmd|conf|boot|scripts|testdata)/[A-Za-z0-9+._/-]*[A-Za-z0-9+_-])`)
 	for path, text := range documents(t) {
 		for _, c := range code(text) {
 			for _, m := range place.FindAllStringSubmatch(c, -1) {

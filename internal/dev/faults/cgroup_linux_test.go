@@ -93,10 +93,8 @@ func TestWithoutRoomForAnotherProcessMailWaits(t *testing.T) {
 	g.take(daemons...)
 	w.mustSend("local", 1)
 	w.eventually("the first delivery", func() bool { missing, _ := w.outcome(); return missing == 0 })
-	w.eventually(
-		"idle workers end",
-		func() bool { return len(pids("qmail-local"))+len(pids("qmail-getpw"))+len(pids("qmail-remote")) == 0 },
-	)
+	w.eventually("idle workers end",
+		func() bool { return len(pids("qmail-local"))+len(pids("qmail-getpw"))+len(pids("qmail-remote")) == 0 })
 	for _, room := range []int{0, 3, 12} { // threads count, too
 		g.set(strconv.Itoa(g.value("pids.current") + room))
 		w.mustSend("local", 8)

@@ -15,7 +15,8 @@ func (w *world) onOwnDisk(dir, options string) {
 	w.t.Helper()
 	w.must(exec.Command("cp", "-a", dir, "/run/copy").Run())
 	w.must(syscall.Mount("tmpfs", dir, "tmpfs", 0, options))
-	if out, err := exec.Command("sh", "-c", `cp -a /run/copy/. "$0" && rm -rf /run/copy`, dir).CombinedOutput(); err != nil {
+	out, err := exec.Command("sh", "-c", `cp -a /run/copy/. "$0" && rm -rf /run/copy`, dir).CombinedOutput()
+	if err != nil {
 		w.t.Fatalf("%v: %s", err, out)
 	}
 }
@@ -36,9 +37,8 @@ func (w *world) fill(dir string) (free func()) {
 func (w *world) fillInodes(dir string) (free func()) {
 	w.must(os.Mkdir(dir+"/fill", 0o700))
 	for i := 0; ; i++ {
-		f, err := os.Create(
-			filepath.Join(dir, "fill", string(rune('a'+i%26))+string(rune('a'+i/26%26))+string(rune('a'+i/676))),
-		)
+		f, err := os.Create(filepath.Join(dir, "fill",
+			string(rune('a'+i%26))+string(rune('a'+i/26%26))+string(rune('a'+i/676))))
 		if err != nil {
 			break
 		}
@@ -86,11 +86,8 @@ func TestAFullDiskLosesNothingThatWasAccepted(t *testing.T) {
 
 func TestADiskWithoutInodesLosesNothingThatWasAccepted(t *testing.T) {
 	if inWorld(t) {
-		queueWithoutRoom(
-			t,
-			func(w *world, dir string) { w.onOwnDisk(dir, "size=8m,nr_inodes=400,mode=755") },
-			(*world).fillInodes,
-		)
+		queueWithoutRoom(t, func(w *world, dir string) { w.onOwnDisk(dir, "size=8m,nr_inodes=400,mode=755") },
+			(*world).fillInodes)
 	}
 }
 

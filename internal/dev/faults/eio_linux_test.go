@@ -24,8 +24,9 @@ import (
 
 // ioCalls are the system calls that fail with EIO, one after another: those that touch files. (Not close: that one
 // closes even when it fails, which strace cannot do.)
-const ioCalls = "openat,read,pread64,write,pwrite64,writev,fstat,newfstatat,lseek,fsync,fdatasync,sync_file_range,link,linkat,unlink,unlinkat," +
-	"rename,renameat,ftruncate,getdents64,flock,fcntl,utimensat,chdir,pipe2,socketpair,sendmsg,recvmsg,statfs,readlinkat"
+const ioCalls = "openat,read,pread64,write,pwrite64,writev,fstat,newfstatat,lseek,fsync,fdatasync,sync_file_range," +
+	"link,linkat,unlink,unlinkat,rename,renameat,ftruncate,getdents64,flock,fcntl,utimensat,chdir,pipe2," +
+	"socketpair,sendmsg,recvmsg,statfs,readlinkat"
 
 // A run is a program that is run again and again, each time with one more call that fails: in every thread and
 // child of it, the n-th call of a name.
@@ -214,10 +215,8 @@ func TestQmailQueueSurvivesAnErrorOfAnyCall(t *testing.T) {
 	run{
 		w: w, args: []string{conf.Home() + "/bin/qmail-queue"},
 		files: func() []*os.File {
-			return []*os.File{
-				w.text("/run/text", eioText),
-				w.text("/run/env", "F"+sam+"@"+testqmail.Host+"\x00T"+joe+"@"+testqmail.Host+"\x00\x00"),
-			}
+			return []*os.File{w.text("/run/text", eioText),
+				w.text("/run/env", "F"+sam+"@"+testqmail.Host+"\x00T"+joe+"@"+testqmail.Host+"\x00\x00")}
 		},
 		judge: func(what string, code int) {
 			n := w.queued(what, eioText)
@@ -238,7 +237,8 @@ func TestQmailInjectSurvivesAnErrorOfAnyCall(t *testing.T) {
 	}
 	w := newWorld(t)
 	run{
-		w: w, args: []string{conf.Home() + "/bin/qmail-inject", "-f" + sam + "@" + testqmail.Host, joe + "@" + testqmail.Host},
+		w: w, args: []string{conf.Home() + "/bin/qmail-inject", "-f" + sam + "@" + testqmail.Host,
+			joe + "@" + testqmail.Host},
 		files: func() []*os.File { return []*os.File{w.text("/run/text", eioText), w.create("/run/out")} },
 		judge: func(what string, code int) {
 			if n := w.queued(what, "\n\nbody, and more of it\n"); code == 0 && n != 1 || !later(code) {
@@ -301,7 +301,8 @@ func localRun(t *testing.T, w *world, lines string, judge func(what string, code
 	run{
 		w: w, as: u,
 		args: []string{
-			conf.Home() + "/bin/qmail-local", "--", joe, u.Home, joe + "-ext", "-", "ext", testqmail.Host, sam + "@" + testqmail.Host, "./Default",
+			conf.Home() + "/bin/qmail-local", "--", joe, u.Home, joe + "-ext", "-", "ext", testqmail.Host,
+			sam + "@" + testqmail.Host, "./Default",
 		},
 		files: func() []*os.File {
 			os.Remove(u.Home + "/Mailbox")

@@ -11,9 +11,8 @@ import (
 )
 
 // sendCalls are the calls of qmail-send that fail. Reads and writes are left out where they may be those of its pipes.
-var sendCalls = strings.Fields(
-	"openat newfstatat fstat pread64 pwrite64 fsync sync_file_range getdents64 linkat unlinkat utimensat ftruncate statfs",
-)
+var sendCalls = strings.Fields("openat newfstatat fstat pread64 pwrite64 fsync sync_file_range getdents64 linkat " +
+	"unlinkat utimensat ftruncate statfs")
 
 // TestQmailSendSurvivesErrorsOfAnyCall has all calls of a kind fail, or some of them, while mail comes in; then the
 // disk is well again.
@@ -55,21 +54,8 @@ func (w *world) attach(program, inject string) (well func()) {
 		w.t.Fatalf("%d processes run %s", len(found), program)
 	}
 	name, _, _ := strings.Cut(inject, ":")
-	c := exec.Command(
-		"strace",
-		"-f",
-		"-qq",
-		"-o",
-		"/dev/null",
-		"-e",
-		"signal=none",
-		"-e",
-		"trace="+name,
-		"-e",
-		"inject="+inject,
-		"-p",
-		strconv.Itoa(found[0]),
-	)
+	c := exec.Command("strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e", "trace="+name, "-e",
+		"inject="+inject, "-p", strconv.Itoa(found[0]))
 	w.must(c.Start())
 	w.eventually("strace attaches", func() bool { return traced(found[0]) })
 	return func() {

@@ -16,13 +16,8 @@ import (
 )
 
 // spawned runs a spawner with one order, and reads its reply; kind 0: there was none.
-func (w *world) spawned(
-	args []string,
-	o sendproto.Order,
-	calls string,
-	before func(),
-	judge func(what string, p sendproto.Reply),
-) {
+func (w *world) spawned(args []string, o sendproto.Order, calls string, before func(),
+	judge func(what string, p sendproto.Reply)) {
 	w.t.Helper()
 	width := sendproto.WidthFor(conf.Spawn())
 	run{
@@ -63,15 +58,9 @@ func TestADeliveryUnderQmailLspawnSurvivesAnErrorOfAnyCall(t *testing.T) {
 	w := newWorld(t)
 	id := w.mess(eioText)
 	u := user(joe)
-	w.spawned(
-		[]string{conf.Home() + "/bin/qmail-lspawn", "./Default"},
-		sendproto.Order{
-			Delnum:    3,
-			Mess:      queue.MessName(id),
-			Sender:    sam + "@" + testqmail.Host,
-			Recipient: joe + "@" + testqmail.Host,
-		},
-		"",
+	w.spawned([]string{conf.Home() + "/bin/qmail-lspawn", "./Default"},
+		sendproto.Order{Delnum: 3, Mess: queue.MessName(id), Sender: sam + "@" + testqmail.Host,
+			Recipient: joe + "@" + testqmail.Host}, "",
 		func() {
 			found, _ := filepath.Glob(u.Home + "/Maildir/*/*")
 			for _, f := range found {
@@ -92,8 +81,7 @@ func TestADeliveryUnderQmailLspawnSurvivesAnErrorOfAnyCall(t *testing.T) {
 				t.Errorf("%s: .qmail was taken to be absent: %q", what, b)
 				os.Remove(u.Home + "/Default")
 			}
-		},
-	)
+		})
 }
 
 func TestAnUnknownAddressStillFailsUnderQmailLspawn(t *testing.T) {
@@ -104,12 +92,8 @@ func TestAnUnknownAddressStillFailsUnderQmailLspawn(t *testing.T) {
 	w := newWorld(t)
 	id := w.mess(eioText)
 	width := sendproto.WidthFor(conf.Spawn())
-	o := sendproto.Order{
-		Delnum:    3,
-		Mess:      queue.MessName(id),
-		Sender:    sam + "@" + testqmail.Host,
-		Recipient: "nobody@" + testqmail.Host,
-	}
+	o := sendproto.Order{Delnum: 3, Mess: queue.MessName(id), Sender: sam + "@" + testqmail.Host,
+		Recipient: "nobody@" + testqmail.Host}
 	r := run{w: w, args: []string{conf.Home() + "/bin/qmail-lspawn", "./Default"}, files: func() []*os.File {
 		r, p, err := os.Pipe()
 		w.must(err)

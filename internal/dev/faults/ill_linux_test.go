@@ -86,7 +86,8 @@ func (i *illDisk) bind() {
 func (i *illDisk) unmount() error {
 	for _, at := range []string{i.dir, illMount} {
 		err := syscall.EBUSY
-		for end := time.Now().Add(30 * time.Second); err == syscall.EBUSY && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); err == syscall.EBUSY &&
+			time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			err, _ = syscall.Unmount(at, 0).(syscall.Errno)
 		}
 		if err != 0 {
@@ -104,11 +105,8 @@ func (i *illDisk) mend() {
 		return len(pids("qmail-queue"))+len(pids("qmail-local"))+len(pids("qmail-remote"))+len(pids("qmail-getpw")) == 0
 	})
 	if err := i.unmount(); err != nil {
-		i.w.t.Fatalf(
-			"%v: %s",
-			err,
-			i.w.shell("ls -l /proc/[0-9]*/cwd /proc/[0-9]*/fd /proc/[0-9]*/exe 2>/dev/null | grep -E 'run/ill|qmail'; true"),
-		)
+		i.w.t.Fatalf("%v: %s", err, i.w.shell(
+			"ls -l /proc/[0-9]*/cwd /proc/[0-9]*/fd /proc/[0-9]*/exe 2>/dev/null | grep -E 'run/ill|qmail'; true"))
 	}
 	i.disk.Fail(false)
 	i.attach()

@@ -106,10 +106,8 @@ func TestTheQueueOfACQmailIsDrained(t *testing.T) {
 
 	w.start()
 	w.noCopies(w.settle(60*time.Second, nothingOwed))
-	w.eventually(
-		"the old leftovers go",
-		func() bool { return gone(queue.Mess(old)) && gone(queue.Intd(old)) && gone("pid/78.1.1") },
-	)
+	w.eventually("the old leftovers go",
+		func() bool { return gone(queue.Mess(old)) && gone(queue.Intd(old)) && gone("pid/78.1.1") })
 	if gone(queue.Mess(young)) {
 		t.Error("a message being written was removed")
 	}
@@ -241,7 +239,8 @@ func TestAQueueThatWasCopiedToAnotherDiskWorksAfterQueueFix(t *testing.T) {
 	for _, run := range []struct {
 		args []string
 		code int
-	}{{nil, 1}, {[]string{"-n", dir}, 1}, {[]string{"-f"}, 0}, {nil, 0}, {[]string{"-x"}, 100}, {[]string{"a", "b"}, 100}, {[]string{"/nowhere"}, 111}} {
+	}{{nil, 1}, {[]string{"-n", dir}, 1}, {[]string{"-f"}, 0}, {nil, 0}, {[]string{"-x"}, 100},
+		{[]string{"a", "b"}, 100}, {[]string{"/nowhere"}, 111}} {
 		c := exec.Command(fix, run.args...)
 		out, _ := c.CombinedOutput()
 		if got := c.ProcessState.ExitCode(); got != run.code {

@@ -200,9 +200,8 @@ func (w *world) queue(text, sender string, recipients ...string) int {
 	p.WriteString(envelope + "\x00")
 	p.Close()
 	c.Stdout = r // qmail-queue reads the envelope there
-	c.SysProcAttr = &syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: uint32(user("me").UID), Gid: uint32(user("me").UID)},
-	}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user("me").UID),
+		Gid: uint32(user("me").UID)}}
 	c.Run()
 	return c.ProcessState.ExitCode()
 }

@@ -34,11 +34,8 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	q.start()
 
 	q.own("orcjoe", ".qmail", "|preline procmail\n")
-	q.own(
-		"orcjoe",
-		".procmailrc",
-		":0\n* ^Subject: junk\n/dev/null\n:0:\n* ^Subject: box\nbox\n:0\n* ^Subject: bad\n{\n EXITCODE=100\n HOST\n}\n:0\nMaildir/\n",
-	)
+	q.own("orcjoe", ".procmailrc", ":0\n* ^Subject: junk\n/dev/null\n:0:\n* ^Subject: box\nbox\n:0\n* ^Subject: bad\n"+
+		"{\n EXITCODE=100\n HOST\n}\n:0\nMaildir/\n")
 	for _, subject := range []string{"junk", "box", "good"} {
 		q.inject("Subject: "+subject+"\n\nby procmail\n", "orcjoe@qmail.test")
 	}
@@ -48,8 +45,7 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	}
 	q.waitEmpty(5)
 	if box := q.sh("cat /run/home/orcjoe/box"); !strings.HasPrefix(box, "From me@qmail.test ") ||
-		!strings.Contains(box, "Subject: box\n") ||
-		strings.Contains(box, "junk") {
+		!strings.Contains(box, "Subject: box\n") || strings.Contains(box, "junk") {
 		t.Errorf("procmail's mbox: %q", box)
 	}
 	q.inject("Subject: bad\n\nby procmail\n", "orcjoe@qmail.test")
@@ -58,11 +54,8 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	}
 
 	q.own("orcsam", ".qmail", "|maildrop\n")
-	q.own(
-		"orcsam",
-		".mailfilter",
-		"DEFAULT=\"$HOME/Maildir\"\nif (/^Subject: bounce/)\n{\n  EXITCODE=77\n  exit\n}\nif (/^Subject: later/)\n{\n  EXITCODE=75\n  exit\n}\n",
-	)
+	q.own("orcsam", ".mailfilter", "DEFAULT=\"$HOME/Maildir\"\nif (/^Subject: bounce/)\n{\n  EXITCODE=77\n  exit\n}\n"+
+		"if (/^Subject: later/)\n{\n  EXITCODE=75\n  exit\n}\n")
 	for _, subject := range []string{"good", "bounce", "later"} {
 		q.inject("Subject: "+subject+"\n\nby maildrop\n", "orcsam@qmail.test")
 	}
@@ -78,11 +71,8 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	q.signal("ALRM")
 	q.waitMessages("orcsam", 2, 10)
 
-	q.own(
-		"orcann",
-		".qmail",
-		"|maildir-filter -i -H -r '^Subject: .*casino' -b\n|maildir-filter -H -r '^Subject: work' -d ./Maildir/.work\n./Maildir/\n",
-	)
+	q.own("orcann", ".qmail", "|maildir-filter -i -H -r '^Subject: .*casino' -b\n"+
+		"|maildir-filter -H -r '^Subject: work' -d ./Maildir/.work\n./Maildir/\n")
 	q.must("orcann", home("bin/maildirmake"), "/run/home/orcann/Maildir/.work")
 	for _, subject := range []string{"work", "play", "Big CASINO"} {
 		q.inject("Subject: "+subject+"\n\nby maildir-filter\n", "orcann@qmail.test")
@@ -181,8 +171,7 @@ func TestDaemontoolsRunQmailAndMultilogKeepsTheLog(t *testing.T) {
 	q.waitMessages("me", 2, 10)
 	q.wait("the end of both messages", 5, func() bool { return strings.Count(log(), "end msg") == 2 })
 	line := regexp.MustCompile(
-		`^@[0-9a-f]{24} (status: |new msg |info msg |starting delivery |delivery |bounce msg |end msg )`,
-	)
+		`^@[0-9a-f]{24} (status: |new msg |info msg |starting delivery |delivery |bounce msg |end msg )`)
 	for _, l := range strings.Split(strings.TrimSuffix(log(), "\n"), "\n") {
 		if !line.MatchString(l) {
 			t.Errorf("log line %q", l)
@@ -266,7 +255,9 @@ func TestDovecotReadsMaildirsWhileWeDeliver(t *testing.T) {
 	for w := range 4 {
 		load.Go(func() {
 			for n := range messages / 4 {
-				if out, err := q.run("orcjoe", fmt.Sprintf("Number: %d.%d\n\nx\n", w, n), home("bin/qmail-inject"), "me@qmail.test"); err != nil {
+				out, err := q.run("orcjoe", fmt.Sprintf("Number: %d.%d\n\nx\n", w, n), home("bin/qmail-inject"),
+					"me@qmail.test")
+				if err != nil {
 					t.Errorf("%v %s", err, out)
 				}
 			}
@@ -307,10 +298,8 @@ func TestDovecotReadsMaildirsWhileWeDeliver(t *testing.T) {
 		t.Errorf("%d messages are left", n)
 	}
 	i.do("logout")
-	if errors := q.sh("grep -i -e error -e panic -e warning /run/dovecot.log || true"); strings.Contains(
-		strings.ToLower(errors),
-		"maildir",
-	) {
+	errors := q.sh("grep -i -e error -e panic -e warning /run/dovecot.log || true")
+	if strings.Contains(strings.ToLower(errors), "maildir") {
 		t.Errorf("Dovecot's log: %s", errors)
 	}
 	q.stop()
@@ -325,10 +314,8 @@ func TestTinycdbAndWeReadEachOthersDatabases(t *testing.T) {
 	q.maildir("me", "orcjoe")
 	cdb := home("users/cdb")
 	// Ours, read by tinycdb, written by tinycdb, read by us.
-	q.write(
-		home("users/assign"),
-		"=virtual:orcjoe:7810:7810:/run/home/orcjoe:::\n+list-:me:7817:7817:/run/home/me:-:x-:\n.\n",
-	)
+	q.write(home("users/assign"),
+		"=virtual:orcjoe:7810:7810:/run/home/orcjoe:::\n+list-:me:7817:7817:/run/home/me:-:x-:\n.\n")
 	q.must("root", home("bin/qmail-newu"))
 	dump := q.must("root", "cdb", "-d", cdb)
 	if !strings.Contains(dump, "->orcjoe\x007810\x007810\x00/run/home/orcjoe\x00\x00\n") {
@@ -360,20 +347,10 @@ func TestTinycdbAndWeReadEachOthersDatabases(t *testing.T) {
 	q.feed("root", dump, "cdb", "-c", more)
 	q.sh("chmod 644 " + more)
 	defer q.serve("socket")()
-	for to, code := range map[string]string{"x@more.test": "250", "x@MORE.TEST": "250", "x@a.sub.test": "250", "x@sub.test": "553", "x@far.test": "553"} {
-		out, _ := q.run(
-			"root",
-			"",
-			"swaks",
-			"--server",
-			"127.0.0.1",
-			"--from",
-			"a@b.test",
-			"--to",
-			to,
-			"--quit-after",
-			"RCPT",
-		)
+	for to, code := range map[string]string{"x@more.test": "250", "x@MORE.TEST": "250", "x@a.sub.test": "250",
+		"x@sub.test": "553", "x@far.test": "553"} {
+		out, _ := q.run("root", "", "swaks", "--server", "127.0.0.1", "--from", "a@b.test", "--to", to, "--quit-after",
+			"RCPT")
 		if !regexp.MustCompile(`(?m)-> RCPT TO.*\n<(\*\*|-)\s+` + code).MatchString(out) {
 			t.Errorf("%s: %s", to, out)
 		}

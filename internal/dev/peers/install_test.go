@@ -79,13 +79,12 @@ func TestInstallSteps22To32HappenAsWritten(t *testing.T) {
 	waitPort(t, "127.0.0.1:25")
 
 	got := q.telnet("127.0.0.1", 4, []say{
-		{
-			"helo dude",
-			3,
-		}, {"mail", 1}, {"rcpt", 1}, {"data", 1}, {"Subject: testing", 0}, {"", 0}, {"This is a test.", 0}, {".", 1}, {"quit", 2},
+		{"helo dude", 3}, {"mail", 1}, {"rcpt", 1}, {"data", 1}, {"Subject: testing", 0}, {"", 0},
+		{"This is a test.", 0}, {".", 1}, {"quit", 2},
 	})
 	want := "Trying 127.0.0.1...\nConnected to 127.0.0.1.\nEscape character is '^]'.\n220 qmail.test ESMTP\n" +
-		"250-qmail.test\n250-PIPELINING\n250 8BITMIME\n250 ok\n250 ok\n354 go ahead\n250 ok @ qp @\n221 qmail.test\nConnection closed by foreign host.\n"
+		"250-qmail.test\n250-PIPELINING\n250 8BITMIME\n250 ok\n250 ok\n354 go ahead\n250 ok @ qp @\n221 qmail.test\n" +
+		"Connection closed by foreign host.\n"
 	got = regexp.MustCompile(`\d{9,} qp \d+`).ReplaceAllString(strings.ReplaceAll(got, "\r", ""), "@ qp @")
 	if got != want {
 		t.Errorf("step 28:\n%s\nwant:\n%s", got, want)
@@ -99,8 +98,7 @@ func TestInstallSteps22To32HappenAsWritten(t *testing.T) {
 	// Step 31: user agents through /usr/sbin/sendmail.
 	q.feed("orcjoe", "from s-nail\n", "s-nail", "-s", "nail", "me@qmail.test")
 	if m := q.waitMessages("me", 1, 10)[0]; !strings.HasSuffix(m, "\n\nfrom s-nail\n") ||
-		header(m, "Subject")[0] != "nail" ||
-		header(m, "Return-Path")[0] != "<orcjoe@qmail.test>" {
+		header(m, "Subject")[0] != "nail" || header(m, "Return-Path")[0] != "<orcjoe@qmail.test>" {
 		t.Errorf("s-nail: %q", m)
 	}
 	q.feed("orcjoe", "from mutt\n", "mutt", "-s", "mutt", "me@qmail.test")
@@ -108,18 +106,12 @@ func TestInstallSteps22To32HappenAsWritten(t *testing.T) {
 		t.Errorf("mutt: %q", m)
 	}
 	// Mutt reads the Maildir, and moves a message into another.
-	keys := "set folder=/run/home/me mbox_type=Maildir confirmcreate=no confirmappend=no quit=yes delete=yes; push '<last-entry><save-message>=box<enter><sync-mailbox><quit>'"
+	keys := "set folder=/run/home/me mbox_type=Maildir confirmcreate=no confirmappend=no quit=yes delete=yes; push " +
+		"'<last-entry><save-message>=box<enter><sync-mailbox><quit>'"
 	q.sh("cat >/run/keys <<'E'\n" + keys + "\nE")
 	q.sh("mkdir /dev/pts && mount -t devpts devpts /dev/pts -o newinstance,ptmxmode=0666 && ln -s pts/ptmx /dev/ptmx")
-	q.must(
-		"me",
-		"env",
-		"TERM=vt100",
-		"script",
-		"-qec",
-		"timeout --foreground -s KILL 10 mutt -F /run/keys -f /run/home/me/Maildir",
-		"/dev/null",
-	)
+	q.must("me", "env", "TERM=vt100", "script", "-qec",
+		"timeout --foreground -s KILL 10 mutt -F /run/keys -f /run/home/me/Maildir", "/dev/null")
 	if box := q.sh("cat /run/home/me/box/*/*"); !strings.Contains(box, "from mutt") {
 		t.Errorf("mutt saved %q", box)
 	}
@@ -131,12 +123,8 @@ func TestInstallSteps22To32HappenAsWritten(t *testing.T) {
 func (q *qmail) replaceSendmail() {
 	q.t.Helper()
 	for _, dir := range []string{"/usr/sbin", "/usr/lib"} {
-		q.sh(
-			fmt.Sprintf(
-				"mkdir -p /run/up%[1]s/u /run/up%[1]s/w && mount -t overlay overlay -o lowerdir=%[1]s,upperdir=/run/up%[1]s/u,workdir=/run/up%[1]s/w %[1]s",
-				dir,
-			),
-		)
+		q.sh(fmt.Sprintf("mkdir -p /run/up%[1]s/u /run/up%[1]s/w && mount -t overlay overlay -o "+
+			"lowerdir=%[1]s,upperdir=/run/up%[1]s/u,workdir=/run/up%[1]s/w %[1]s", dir))
 		q.sh("rm -f " + dir + "/sendmail && ln -s " + home("bin/sendmail") + " " + dir + "/sendmail")
 	}
 }

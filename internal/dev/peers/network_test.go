@@ -19,7 +19,8 @@ func network(t *testing.T, records ...string) {
 	}
 	args := append(
 		[]string{"dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--no-resolv", "--no-hosts",
-			"--local=/test/", "--local=/arpa/", "--listen-address=" + testqmail.Gateway4, "--bind-interfaces", "--user=root", "--group="},
+			"--local=/test/", "--local=/arpa/", "--listen-address=" + testqmail.Gateway4, "--bind-interfaces",
+			"--user=root", "--group="},
 		records...)
 	here(t).daemon("root", args...)
 	waitPort(t, testqmail.Gateway4+":53")

@@ -13,9 +13,8 @@ import (
 // postfix starts Postfix on a machine.
 func (q *qmail) postfix() {
 	q.t.Helper()
-	q.sh(
-		"mount -t tmpfs tmpfs /var/spool; mount -t tmpfs tmpfs /var/lib/postfix; mkdir /var/spool/postfix; chown postfix /var/lib/postfix; chmod 755 /var/spool /var/lib/postfix",
-	)
+	q.sh("mount -t tmpfs tmpfs /var/spool; mount -t tmpfs tmpfs /var/lib/postfix; mkdir /var/spool/postfix; " +
+		"chown postfix /var/lib/postfix; chmod 755 /var/spool /var/lib/postfix")
 	q.install("postfix/main.cf", "/etc/postfix/main.cf")
 	q.install("postfix/master.cf", "/etc/postfix/master.cf")
 	q.write("/etc/postfix/access", "later@far.test 450 4.7.1 not now\nnever@far.test 550 5.7.1 never\n")
@@ -26,32 +25,18 @@ func (q *qmail) postfix() {
 // two makes two machines: one.test with qmail and far.test with Postfix, and domains of both with all kinds of MX
 // records.
 func two(t *testing.T) (one, far *qmail) {
-	network(
-		t,
-		host("one.test", "10.9.0.11", "fd09::11"),
-		mx("one.test", "one.test", "10"),
-		host("a4.one.test", "10.9.0.11"),
-		mx("one4.test", "a4.one.test", "10"),
-		host("a6.one.test", "fd09::11"),
-		mx("one6.test", "a6.one.test", "10"),
-		host("mx.far.test", "10.9.0.12", "fd09::12"),
-		mx("far.test", "mx.far.test", "10"),
-		host("mx4.far.test", "10.9.0.12"),
-		mx("four.test", "mx4.far.test", "10"),
-		host("mx6.far.test", "fd09::12"),
-		mx("six.test", "mx6.far.test", "10"),
-		host("dead.far.test", "10.9.0.66"),
-		mx("both.test", "dead.far.test", "10"),
+	network(t,
+		host("one.test", "10.9.0.11", "fd09::11"), mx("one.test", "one.test", "10"),
+		host("a4.one.test", "10.9.0.11"), mx("one4.test", "a4.one.test", "10"),
+		host("a6.one.test", "fd09::11"), mx("one6.test", "a6.one.test", "10"),
+		host("mx.far.test", "10.9.0.12", "fd09::12"), mx("far.test", "mx.far.test", "10"),
+		host("mx4.far.test", "10.9.0.12"), mx("four.test", "mx4.far.test", "10"),
+		host("mx6.far.test", "fd09::12"), mx("six.test", "mx6.far.test", "10"),
+		host("dead.far.test", "10.9.0.66"), mx("both.test", "dead.far.test", "10"),
 		mx("both.test", "mx4.far.test", "20"),
-		host(
-			"closed.far.test",
-			testqmail.Gateway4,
-		),
-		mx("refuse.test", "closed.far.test", "10"),
+		host("closed.far.test", testqmail.Gateway4), mx("refuse.test", "closed.far.test", "10"),
 		mx("refuse.test", "mx4.far.test", "20"),
-		mx("other.test", "one.test", "10"),
-		host("down.test", "10.9.0.67"),
-		host("hang.test", "10.9.0.13"),
+		mx("other.test", "one.test", "10"), host("down.test", "10.9.0.67"), host("hang.test", "10.9.0.13"),
 	)
 	one, far = boot(t, "one.test", "11"), boot(t, "far.test", "12")
 	far.postfix()

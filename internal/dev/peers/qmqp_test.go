@@ -27,19 +27,8 @@ func (q *qmail) serveQMQP() {
 	q.t.Helper()
 	q.start()
 	uid, gid, _ := testqmail.Account("qmaild")
-	q.daemon(
-		"root",
-		"tcpserver",
-		"-RHl0",
-		"-c200",
-		"-u",
-		fmt.Sprint(uid),
-		"-g",
-		fmt.Sprint(gid),
-		"0",
-		"628",
-		home("bin/qmail-qmqpd"),
-	)
+	q.daemon("root", "tcpserver", "-RHl0", "-c200", "-u", fmt.Sprint(uid), "-g", fmt.Sprint(gid), "0", "628",
+		home("bin/qmail-qmqpd"))
 	waitPort(q.t, q.IP4+":628")
 }
 
@@ -53,9 +42,8 @@ func TestNothingAcceptedIsLostWhenAQueueHostDies(t *testing.T) {
 	client.control("me", "null.test\n", "qmqpservers", "10.9.0.21\n10.9.0.22\n10.9.0.23\n")
 	client.sh("rm " + home("bin/qmail-queue") + " && ln -s qmail-qmqpc " + home("bin/qmail-queue"))
 	// A dead neighbour is found out in a second, not in a minute.
-	client.sh(
-		"cd /proc/sys/net/ipv4/neigh/eth0; echo 500 >base_reachable_time_ms; echo 1 >delay_first_probe_time; echo 200 >retrans_time_ms",
-	)
+	client.sh("cd /proc/sys/net/ipv4/neigh/eth0; echo 500 >base_reachable_time_ms; echo 1 >delay_first_probe_time; " +
+		"echo 200 >retrans_time_ms")
 
 	var mu sync.Mutex
 	accepted := map[string]bool{}

@@ -54,39 +54,19 @@ func TestTcpdAndTcprulesChooseWhoMayRelay(t *testing.T) {
 		}
 	}
 	// tcpd starts tcp-env, with RELAYCLIENT set for the addresses of hosts.allow.
-	q.write(
-		"/etc/inetd.conf",
-		strings.ReplaceAll("smtp stream tcp nowait qmaild /usr/sbin/tcpd @/bin/tcp-env @/bin/qmail-smtpd\n", "@", home("")),
-	)
+	q.write("/etc/inetd.conf", strings.ReplaceAll(
+		"smtp stream tcp nowait qmaild /usr/sbin/tcpd @/bin/tcp-env @/bin/qmail-smtpd\n", "@", home("")))
 	q.write("/etc/hosts.allow", "tcp-env: 127.0.0.2: setenv = RELAYCLIENT\ntcp-env: 127.0.0.3: deny\ntcp-env: ALL\n")
 	_, stop := q.daemon("root", "inetd", "-i", "/etc/inetd.conf")
 	waitPort(t, "127.0.0.1:25")
 	check("tcpd", map[string]string{"127.0.0.1": "553", "127.0.0.2": "250", "127.0.0.3": "closed"})
 	stop()
 
-	q.feed(
-		"root",
-		"127.0.0.2:allow,RELAYCLIENT=\"\"\n127.0.0.3:deny\n:allow\n",
-		"tcprules",
-		"/run/tcp.smtp.cdb",
-		"/run/tcp.smtp.tmp",
-	)
+	q.feed("root", "127.0.0.2:allow,RELAYCLIENT=\"\"\n127.0.0.3:deny\n:allow\n", "tcprules", "/run/tcp.smtp.cdb",
+		"/run/tcp.smtp.tmp")
 	uid, gid, _ := testqmail.Account("qmaild")
-	_, stop = q.daemon(
-		"root",
-		"tcpserver",
-		"-RH",
-		"-l0",
-		"-x",
-		"/run/tcp.smtp.cdb",
-		"-u",
-		fmt.Sprint(uid),
-		"-g",
-		fmt.Sprint(gid),
-		"0",
-		"25",
-		home("bin/qmail-smtpd"),
-	)
+	_, stop = q.daemon("root", "tcpserver", "-RH", "-l0", "-x", "/run/tcp.smtp.cdb", "-u", fmt.Sprint(uid), "-g",
+		fmt.Sprint(gid), "0", "25", home("bin/qmail-smtpd"))
 	waitPort(t, "127.0.0.1:25")
 	check("tcpserver", map[string]string{"127.0.0.1": "553", "127.0.0.2": "250", "127.0.0.3": "closed"})
 	stop()
@@ -110,10 +90,8 @@ func TestNothingOfOneClientReachesTheNext(t *testing.T) {
 		// What follows QUIT, or a connection that is cut, is nobody's.
 		switch i % 3 {
 		case 0:
-			fmt.Fprint(
-				c,
-				"EHLO x\r\nMAIL FROM:<left@over.test>\r\nRCPT TO:<me@qmail.test>\r\nQUIT\r\nDATA\r\nSubject: after\r\n\r\nx\r\n.\r\nMAIL FROM:<left@over.test>\r\n",
-			)
+			fmt.Fprint(c, "EHLO x\r\nMAIL FROM:<left@over.test>\r\nRCPT TO:<me@qmail.test>\r\nQUIT\r\nDATA\r\n"+
+				"Subject: after\r\n\r\nx\r\n.\r\nMAIL FROM:<left@over.test>\r\n")
 			c.(*net.TCPConn).CloseWrite()
 			for b := make([]byte, 4096); ; {
 				if _, err := c.Read(b); err != nil {

@@ -110,26 +110,20 @@ func TestSwaksIsServedTheSameByEveryStarter(t *testing.T) {
 			if m := accepted("--pipeline", "--h-Subject", "pipelined"); header(m, "Subject")[0] != "pipelined" {
 				t.Errorf("pipelined: %q", m)
 			}
-			if m := accepted("--ehlo", "client.test", "--body", "gr\xfc\xdfe\r\n..dots\r\n.\r\n"); !strings.Contains(
-				m,
-				"gr\xfc\xdfe\n..dots\n.\n",
-			) {
+			m := accepted("--ehlo", "client.test", "--body", "gr\xfc\xdfe\r\n..dots\r\n.\r\n")
+			if !strings.Contains(m, "gr\xfc\xdfe\n..dots\n.\n") {
 				t.Errorf("8-bit: %q", m)
 			}
 			if out, _ := swaks("--quit-after", "EHLO"); !strings.Contains(out, "250-PIPELINING\n") ||
-				!strings.Contains(out, "250-SIZE 300000\n") ||
-				!strings.Contains(out, "250 8BITMIME\n") {
+				!strings.Contains(out, "250-SIZE 300000\n") || !strings.Contains(out, "250 8BITMIME\n") {
 				t.Errorf("EHLO: %s", out)
 			}
 			if m := accepted("--protocol", "SMTP", "--body", "by HELO"); !strings.Contains(m, "by HELO") {
 				t.Errorf("HELO: %q", m)
 			}
 			huge := t.TempDir() + "/huge"
-			os.WriteFile(
-				huge,
-				bytes.Repeat([]byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n"), 6000),
-				0o644,
-			)
+			os.WriteFile(huge,
+				bytes.Repeat([]byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n"), 6000), 0o644)
 			refused("552", "--data", "@"+huge)
 			refused("553", "--to", "me@elsewhere.test")
 			refused("451", "--no-data-fixup", "--data", "Subject: bare\n\nbare line feeds\n.\n")
@@ -159,30 +153,16 @@ func TestFetchmailAndMpopReadOurPOP3(t *testing.T) {
 	q.install("checkpassword", check)
 	q.sh("chmod 755 " + check)
 	time.Sleep(1100 * time.Millisecond) // a message of this second is not shown yet
-	q.daemon(
-		"root",
-		"tcpserver",
-		"-RHl0",
-		"127.0.0.1",
-		"110",
-		home("bin/qmail-popup"),
-		"qmail.test",
-		check,
-		home("bin/qmail-pop3d"),
-		"Maildir",
-	)
+	q.daemon("root", "tcpserver", "-RHl0", "127.0.0.1", "110", home("bin/qmail-popup"), "qmail.test", check,
+		home("bin/qmail-pop3d"), "Maildir")
 	waitPort(t, "127.0.0.1:110")
 
 	// fetchmail hands the mail on to a delivery agent; first it leaves all on the server.
-	q.write(
-		"/run/fetchmailrc",
-		"poll 127.0.0.1 protocol pop3 uidl port 110 user \"me\" password \"secret\" mda \"/bin/sh -c 'cat >/run/home/orcjoe/got.$$'\" sslproto \"\"\n",
-	)
+	q.write("/run/fetchmailrc", "poll 127.0.0.1 protocol pop3 uidl port 110 user \"me\" password \"secret\" mda "+
+		"\"/bin/sh -c 'cat >/run/home/orcjoe/got.$$'\" sslproto \"\"\n")
 	q.sh("chown orcjoe /run/fetchmailrc; chmod 600 /run/fetchmailrc")
 	fetch := func(args ...string) (string, error) {
-		return q.run(
-			"orcjoe",
-			"",
+		return q.run("orcjoe", "",
 			append([]string{"fetchmail", "-f", "/run/fetchmailrc", "--idfile", "/run/home/orcjoe/ids"}, args...)...)
 	}
 	got := func() []string {
@@ -215,12 +195,9 @@ func TestFetchmailAndMpopReadOurPOP3(t *testing.T) {
 		t.Errorf("wrong password: %v\n%s", err, tail(out))
 	}
 	// mpop takes them away.
-	q.own(
-		"orcjoe",
-		".mpoprc",
+	q.own("orcjoe", ".mpoprc",
 		"account default\nhost 127.0.0.1\nport 110\nuser me\npassword secret\nauth user\ntls off\nkeep off\n"+
-			"delivery maildir /run/home/orcjoe/Maildir\n",
-	)
+			"delivery maildir /run/home/orcjoe/Maildir\n")
 	out := q.must("orcjoe", "mpop")
 	if n, left := len(q.messages("orcjoe")), len(q.messages("me")); n != 21 || left != 0 {
 		t.Errorf("mpop: %d messages, %d left\n%s", n, left, tail(out))

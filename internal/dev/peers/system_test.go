@@ -82,18 +82,8 @@ func (q *qmail) control(pairs ...string) {
 // configure makes the control files that config-fast makes, and root's aliases.
 func (q *qmail) configure() {
 	q.t.Helper()
-	q.control(
-		"me",
-		q.name+"\n",
-		"locals",
-		q.name+"\nlocalhost\n",
-		"rcpthosts",
-		q.name+"\nlocalhost\n",
-		"defaultdomain",
-		"test\n",
-		"plusdomain",
-		"test\n",
-	)
+	q.control("me", q.name+"\n", "locals", q.name+"\nlocalhost\n", "rcpthosts", q.name+"\nlocalhost\n", "defaultdomain",
+		"test\n", "plusdomain", "test\n")
 	for _, n := range []string{"postmaster", "mailer-daemon", "root"} {
 		q.write(home("alias/.qmail-"+n), "./Mailbox\n")
 	}

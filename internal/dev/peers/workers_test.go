@@ -26,7 +26,9 @@ func (q *qmail) flood(n int, recipients ...string) {
 	for w := range 4 {
 		load.Go(func() {
 			for i := w; i < n*len(recipients); i += 4 {
-				if out, err := q.run("me", fmt.Sprintf("Number: %d\n\nx\n", i), home("bin/qmail-inject"), recipients[i%len(recipients)]); err != nil {
+				out, err := q.run("me", fmt.Sprintf("Number: %d\n\nx\n", i), home("bin/qmail-inject"),
+					recipients[i%len(recipients)])
+				if err != nil {
 					q.t.Errorf("%v %s", err, out)
 				}
 			}
@@ -51,11 +53,8 @@ func TestNothingOfOneDeliveryLeaksIntoTheNext(t *testing.T) {
 	q.install("probe", "/run/probe")
 	q.sh("chmod 755 /run/probe")
 	q.own("orcjoe", ".qmail-probe", "|/run/probe\n")
-	q.own(
-		"orcjoe",
-		".qmail-rude",
-		"|cd /; umask 0; (sleep 1; exit 3) & kill -USR1 $PPID 2>/dev/null; ulimit -n 8; exit 0\n",
-	)
+	q.own("orcjoe", ".qmail-rude",
+		"|cd /; umask 0; (sleep 1; exit 3) & kill -USR1 $PPID 2>/dev/null; ulimit -n 8; exit 0\n")
 	q.own("orcjoe", ".qmail-box", "./Maildir/\n")
 	q.start()
 	// The first one has nothing before it.
@@ -67,7 +66,8 @@ func TestNothingOfOneDeliveryLeaksIntoTheNext(t *testing.T) {
 	q.wait("the first probe", 10, func() bool { return len(probes()) == 1 })
 	q.waitEmpty(5)
 	first := q.read(probes()[0])
-	for _, want := range []string{"\nSENDER=me@qmail.test\n", "\n/run/home/orcjoe\n", "\n0077\n", "descriptor 0\n", "descriptor 1\n", "descriptor 2\n"} {
+	for _, want := range []string{"\nSENDER=me@qmail.test\n", "\n/run/home/orcjoe\n", "\n0077\n", "descriptor 0\n",
+		"descriptor 1\n", "descriptor 2\n"} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the first probe lacks %q: %s", want, first)
 		}
@@ -311,7 +311,8 @@ func TestUserGainsNothingByStartingAProgramAsAWorker(t *testing.T) {
 			}
 			// It serves the user who started it, with no rights but that user's own.
 			status := q.read(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
-			for _, want := range []string{fmt.Sprintf("\nUid:\t%d\t%[1]d\t%[1]d\t%[1]d\n", uid), fmt.Sprintf("\nGid:\t%d\t%[1]d\t%[1]d\t%[1]d\n", gid), "\nCapEff:\t0000000000000000\n"} {
+			for _, want := range []string{fmt.Sprintf("\nUid:\t%d\t%[1]d\t%[1]d\t%[1]d\n", uid),
+				fmt.Sprintf("\nGid:\t%d\t%[1]d\t%[1]d\t%[1]d\n", gid), "\nCapEff:\t0000000000000000\n"} {
 				if !strings.Contains(status, want) {
 					t.Errorf("%s: no %q in %s", p.Name(), want, status)
 				}

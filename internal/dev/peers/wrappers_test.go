@@ -74,13 +74,8 @@ func TestWrappersOfOurProgramsSeeEveryMessage(t *testing.T) {
 			if got := len(q.messages("me")); got != n/2 {
 				t.Errorf("%d messages", got)
 			}
-			local, remote, queue := q.read(
-				"/run/seen/qmail-local",
-			), q.read(
-				"/run/seen/qmail-remote",
-			), q.read(
-				"/run/seen/qmail-queue",
-			)
+			local, remote, queue := q.read("/run/seen/qmail-local"), q.read("/run/seen/qmail-remote"),
+				q.read("/run/seen/qmail-queue")
 			for i, to := range want {
 				if i%2 == 0 && !strings.Contains(local, fmt.Sprintf(" %d\n", i)) {
 					t.Errorf("qmail-local's wrapper did not see %s", to)

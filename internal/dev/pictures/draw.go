@@ -30,23 +30,15 @@ func (p page) draw() []byte {
 		y += rows[i].height + rowGap
 	}
 	height := y
-	fmt.Fprintf(
-		&b,
-		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-labelledby="t d">
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d"
+ role="img" aria-labelledby="t d">
 <title id="t">%s</title>
 <desc id="d">%s</desc>
-<style>text{font:13px sans-serif;fill:#222}.n{font-weight:bold}.u{font-size:11px;fill:#444}.f{font-family:monospace;font-size:12px}.h{font-size:20px;font-weight:bold}.s{fill:#444}.c{font-size:11px;fill:#666}</style>
+<style>text{font:13px sans-serif;fill:#222}.n{font-weight:bold}.u{font-size:11px;fill:#444}
+.f{font-family:monospace;font-size:12px}
+.h{font-size:20px;font-weight:bold}.s{fill:#444}.c{font-size:11px;fill:#666}</style>
 <rect width="%d" height="%d" fill="#fff"/>
-`,
-		width,
-		height,
-		width,
-		height,
-		html.EscapeString(p.title),
-		html.EscapeString(p.sentence),
-		width,
-		height,
-	)
+`, width, height, width, height, html.EscapeString(p.title), html.EscapeString(p.sentence), width, height)
 	label(&b, boxX, 34, "h", p.title)
 	label(&b, boxX, 58, "s", p.sentence)
 	label(&b, boxX, 82, "c", "program, and the user it runs as")

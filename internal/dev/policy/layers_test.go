@@ -24,11 +24,8 @@ func floors() []floor {
 		{"site", "what an administrator writes: control files, users, the installed tree", "conf text"},
 		{"queue", "how a message lives on disk, and how a queue is repaired", "conf sys site"},
 		{"worker", "jobs for a program that does more than one", "conf text sys"},
-		{
-			"submit",
-			"mail into the queue: qmail-queue's interface, its client, headers rewritten",
-			"conf text sys site worker",
-		},
+		{"submit", "mail into the queue: qmail-queue's interface, its client, headers rewritten",
+			"conf text sys site worker"},
 		{"net", "connections: listening, who the client is, the DNS, our own addresses", "text sys site worker"},
 		{"local", "one local delivery: mailboxes and programs", "conf text sys submit"},
 		{"smtp", "the SMTP server, the SMTP client, hosts that are down", "text sys site submit net"},

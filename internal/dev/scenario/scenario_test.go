@@ -31,10 +31,8 @@ func TestScenarios(t *testing.T) {
 	for _, story := range stories {
 		t.Run(strings.TrimSuffix(filepath.Base(story), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			out, err := testqmail.Run(
-				[]string{"-test.run=^TestInAWorld$", "-test.v", "-test.timeout=5m"},
-				storyVariable+"="+story,
-			)
+			out, err := testqmail.Run([]string{"-test.run=^TestInAWorld$", "-test.v", "-test.timeout=5m"},
+				storyVariable+"="+story)
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}

@@ -42,9 +42,8 @@ func (d *debian) run(commands string) string {
 // send gives sendmail a message for me.
 func (d *debian) send(subject string) {
 	d.t.Helper()
-	d.run(
-		`printf 'To: me\nSubject: ` + subject + `\n\ntext\n' | setpriv --reuid me --regid me --clear-groups /usr/sbin/sendmail -t`,
-	)
+	d.run(`printf 'To: me\nSubject: ` + subject +
+		`\n\ntext\n' | setpriv --reuid me --regid me --clear-groups /usr/sbin/sendmail -t`)
 }
 
 // arrived waits for it.
@@ -172,7 +171,8 @@ func life(d *debian, first, second string) {
 	ended := d.daemons()
 	d.send("first")
 	d.arrived("first")
-	for _, path := range []string{"/usr/lib/sendmail", "/usr/bin/newaliases", "/usr/share/man/man8/qmail-send.8.gz", "/usr/share/man/man5/dot-qmail.5qmail.gz"} {
+	for _, path := range []string{"/usr/lib/sendmail", "/usr/bin/newaliases", "/usr/share/man/man8/qmail-send.8.gz",
+		"/usr/share/man/man5/dot-qmail.5qmail.gz"} {
 		d.run("test -s " + path)
 	}
 

@@ -66,7 +66,8 @@ func smtp(t *testing.T, address, subject string) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(15 * time.Second))
 	r := bufio.NewReader(c)
-	for _, say := range []string{"HELO client", "MAIL FROM:<>", "RCPT TO:<me@" + testqmail.Host + ">", "DATA", "Subject: " + subject + "\r\n\r\n.", "QUIT"} {
+	for _, say := range []string{"HELO client", "MAIL FROM:<>", "RCPT TO:<me@" + testqmail.Host + ">", "DATA",
+		"Subject: " + subject + "\r\n\r\n.", "QUIT"} {
 		for {
 			l, err := r.ReadString('\n')
 			if err != nil || l[0] != '2' && l[0] != '3' {
@@ -178,7 +179,8 @@ case `+s.name+` in s6) s6-svscanctl -a /run/service;; esac`)
 func checkLog(t *testing.T, log string) {
 	t.Helper()
 	line := regexp.MustCompile(`^@[0-9a-f]{24} (status: (local \d+/10 remote \d+/20|exiting)|new msg \d+|end msg \d+` +
-		`|info msg \d+: bytes \d+ from <> qp \d+ uid \d+|starting delivery \d+: msg \d+ to local me@` + regexp.QuoteMeta(testqmail.Host) +
+		`|info msg \d+: bytes \d+ from <> qp \d+ uid \d+|starting delivery \d+: msg \d+ to local me@` +
+		regexp.QuoteMeta(testqmail.Host) +
 		`|delivery \d+: success: did_1\+0\+0/)$`)
 	for _, l := range strings.Split(strings.TrimSuffix(log, "\n"), "\n") {
 		if !line.MatchString(l) {
@@ -190,8 +192,8 @@ func checkLog(t *testing.T, log string) {
 			t.Errorf("the log lacks %q:\n%s", word, log)
 		}
 	}
-	if out := sh(t, "qmail-log /var/log/qmail/qmail-send/current"); !regexp.MustCompile(`\n  successes +3\n`).
-		MatchString(out) {
+	out := sh(t, "qmail-log /var/log/qmail/qmail-send/current")
+	if !regexp.MustCompile(`\n  successes +3\n`).MatchString(out) {
 		t.Errorf("qmail-log: %s", out)
 	}
 }

@@ -129,7 +129,8 @@ func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
 	}
 	smtp(t, "127.0.0.1:25", "smtp")
 	d.arrived("smtp")
-	if out := d.run("grep CapBnd /proc/$(systemctl show -P MainPID qmail-smtpd)/status"); out != "CapBnd:\t0000000000000000\n" {
+	out := d.run("grep CapBnd /proc/$(systemctl show -P MainPID qmail-smtpd)/status")
+	if out != "CapBnd:\t0000000000000000\n" {
 		t.Errorf("the SMTP server: %s", out)
 	}
 	checkJournal(t, d)
@@ -149,14 +150,14 @@ func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
 	d.arrived("upgraded")
 	d.run("man -w dot-qmail tcp-env qmail-send")
 
-	d.run(
-		"systemctl reload qmail; dpkg -r qmail; test ! -e /usr/sbin/sendmail; if pgrep qmail; then exit 1; fi; systemctl reset-failed",
-	)
+	d.run("systemctl reload qmail; dpkg -r qmail; test ! -e /usr/sbin/sendmail; if pgrep qmail; then exit 1; fi; " +
+		"systemctl reset-failed")
 	d.run("test -d " + conf.Home() + "/queue/mess; test -s /etc/qmail/control/me")
-	d.run(
-		"dpkg -i " + second + "; systemctl is-active qmail.service qmail-smtpd.socket; dpkg -P qmail; test ! -e " + conf.Home(),
-	)
-	if out := d.run("systemctl list-units --failed --plain --no-legend | grep qmail || :; systemctl list-unit-files --no-legend | grep qmail || :"); out != "" {
+	d.run("dpkg -i " + second + "; systemctl is-active qmail.service qmail-smtpd.socket; dpkg -P qmail; test ! -e " +
+		conf.Home())
+	out = d.run("systemctl list-units --failed --plain --no-legend | grep qmail || :; systemctl list-unit-files " +
+		"--no-legend | grep qmail || :")
+	if out != "" {
 		t.Errorf("systemd still knows: %s", out)
 	}
 }
@@ -173,7 +174,8 @@ func (d *debian) active(units ...string) {
 func checkJournal(t *testing.T, d *debian) {
 	t.Helper()
 	cat := d.run("journalctl -t qmail -o cat")
-	for _, want := range []string{"status: local 0/10 remote 0/20\n", "\nnew msg ", " to local me@" + testqmail.Host + "\n", ": success: did_1+0+1/\n", "\nend msg "} {
+	for _, want := range []string{"status: local 0/10 remote 0/20\n", "\nnew msg ",
+		" to local me@" + testqmail.Host + "\n", ": success: did_1+0+1/\n", "\nend msg "} {
 		if !strings.Contains(cat, want) {
 			t.Errorf("the journal lacks %q:\n%s", want, cat)
 		}

@@ -63,7 +63,8 @@ func TestSystemdFindsNothingWrongWithTheUnits(t *testing.T) {
 // qmail-queue could not enter the queue; see systemd.exec(5).
 func TestNoUnitTakesTheSetUIDBitFromQmailQueue(t *testing.T) {
 	implying := []string{
-		"PrivateDevices", "ProtectClock", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables",
+		"PrivateDevices", "ProtectClock", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules",
+		"ProtectKernelTunables",
 		"RestrictAddressFamilies", "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality",
 		"MemoryDenyWriteExecute", "SystemCall", "DynamicUser",
 	}

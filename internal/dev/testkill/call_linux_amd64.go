@@ -14,16 +14,9 @@ func call(tid int) uint64 {
 // changesDiskToo knows the calls that newer machines no longer have.
 func changesDiskToo(nr uint64) bool {
 	switch nr {
-	case syscall.SYS_OPEN,
-		syscall.SYS_CREAT,
-		syscall.SYS_LINK,
-		syscall.SYS_UNLINK,
-		syscall.SYS_RENAME,
-		syscall.SYS_MKDIR,
-		syscall.SYS_RMDIR,
-		syscall.SYS_TRUNCATE,
-		syscall.SYS_CHMOD,
-		syscall.SYS_UTIMES:
+	case syscall.SYS_OPEN, syscall.SYS_CREAT, syscall.SYS_LINK, syscall.SYS_UNLINK, syscall.SYS_RENAME,
+		syscall.SYS_MKDIR, syscall.SYS_RMDIR,
+		syscall.SYS_TRUNCATE, syscall.SYS_CHMOD, syscall.SYS_UTIMES:
 		return true
 	}
 	return false

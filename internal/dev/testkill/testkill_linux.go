@@ -114,25 +114,11 @@ func (t *tracer) stopped(tid int, ws syscall.WaitStatus) int {
 // changesDisk reports whether the thread is at a call that may change a disk, or order what is on it.
 func changesDisk(tid int) bool {
 	switch call(tid) {
-	case syscall.SYS_OPENAT,
-		syscall.SYS_WRITE,
-		syscall.SYS_PWRITE64,
-		syscall.SYS_WRITEV,
-		syscall.SYS_LINKAT,
+	case syscall.SYS_OPENAT, syscall.SYS_WRITE, syscall.SYS_PWRITE64, syscall.SYS_WRITEV, syscall.SYS_LINKAT,
 		syscall.SYS_UNLINKAT,
-		syscall.SYS_RENAMEAT,
-		sysRenameat2,
-		syscall.SYS_MKDIRAT,
-		syscall.SYS_FSYNC,
-		syscall.SYS_FDATASYNC,
-		sysSyncfs,
-		syscall.SYS_FTRUNCATE,
-		syscall.SYS_FCHMODAT,
-		syscall.SYS_FCHMOD,
-		syscall.SYS_UTIMENSAT,
-		sysCopyFileRange,
-		syscall.SYS_SENDFILE,
-		syscall.SYS_SPLICE:
+		syscall.SYS_RENAMEAT, sysRenameat2, syscall.SYS_MKDIRAT, syscall.SYS_FSYNC, syscall.SYS_FDATASYNC, sysSyncfs,
+		syscall.SYS_FTRUNCATE, syscall.SYS_FCHMODAT, syscall.SYS_FCHMOD, syscall.SYS_UTIMENSAT, sysCopyFileRange,
+		syscall.SYS_SENDFILE, syscall.SYS_SPLICE:
 		return true
 	}
 	return changesDiskToo(call(tid))

@@ -149,12 +149,8 @@ func (m *Machine) Command(user string, args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = "/"
-	cmd.Env = []string{
-		"PATH=" + conf.Home() + "/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"USER=" + user,
-		"LOGNAME=" + user,
-		"HOME=" + HomeOf(user),
-	}
+	cmd.Env = []string{"PATH=" + conf.Home() + "/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "USER=" + user,
+		"LOGNAME=" + user, "HOME=" + HomeOf(user)}
 	if m.init == nil && uid != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	}

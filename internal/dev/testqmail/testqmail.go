@@ -138,8 +138,8 @@ func install() (string, error) {
 	if err := writeAccounts(filepath.Join(dir, "etc")); err != nil {
 		return dir, err
 	}
-	out, err := exec.Command(filepath.Join(root, "build/bin/install"), root, dir, filepath.Join(dir, "manifest")).
-		CombinedOutput()
+	out, err := exec.Command(filepath.Join(root, "build/bin/install"), root, dir,
+		filepath.Join(dir, "manifest")).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("install: %w\n%s", err, out)
 	}
@@ -151,11 +151,8 @@ func buildOnce(root string) error {
 	if os.Getenv("QMAIL_TEST_BUILT") != "" {
 		return nil
 	}
-	lock, err := os.OpenFile(
-		filepath.Join(os.TempDir(), "qmail-test-build-"+strconv.Itoa(os.Getuid())),
-		os.O_CREATE|os.O_RDWR,
-		0o600,
-	)
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "qmail-test-build-"+strconv.Itoa(os.Getuid())),
+		os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}

@@ -19,8 +19,9 @@ const Host = "qmail.test"
 // world with it.
 func Start(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
-		Pdeathsig:  syscall.SIGKILL,
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS |
+			syscall.CLONE_NEWIPC,
+		Pdeathsig: syscall.SIGKILL,
 	}
 	// The signal comes when the thread ends that started the process: this one lasts as long as we do.
 	done := make(chan error)
@@ -145,13 +146,8 @@ func makeHome(base string) error {
 	if err := run("chown", "--reference="+from, home, home+"/bin", "/run/bin/upper"); err != nil {
 		return err
 	}
-	err = mount(
-		"overlay",
-		home+"/bin",
-		"overlay",
-		0,
-		"lowerdir="+from+"/bin,upperdir=/run/bin/upper,workdir=/run/bin/work",
-	)
+	err = mount("overlay", home+"/bin", "overlay", 0,
+		"lowerdir="+from+"/bin,upperdir=/run/bin/upper,workdir=/run/bin/work")
 	if err != nil { // no overlay here: a copy
 		err = run("cp", "-a", from+"/bin/.", home+"/bin")
 	}

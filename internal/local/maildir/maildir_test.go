@@ -164,7 +164,8 @@ func TestAFileThatMayNotGrowLeavesNothingBehind(t *testing.T) {
 
 func TestScanGivesTheOldestFirstAndNoHiddenFiles(t *testing.T) {
 	dir := made(t)
-	for name, age := range map[string]int64{"new/c": 10, "cur/a:2,S": 30, "new/b": 20, "new/.hidden": 40, "cur/d": 10, "tmp/e": 50} {
+	for name, age := range map[string]int64{"new/c": 10, "cur/a:2,S": 30, "new/b": 20, "new/.hidden": 40, "cur/d": 10,
+		"tmp/e": 50} {
 		if err := os.WriteFile(dir+"/"+name, bytes.Repeat([]byte("x"), int(age)), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +199,8 @@ func TestScanGivesTheOldestFirstAndNoHiddenFiles(t *testing.T) {
 func TestFilesLeftInTmpGoAfterADayAndAHalf(t *testing.T) {
 	dir := made(t)
 	now := time.Unix(2_000_000, 0)
-	for name, age := range map[string]time.Duration{"young": stale - time.Minute, "old": stale + time.Minute, ".old": stale + time.Minute} {
+	for name, age := range map[string]time.Duration{"young": stale - time.Minute, "old": stale + time.Minute,
+		".old": stale + time.Minute} {
 		if err := os.WriteFile(dir+"/tmp/"+name, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}

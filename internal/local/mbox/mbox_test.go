@@ -66,7 +66,8 @@ func FuzzCopy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string) {
 		var out, slow bytes.Buffer
 		w, v := bufio.NewWriter(&out), bufio.NewWriter(&slow)
-		if err := errors.Join(Copy(w, strings.NewReader(in)), Copy(v, iotest.OneByteReader(strings.NewReader(in)))); err != nil {
+		err := errors.Join(Copy(w, strings.NewReader(in)), Copy(v, iotest.OneByteReader(strings.NewReader(in))))
+		if err != nil {
 			t.Fatal(err)
 		}
 		w.Flush()

@@ -41,13 +41,8 @@ func TestBothEndsOfAConnectionAreTold(t *testing.T) {
 		c, f := connect(t, l)
 		got, err := Of(f, Options{}, os.DevNull)
 		port := func(a net.Addr) string { return strconv.Itoa(a.(*net.TCPAddr).Port) }
-		want := tcpenv.Conn{
-			Proto:      proto,
-			LocalIP:    host,
-			LocalPort:  port(l.Addr()),
-			RemoteIP:   host,
-			RemotePort: port(c.LocalAddr()),
-		}
+		want := tcpenv.Conn{Proto: proto, LocalIP: host, LocalPort: port(l.Addr()), RemoteIP: host,
+			RemotePort: port(c.LocalAddr())}
 		if err != nil || got != want {
 			t.Errorf("%+v, %v; want %+v", got, err, want)
 		}

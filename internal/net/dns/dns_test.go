@@ -68,7 +68,8 @@ func TestNameThatCannotExistOrDoesNotIsNotFound(t *testing.T) {
 		}
 	}
 	n := len(s.asked())
-	for _, host := range []string{"", ".", "a..test", ".a", strings.Repeat("x", 64) + ".test", strings.Repeat("x.", 130) + "test"} {
+	for _, host := range []string{"", ".", "a..test", ".a", strings.Repeat("x", 64) + ".test",
+		strings.Repeat("x.", 130) + "test"} {
 		if got, err := r.Addrs(host); err != ErrNotFound {
 			t.Errorf("%s: %v, %v", host, got, err)
 		}
@@ -235,9 +236,8 @@ func TestForgedAnswersAreIgnored(t *testing.T) {
 		notAnswer.Response = false
 		return [][]byte{
 			nil, {1}, []byte(strings.Repeat("\xff", 500)),
-			pack(
-				forge.answer(wrongID, true),
-			), pack(forge.answer(wrongName, true)), pack(forge.answer(wrongType, true)), pack(notAnswer),
+			pack(forge.answer(wrongID, true)), pack(forge.answer(wrongName, true)), pack(forge.answer(wrongType, true)),
+			pack(notAnswer),
 			pack(world.answer(x, true)),
 		}
 	}))
@@ -288,7 +288,8 @@ func TestEachQuestionHasItsOwnNumberAndPort(t *testing.T) {
 func TestSearchCompletesAHostName(t *testing.T) {
 	r := resolver(world.serve(t, 4096))
 	r.conf.search = []string{"no.test", "far.test"}
-	for host, want := range map[string]string{"www": "a.far.test", "a.far.test": "a.far.test", "alias.test.": "a.far.test"} {
+	for host, want := range map[string]string{"www": "a.far.test", "a.far.test": "a.far.test",
+		"alias.test.": "a.far.test"} {
 		if got, err := r.Search(host); got != want || err != nil {
 			t.Errorf("%s: %s, %v", host, got, err)
 		}
@@ -302,7 +303,8 @@ func TestLiterals(t *testing.T) {
 	for s, want := range map[string]string{
 		"1.2.3.4": "1.2.3.4", "[1.2.3.4]": "1.2.3.4", "[2001:db8::1]": "2001:db8::1", "[IPv6:2001:db8::1]": "2001:db8::1",
 		"[ipv6:::ffff:1.2.3.4]": "1.2.3.4",
-		"2001:db8::1":           "", "": "", "[]": "", "[1.2.3.4": "", "1.2.3": "", "1.2.3.400": "", "[fe80::1%eth0]": "", "host": "",
+		"2001:db8::1":           "", "": "", "[]": "", "[1.2.3.4": "", "1.2.3": "", "1.2.3.400": "",
+		"[fe80::1%eth0]": "", "host": "",
 	} {
 		ip, ok := Literal(s)
 		if ok != (want != "") || ok && ip.String() != want {
@@ -312,12 +314,9 @@ func TestLiterals(t *testing.T) {
 }
 
 func TestResolvConf(t *testing.T) {
-	c := parseConf(
-		[]byte(
-			"# x\n; y\nnameserver 10.0.0.1\nnameserver  2001:db8::1 # z\nnameserver bogus\nnameserver fe80::1%lo\nnameserver 10.0.0.9\n" +
-				"domain d.test\nsearch a.test\tb.test.\noptions ndots:2 timeout:9999 attempts:0 use-vc unknown\nnameserver",
-		),
-	)
+	c := parseConf([]byte("# x\n; y\nnameserver 10.0.0.1\nnameserver  2001:db8::1 # z\nnameserver bogus\n" +
+		"nameserver fe80::1%lo\nnameserver 10.0.0.9\n" +
+		"domain d.test\nsearch a.test\tb.test.\noptions ndots:2 timeout:9999 attempts:0 use-vc unknown\nnameserver"))
 	var servers []string
 	for _, s := range c.servers {
 		servers = append(servers, s.String())
@@ -326,8 +325,7 @@ func TestResolvConf(t *testing.T) {
 		t.Error(servers)
 	}
 	if !slices.Equal(c.search, []string{"a.test", "b.test."}) || c.ndots != 2 || c.timeout != 30*time.Second ||
-		c.attempts != 1 ||
-		!c.tcp {
+		c.attempts != 1 || !c.tcp {
 		t.Errorf("%+v", c)
 	}
 	if got := c.candidates("x.y"); !slices.Equal(got, []string{"x.y.a.test", "x.y.b.test", "x.y"}) {
@@ -344,8 +342,7 @@ func FuzzConf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, host string) {
 		c := parseConf(b)
 		if len(c.servers) == 0 || len(c.servers) > maxServers || len(c.search) > maxSearch || c.timeout <= 0 ||
-			c.attempts <= 0 ||
-			c.attempts > 5 {
+			c.attempts <= 0 || c.attempts > 5 {
 			t.Errorf("%+v", c)
 		}
 		c.candidates(host)
@@ -359,12 +356,8 @@ func FuzzAnswer(f *testing.F) {
 		q := dnsmessage.Question{Name: name("far.test"), Type: x, Class: dnsmessage.ClassINET}
 		f.Add(pack(world.answer(query{id: 7, q: q}, true)), uint16(x))
 	}
-	f.Add(
-		[]byte(
-			"\x00\x07\x80\x00\x00\x01\x00\x01\x00\x00\x00\x00\x05alias\x04test\x00\x00\x01\x00\x01\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x00\x00\x02\xc0\x0c",
-		),
-		uint16(1),
-	)
+	f.Add([]byte("\x00\x07\x80\x00\x00\x01\x00\x01\x00\x00\x00\x00\x05alias\x04test\x00\x00\x01\x00\x01"+
+		"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x00\x00\x02\xc0\x0c"), uint16(1))
 	f.Fuzz(func(t *testing.T, b []byte, x uint16) {
 		q.Type = dnsmessage.Type(x)
 		got, h, ok, err := parseAnswer(b, 7, q)

@@ -62,12 +62,8 @@ func (r *Resolver) askServer(s netip.AddrPort, q dnsmessage.Question, edns bool)
 // exchange sends one question over a socket of its own, so that each has a port and a
 // number that nobody can guess, and waits for the answer. Err is nil with a nil answer when
 // it was truncated.
-func (r *Resolver) exchange(
-	network string,
-	s netip.AddrPort,
-	q dnsmessage.Question,
-	edns bool,
-) (*answer, dnsmessage.Header, error) {
+func (r *Resolver) exchange(network string, s netip.AddrPort, q dnsmessage.Question,
+	edns bool) (*answer, dnsmessage.Header, error) {
 	var none dnsmessage.Header
 	id := uint16(rand.Uint32())
 	packet, err := question(id, q, edns)

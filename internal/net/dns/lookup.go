@@ -90,12 +90,8 @@ type answer struct {
 var errAnswer = errors.New("malformed DNS answer")
 
 // walk follows the CNAMEs inside an answer from name and takes the records at their end.
-func (a *answer) walk(
-	name dnsmessage.Name,
-	t dnsmessage.Type,
-	hops *int,
-	take func(dnsmessage.ResourceBody),
-) (end dnsmessage.Name, found bool, err error) {
+func (a *answer) walk(name dnsmessage.Name, t dnsmessage.Type, hops *int,
+	take func(dnsmessage.ResourceBody)) (end dnsmessage.Name, found bool, err error) {
 	for {
 		var next *dnsmessage.CNAMEResource
 		for i := range a.records {

@@ -24,7 +24,8 @@ func TestReplyNamesTheUser(t *testing.T) {
 func TestReplyAboutSomethingElseNamesNobody(t *testing.T) {
 	for _, reply := range []string{
 		"", ":::", "6193, 23 : ERROR : NO-USER", "6193, 24 : USERID : UNIX : joe", "23, 6193 : USERID : UNIX : joe",
-		"6193, 23 : USERID : UNIX", "6193, 23 : USERID : UNIX : ", "6193 23 : USERID : UNIX : joe", "6193, 23 : USERID : UNIX : \x00joe",
+		"6193, 23 : USERID : UNIX", "6193, 23 : USERID : UNIX : ", "6193 23 : USERID : UNIX : joe",
+		"6193, 23 : USERID : UNIX : \x00joe",
 		"65559, 23 : USERID : UNIX : joe",
 	} {
 		if got, err := parse([]byte(reply), 6193, 23); err != ErrUnknown {

@@ -60,14 +60,8 @@ func start(t *testing.T, limit, perAddress int) (address string, stop chan struc
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Service{
-		Limit:      limit,
-		PerAddress: perAddress,
-		Env:        []string{"LISTENER_TEST=1"},
-		Path:       self,
-		Command:    []string{"x", "a", "b"},
-		Log:        os.Stderr,
-	}
+	s := Service{Limit: limit, PerAddress: perAddress, Env: []string{"LISTENER_TEST=1"}, Path: self,
+		Command: []string{"x", "a", "b"}, Log: os.Stderr}
 	stop, finished = make(chan struct{}), make(chan struct{})
 	go func() { s.Serve([]*sys.Listener{l}, stop); close(finished) }()
 	t.Cleanup(func() {
@@ -151,7 +145,8 @@ func TestConnectionsPastTheLimitOfAnAddressAreClosed(t *testing.T) {
 	}
 	a.Conn.(*net.TCPConn).CloseWrite()
 	io.ReadAll(a.r)
-	for end := time.Now().Add(10 * time.Second); dial(t, address, "127.0.0.1").line() == ""; time.Sleep(10 * time.Millisecond) {
+	end := time.Now().Add(10 * time.Second)
+	for ; dial(t, address, "127.0.0.1").line() == ""; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the address is barred for good")
 		}

@@ -99,11 +99,8 @@ func (q *qmtpSession) message() error {
 }
 
 // content receives the message, of n bytes, and its sender.
-func (q *qmtpSession) content(
-	f *qmtp.Frame,
-	n int64,
-	m *submit.Message,
-) (size int64, sender string, ok bool, err error) {
+func (q *qmtpSession) content(f *qmtp.Frame, n int64, m *submit.Message) (
+	size int64, sender string, ok bool, err error) {
 	in, err := f.Inner(n)
 	if err != nil {
 		return 0, "", false, err

@@ -59,11 +59,8 @@ func newWorld(t testing.TB, files map[string]string, env ...string) *world {
 }
 
 // say holds a session and returns the letters of the replies.
-func (w *world) say(
-	t testing.TB,
-	serve func(in, out *os.File) exit.Code,
-	input string,
-) (letters string, code exit.Code) {
+func (w *world) say(t testing.TB, serve func(in, out *os.File) exit.Code, input string) (
+	letters string, code exit.Code) {
 	t.Helper()
 	in, feed, err := os.Pipe()
 	if err != nil {

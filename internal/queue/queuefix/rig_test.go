@@ -112,12 +112,8 @@ func (r *rig) own(kind, path string) {
 func (r *rig) add(state int, local, remote string) *sent {
 	r.t.Helper()
 	tmp := r.at("pid/1")
-	m := &sent{
-		state:  state,
-		local:  local,
-		remote: remote,
-		text:   fmt.Sprintf("Received: x\nSubject: %d\n\nhello\n", len(r.sent)),
-	}
+	m := &sent{state: state, local: local, remote: remote,
+		text: fmt.Sprintf("Received: x\nSubject: %d\n\nhello\n", len(r.sent))}
 	r.must(os.WriteFile(tmp, []byte(m.text), 0o644))
 	fi, err := os.Stat(tmp)
 	r.must(err)
@@ -245,7 +241,8 @@ func (r *rig) find(m *sent) error {
 		if _, err := q.ReadInfo(id); err != nil {
 			return err
 		}
-		for c, want := range map[queue.Channel]string{queue.Local: "D" + m.local + "\x00T" + m.local + "\x00", queue.Remote: "T" + m.remote + "\x00"} {
+		for c, want := range map[queue.Channel]string{queue.Local: "D" + m.local + "\x00T" + m.local + "\x00",
+			queue.Remote: "T" + m.remote + "\x00"} {
 			if b, err := os.ReadFile(r.at(c.File(id))); string(b) != want {
 				return fmt.Errorf("%v has %q, %v", c, b, err)
 			}

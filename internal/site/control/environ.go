@@ -18,14 +18,9 @@ func Variables() []Variable {
 		readers = []string{"maildir2mbox", "elq", "pinq", "qail"}
 	)
 	return []Variable{
-		{
-			"QMAILQUEUE",
-			append(
-				[]string{"qmail-inject", "sendmail", "forward", "condredirect", "qreceipt", "qmail-local", "qmail-send"},
-				servers...),
-			nil,
-			"The program that takes the place of qmail-queue.",
-		},
+		{"QMAILQUEUE", append([]string{"qmail-inject", "sendmail", "forward", "condredirect", "qreceipt", "qmail-local",
+			"qmail-send"}, servers...), nil,
+			"The program that takes the place of qmail-queue."},
 
 		{"QMAILINJECT", inject, nil, "Letters that change what qmail-inject does: c, f, i, m, r, s."},
 		{"QMAILUSER", inject, nil, "The user name of From and of the envelope sender; then MAILUSER, USER and LOGNAME."},

@@ -90,7 +90,8 @@ func Files() []File {
 		{"timeoutsmtpd", Number, "1200", "SMTP server data timeout is ", seconds, smtpd,
 			"How many seconds qmail-smtpd waits for each piece of data from a client.", false},
 		{"virtualdomains", Entries, "No virtual domains.", "Virtual domain: ", "", send,
-			"Lines user@domain:prepend, domain:prepend or .domain:prepend: recipients there become prepend-recipient, a local address.", false},
+			"Lines user@domain:prepend, domain:prepend or .domain:prepend: recipients there become " +
+				"prepend-recipient, a local address.", false},
 
 		{"concurrencyperhost", Number, "0", "Deliveries to one remote host at once: ", ".", send,
 			"How many remote deliveries to one host may run at once; 0 is no limit.", true},

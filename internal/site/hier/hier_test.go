@@ -69,17 +69,8 @@ func TestWhoMayDoWhatInTheTree(t *testing.T) {
 	} {
 		e, ok := m[w.path]
 		if !ok || e.Owner != w.owner || e.Group != "qmail" || e.Kind != w.kind || e.Bits() != w.bits {
-			t.Errorf(
-				"%s: %v %s:%s %04o, want %v %s:qmail %04o",
-				w.path,
-				e.Kind,
-				e.Owner,
-				e.Group,
-				e.Bits(),
-				w.kind,
-				w.owner,
-				w.bits,
-			)
+			t.Errorf("%s: %v %s:%s %04o, want %v %s:qmail %04o", w.path, e.Kind, e.Owner, e.Group, e.Bits(), w.kind,
+				w.owner, w.bits)
 		}
 	}
 	if m["queue/lock/tcpto"].Size != 1024 {

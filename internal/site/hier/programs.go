@@ -67,7 +67,8 @@ func (t *tree) boot() {
 	}
 	t.dir("boot/systemd", t.root, 0o755)
 	for _, n := range [...]string{
-		"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service", "qmail-smtpd-inetd.socket", "qmail-smtpd-inetd@.service",
+		"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service", "qmail-smtpd-inetd.socket",
+		"qmail-smtpd-inetd@.service",
 	} {
 		t.file("boot/systemd/"+n, "boot/systemd/"+n, 0o644, true)
 	}

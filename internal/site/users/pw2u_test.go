@@ -46,7 +46,8 @@ func has(list ...string) func(string) bool {
 
 const (
 	joeLines   = "=joe:joe:500:501:/home/joe:::\n+joe-:joe:500:501:/home/joe:-::\n"
-	aliasLines = "+:alias:7:8:/var/qmail/alias:-::\n=alias:alias:7:8:/var/qmail/alias:::\n+alias-:alias:7:8:/var/qmail/alias:-::\n"
+	aliasLines = "+:alias:7:8:/var/qmail/alias:-::\n=alias:alias:7:8:/var/qmail/alias:::\n" +
+		"+alias-:alias:7:8:/var/qmail/alias:-::\n"
 )
 
 func TestAssignHasTheAccountsThatShallReceiveMail(t *testing.T) {
@@ -55,9 +56,11 @@ func TestAssignHasTheAccountsThatShallReceiveMail(t *testing.T) {
 		site Site
 		want string
 	}{
-		"default":  {Options{Break: "-"}, Site{}, joeLines + aliasLines + ".\n"},
-		"capitals": {Options{Break: "-", Capital: true}, Site{}, joeLines + "=Ann:Ann:502:502:/home/ann:::\n+Ann-:Ann:502:502:/home/ann:-::\n" + aliasLines + ".\n"},
-		"any home": {Options{Break: "-", Home: HomeAny}, Site{Exclude: has("gone")}, joeLines + "=bad:bad:503:503:/home/other:::\n+bad-:bad:503:503:/home/other:-::\n" + aliasLines + ".\n"},
+		"default": {Options{Break: "-"}, Site{}, joeLines + aliasLines + ".\n"},
+		"capitals": {Options{Break: "-", Capital: true}, Site{},
+			joeLines + "=Ann:Ann:502:502:/home/ann:::\n+Ann-:Ann:502:502:/home/ann:-::\n" + aliasLines + ".\n"},
+		"any home": {Options{Break: "-", Home: HomeAny}, Site{Exclude: has("gone")},
+			joeLines + "=bad:bad:503:503:/home/other:::\n+bad-:bad:503:503:/home/other:-::\n" + aliasLines + ".\n"},
 		"no extensions": {Options{}, Site{}, "=joe:joe:500:501:/home/joe:::\n+:alias:7:8:/var/qmail/alias:-::\n" +
 			"=alias:alias:7:8:/var/qmail/alias:::\n.\n"},
 		"folder": {Options{Break: "+", Slash: true}, Site{Include: has("alias")}, "+:alias:7:8:/var/qmail/alias:-/::\n" +
@@ -68,8 +71,9 @@ func TestAssignHasTheAccountsThatShallReceiveMail(t *testing.T) {
 				return map[string]string{"joe": "j:j.oe", "alias": ""}[n], true
 			}}, "=j:joe:500:501:/home/joe:::\n+j-:joe:500:501:/home/joe:-::\n" +
 			"=j.oe:joe:500:501:/home/joe:::\n+j.oe-:joe:500:501:/home/joe:-::\n+:alias:7:8:/var/qmail/alias:-::\n.\n"},
-		"subusers": {Options{Break: "-"}, Site{Include: has("joe", "alias"), Subusers: []string{"sub:joe:pre:", "few:joe"}}, joeLines + aliasLines +
-			"=sub:joe:500:501:/home/joe:-:pre:\n+sub-:joe:500:501:/home/joe:-:pre-:\n.\n"},
+		"subusers": {Options{Break: "-"},
+			Site{Include: has("joe", "alias"), Subusers: []string{"sub:joe:pre:", "few:joe"}}, joeLines + aliasLines +
+				"=sub:joe:500:501:/home/joe:-:pre:\n+sub-:joe:500:501:/home/joe:-:pre-:\n.\n"},
 		"append": {Options{Break: "-"}, Site{Append: strings.NewReader("=x:y\n")}, joeLines + aliasLines + "=x:y\n.\n"},
 	} {
 		c.site.Alias, c.site.Owner = "alias", owners
@@ -82,7 +86,8 @@ func TestAssignHasTheAccountsThatShallReceiveMail(t *testing.T) {
 
 func TestTheAssignFileThatAccountsGiveIsAccepted(t *testing.T) {
 	var out strings.Builder
-	if err := FromPasswd(strings.NewReader(passwdFile), &out, Options{Break: "-"}, Site{Alias: "alias", Owner: owners}); err != nil {
+	err := FromPasswd(strings.NewReader(passwdFile), &out, Options{Break: "-"}, Site{Alias: "alias", Owner: owners})
+	if err != nil {
 		t.Fatal(err)
 	}
 	path, err := compile(t, out.String())
@@ -104,7 +109,8 @@ func TestNothingIsFinishedWithoutAliasOrWithAHomeThatMustBeThere(t *testing.T) {
 		"no alias":        {"joe:x:500:501:J:/home/joe:/bin/sh\n", Options{}, Site{}, "unable to find alias user"},
 		"missing home":    {passwdFile, Options{Home: HomeRequired}, Site{}, "unable to stat /home/gone"},
 		"unreadable home": {"x:x:9:9::/secret:/bin/sh\n", Options{}, Site{}, "unable to stat /secret"},
-		"unknown subuser": {passwdFile, Options{}, Site{Subusers: []string{"s:none:p:"}}, "unable to find none user for subuser"},
+		"unknown subuser": {passwdFile, Options{}, Site{Subusers: []string{"s:none:p:"}},
+			"unable to find none user for subuser"},
 	} {
 		c.site.Alias, c.site.Owner = "alias", owners
 		var out strings.Builder
@@ -131,12 +137,8 @@ func FuzzFromPasswd(f *testing.F) {
 	f.Add("alias:x:7:8::/var/qmail/alias:/bin/true")
 	f.Fuzz(func(t *testing.T, passwd string) {
 		var out strings.Builder
-		if FromPasswd(
-			strings.NewReader(passwd),
-			&out,
-			Options{Break: "-", Home: HomeAny},
-			Site{Alias: "alias", Owner: owners},
-		) != nil {
+		if FromPasswd(strings.NewReader(passwd), &out, Options{Break: "-", Home: HomeAny},
+			Site{Alias: "alias", Owner: owners}) != nil {
 			return
 		}
 		if _, err := compile(t, out.String()); err != nil {

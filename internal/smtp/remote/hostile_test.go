@@ -71,7 +71,8 @@ func TestDripFedReplyEndsWithTheTimeout(t *testing.T) {
 func TestReplyIsReportedUpToItsBound(t *testing.T) {
 	reply := "550-" + strings.Repeat("y", 3000) + "\r\n550 " + strings.Repeat("z", 9000) + "\r\n"
 	got := newRig(t, serve(t, smtp("", map[string]string{"MAIL": reply}))).usual()
-	want := "DConnected to 10.0.0.1 but sender was rejected.\nRemote host said: " + strings.ReplaceAll(reply, "\r", "")[:maxText] + "|"
+	want := "DConnected to 10.0.0.1 but sender was rejected.\nRemote host said: " +
+		strings.ReplaceAll(reply, "\r", "")[:maxText] + "|"
 	if got != want {
 		t.Errorf("%d bytes; want %d", len(got), len(want))
 	}
@@ -214,7 +215,8 @@ func FuzzServer(f *testing.F) {
 	for _, s := range []string{
 		"220 x\r\n250 x\r\n250 x\r\n250 x\r\n550 x\r\n354 x\r\n250 x\r\n",
 		"220 x\r\n250-x\r\n250-PIPELINING\r\n250 SIZE\r\n250 x\r\n250 x\r\n550 x\r\n354 x\r\n250 x\r\n",
-		"220 x\r\n500 x\r\n250 x\r\n250 x\r\n250 x\r\n450 x\r\n354 x\r\n", "220 x\r\n250-PIPELINING\n25\n", "", "\n\n\n\n\n\n\n\n\n\n",
+		"220 x\r\n500 x\r\n250 x\r\n250 x\r\n250 x\r\n450 x\r\n354 x\r\n", "220 x\r\n250-PIPELINING\n25\n", "",
+		"\n\n\n\n\n\n\n\n\n\n",
 		"220\n250\n250\n250\n250\n250\n250\n",
 	} {
 		f.Add([]byte(s), testMessage)
@@ -284,7 +286,8 @@ func modelReply(b []byte) (code uint64, text string, rest []byte, ok bool) {
 }
 
 func FuzzReply(f *testing.F) {
-	for _, s := range []string{"250 ok\r\n", "250-a\r\n250-b\n250 c\r\nrest", "25\r\n", "\r\n\r\n\r\n", "abc\n", "250-\n\n\n\n-\nabc\n", "25 short\r\n", "   \n"} {
+	for _, s := range []string{"250 ok\r\n", "250-a\r\n250-b\n250 c\r\nrest", "25\r\n", "\r\n\r\n\r\n", "abc\n",
+		"250-\n\n\n\n-\nabc\n", "25 short\r\n", "   \n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

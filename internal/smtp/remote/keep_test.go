@@ -145,7 +145,8 @@ func TestKeptConnectionThatDiesBeforeDATACostsOneRetry(t *testing.T) {
 		last string
 	}{
 		{1, ""}, {2, ""}, {3, ""}, {3, "250 ok\r\n"}, {3, "250 ok\r\n250 ok\r\n"}, {1, "421 too many messages\r\n"},
-		{1, "451 limit\r\n"}, {1, "550 limit\r\n"}, {3, "250 ok\r\n421 bye\r\n"}, {3, "250 ok\r\n250 ok\r\n421 bye\r\n"}, {3, "250 ok\r\n250 ok\r\n35"},
+		{1, "451 limit\r\n"}, {1, "550 limit\r\n"}, {3, "250 ok\r\n421 bye\r\n"},
+		{3, "250 ok\r\n250 ok\r\n421 bye\r\n"}, {3, "250 ok\r\n250 ok\r\n35"},
 		{3, "250 ok\r\n550 no\r\n"},
 	} {
 		s := serve(t, dying(c.n, c.last), smtp(pipelining, nil))

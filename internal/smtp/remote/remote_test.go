@@ -13,8 +13,10 @@ import (
 
 func TestDialogueIsOneFlightWhereTheServerOffersIt(t *testing.T) {
 	for offers, want := range map[string]string{
-		"":         "EHLO me.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@far.test>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n",
-		pipelining: "EHLO me.test\r\nMAIL FROM:<a@b.test> SIZE=21\r\nRCPT TO:<c@far.test>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n",
+		"": "EHLO me.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@far.test>\r\nDATA\r\nSubject: x\r\n\r\n" +
+			"hello\r\n.\r\nQUIT\r\n",
+		pipelining: "EHLO me.test\r\nMAIL FROM:<a@b.test> SIZE=21\r\nRCPT TO:<c@far.test>\r\nDATA\r\nSubject: x\r\n" +
+			"\r\nhello\r\n.\r\nQUIT\r\n",
 	} {
 		s := serve(t, smtp(offers, nil))
 		g := newRig(t, s)
@@ -44,7 +46,8 @@ func TestPipelinedCommandsArriveTogether(t *testing.T) {
 		p.line()
 	})
 	got := newRig(t, s).send(testMessage, "far.test", "", "c@far.test", "d@far.test")
-	if got != "r|h10.0.0.1 does not like recipient.\nRemote host said: 550 3\n|K10.0.0.1 accepted message.\nRemote host said: 250 taken\n|" {
+	if got != "r|h10.0.0.1 does not like recipient.\nRemote host said: 550 3\n|K10.0.0.1 accepted message.\n"+
+		"Remote host said: 250 taken\n|" {
 		t.Errorf("%q", got)
 	}
 }
@@ -53,14 +56,18 @@ func TestEveryReplyAtEveryStageIsReportedAlikeWithAndWithoutPipelining(t *testin
 	const ip = "10.0.0.1"
 	died := "ZConnected to 10.0.0.1 but connection died. (#4.4.2)\n|"
 	for _, c := range []struct{ verb, reply, want string }{
-		{"EHLO", "550-a\r\n550 b\r\n", "ZConnected to " + ip + " but my name was rejected.\nRemote host said: 550-a\n550 b\n|"},
+		{"EHLO", "550-a\r\n550 b\r\n",
+			"ZConnected to " + ip + " but my name was rejected.\nRemote host said: 550-a\n550 b\n|"},
 		{"EHLO", "close", died},
 		{"MAIL", "451 later\r\n", "ZConnected to " + ip + " but sender was rejected.\nRemote host said: 451 later\n|"},
 		{"MAIL", "550 no\r\n", "DConnected to " + ip + " but sender was rejected.\nRemote host said: 550 no\n|"},
 		{"MAIL", "close", died},
-		{"RCPT", "450 later\r\n", "s" + ip + " does not like recipient.\nRemote host said: 450 later\n|DGiving up on " + ip + ".\n|"},
-		{"RCPT", "550 no\r\n", "h" + ip + " does not like recipient.\nRemote host said: 550 no\n|DGiving up on " + ip + ".\n|"},
-		{"RCPT", "421 bye\r\n", "s" + ip + " does not like recipient.\nRemote host said: 421 bye\n|DGiving up on " + ip + ".\n|"},
+		{"RCPT", "450 later\r\n",
+			"s" + ip + " does not like recipient.\nRemote host said: 450 later\n|DGiving up on " + ip + ".\n|"},
+		{"RCPT", "550 no\r\n",
+			"h" + ip + " does not like recipient.\nRemote host said: 550 no\n|DGiving up on " + ip + ".\n|"},
+		{"RCPT", "421 bye\r\n",
+			"s" + ip + " does not like recipient.\nRemote host said: 421 bye\n|DGiving up on " + ip + ".\n|"},
 		{"RCPT", "close", died},
 		{"DATA", "451 later\r\n", "r|Z" + ip + " failed on DATA command.\nRemote host said: 451 later\n|"},
 		{"DATA", "554 no\r\n", "r|D" + ip + " failed on DATA command.\nRemote host said: 554 no\n|"},
@@ -80,7 +87,8 @@ func TestEveryReplyAtEveryStageIsReportedAlikeWithAndWithoutPipelining(t *testin
 }
 
 func TestHELOFollowsOnlyAnEHLOThatWasNotUnderstood(t *testing.T) {
-	for code, hello := range map[string]bool{"500": true, "502": true, "501": false, "504": false, "550": false, "421": false} {
+	for code, hello := range map[string]bool{"500": true, "502": true, "501": false, "504": false, "550": false,
+		"421": false} {
 		s := serve(t, smtp("", map[string]string{"EHLO": code + " no\r\n"}))
 		got := newRig(t, s).usual()
 		if (got == accepted) != hello || strings.Contains(s.wires()[0], "HELO me.test\r\n") != hello {
@@ -109,10 +117,9 @@ func TestAddressesAreQuotedAndNeverBecomeCommands(t *testing.T) {
 	if !strings.HasPrefix(got, "r|hSorry, a line end inside an address cannot be sent by SMTP. (#5.1.3)\n|r|K") {
 		t.Errorf("%q", got)
 	}
-	if w := s.wires()[0]; !strings.Contains(
-		w,
-		"MAIL FROM:<#@[]>\r\nRCPT TO:<\"x y\"@far.test>\r\nRCPT TO:<\"a@b\"@far.test>\r\nDATA\r\n",
-	) {
+	w := s.wires()[0]
+	if !strings.Contains(w,
+		"MAIL FROM:<#@[]>\r\nRCPT TO:<\"x y\"@far.test>\r\nRCPT TO:<\"a@b\"@far.test>\r\nDATA\r\n") {
 		t.Errorf("%q", w)
 	}
 	if got := g.send(testMessage, "far.test", "a\r\nRSET", "c@far.test"); got[0] != 'D' {
@@ -122,7 +129,8 @@ func TestAddressesAreQuotedAndNeverBecomeCommands(t *testing.T) {
 
 func TestMessageWithoutItsLastLineEndFails(t *testing.T) {
 	s := serve(t, smtp("", nil))
-	if got := newRig(t, s).send("x\n.", "far.test", "", "c@far.test"); got != "r|DSMTP cannot transfer messages with partial final lines. (#5.6.2)\n|" {
+	got := newRig(t, s).send("x\n.", "far.test", "", "c@far.test")
+	if got != "r|DSMTP cannot transfer messages with partial final lines. (#5.6.2)\n|" {
 		t.Errorf("%q", got)
 	}
 	if w := s.wires()[0]; !strings.HasSuffix(w, "DATA\r\n") {
@@ -207,7 +215,8 @@ func TestDNSDecidesWhereAMessageGoes(t *testing.T) {
 		lookup = "ZSorry, I couldn't find any host by that name. (#4.1.2)\n|"
 		noConn = "ZSorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n|"
 		noMX   = "DSorry, I couldn't find a mail exchanger or IP address. (#5.4.4)\n|"
-		loops  = "DSorry. Although I'm listed as a best-preference MX or A for that host,\nit isn't in my control/locals file, so I don't treat it as local. (#5.4.6)\n|"
+		loops  = "DSorry. Although I'm listed as a best-preference MX or A for that host,\n" +
+			"it isn't in my control/locals file, so I don't treat it as local. (#5.4.6)\n|"
 	)
 	noHost := func(h string) string { return "DSorry, I couldn't find any host named " + h + ". (#5.1.2)\n|" }
 	for _, c := range []struct {
@@ -219,23 +228,31 @@ func TestDNSDecidesWhereAMessageGoes(t *testing.T) {
 		want       string
 	}{
 		{"MX fails softly", "x.test", []dns.MX{}, nil, "", nil, lookup},
-		{"no MX, own address", "x.test", nil, map[string][]string{"x.test": {"10.1.1.1"}}, "", []string{"10.1.1.1:25"}, noConn},
+		{"no MX, own address", "x.test", nil, map[string][]string{"x.test": {"10.1.1.1"}}, "", []string{"10.1.1.1:25"},
+			noConn},
 		{"no MX, no address", "x.test", nil, nil, "", nil, noHost("x.test")},
 		{"no MX, address fails softly", "x.test", nil, map[string][]string{"x.test": {}}, "", nil, lookup},
 		{"no MX host has an address", "x.test", mxs("1 a 2 b"), nil, "", nil, noMX},
 		{"one MX host fails softly", "x.test", mxs("1 a 2 b"), map[string][]string{"b": {}}, "", nil, lookup},
-		{"one MX host has an address", "x.test", mxs("1 a 2 b"), map[string][]string{"a": {}, "b": {"10.1.1.2", "2001:db8::2"}}, "", []string{"10.1.1.2:25", "[2001:db8::2]:25"}, noConn},
-		{"best first", "x.test", mxs("20 b 10 a"), map[string][]string{"a": {"10.1.1.1"}, "b": {"10.1.1.2"}}, "", []string{"10.1.1.1:25", "10.1.1.2:25"}, noConn},
-		{"we are in the middle", "x.test", mxs("20 b 10 a 20 me 30 c"), map[string][]string{"a": {"10.1.1.1"}, "b": {"10.1.1.2"}, "c": {"10.1.1.3"}, "me": {"10.9.9.9"}}, "", []string{"10.1.1.1:25"}, noConn},
-		{"we are best", "x.test", mxs("10 b 10 me"), map[string][]string{"b": {"10.1.1.2"}, "me": {"10.9.9.9"}}, "", nil, loops},
+		{"one MX host has an address", "x.test", mxs("1 a 2 b"), map[string][]string{"a": {},
+			"b": {"10.1.1.2", "2001:db8::2"}}, "", []string{"10.1.1.2:25", "[2001:db8::2]:25"}, noConn},
+		{"best first", "x.test", mxs("20 b 10 a"), map[string][]string{"a": {"10.1.1.1"}, "b": {"10.1.1.2"}}, "",
+			[]string{"10.1.1.1:25", "10.1.1.2:25"}, noConn},
+		{"we are in the middle", "x.test", mxs("20 b 10 a 20 me 30 c"), map[string][]string{"a": {"10.1.1.1"},
+			"b": {"10.1.1.2"}, "c": {"10.1.1.3"}, "me": {"10.9.9.9"}}, "", []string{"10.1.1.1:25"}, noConn},
+		{"we are best", "x.test", mxs("10 b 10 me"), map[string][]string{"b": {"10.1.1.2"}, "me": {"10.9.9.9"}}, "",
+			nil, loops},
 		{"we are the host", "x.test", nil, map[string][]string{"x.test": {"10.9.9.9"}}, "", nil, loops},
-		{"null MX", "x.test", mxs("0 ."), map[string][]string{"x.test": {"10.1.1.1"}}, "", nil, "DSorry, the domain x.test takes no mail: its MX is null. (#5.1.10)\n|"},
+		{"null MX", "x.test", mxs("0 ."), map[string][]string{"x.test": {"10.1.1.1"}}, "", nil,
+			"DSorry, the domain x.test takes no mail: its MX is null. (#5.1.10)\n|"},
 		{"literal", "[10.1.1.1]", mxs("1 a"), nil, "", []string{"10.1.1.1:25"}, noConn},
 		{"IPv6 literal", "[IPv6:2001:db8::9]", nil, nil, "", []string{"[2001:db8::9]:25"}, noConn},
 		{"our literal", "[127.0.0.1]", nil, nil, "", nil, loops},
 		{"bare address", "10.1.1.1", nil, nil, "", []string{"10.1.1.1:25"}, noConn},
-		{"relay", "x.test", mxs("1 a"), map[string][]string{"relay": {"10.1.1.1"}}, "x.test:relay", []string{"10.1.1.1:25"}, noConn},
-		{"relay with port", "x.test", nil, map[string][]string{"relay": {"10.1.1.1"}}, "x.test:relay:26", []string{"10.1.1.1:26"}, noConn},
+		{"relay", "x.test", mxs("1 a"), map[string][]string{"relay": {"10.1.1.1"}}, "x.test:relay",
+			[]string{"10.1.1.1:25"}, noConn},
+		{"relay with port", "x.test", nil, map[string][]string{"relay": {"10.1.1.1"}}, "x.test:relay:26",
+			[]string{"10.1.1.1:26"}, noConn},
 		{"relay has no MX lookup", "x.test", nil, nil, "x.test:relay", nil, noHost("relay")},
 		{"relay fails softly", "x.test", nil, map[string][]string{"relay": {}}, "x.test:relay", nil, lookup},
 		{"relay that is us", "x.test", nil, nil, "x.test:[127.0.0.1]:26", []string{"127.0.0.1:26"}, noConn},
@@ -244,8 +261,10 @@ func TestDNSDecidesWhereAMessageGoes(t *testing.T) {
 		{"IPv6 relay without port", "x.test", nil, nil, "x.test:[2001:db8::9]", []string{"[2001:db8::9]:25"}, noConn},
 		{"bad port", "x.test", nil, nil, "x.test:10.1.1.1:zz", nil, noConn},
 		{"port out of range", "x.test", nil, nil, "x.test:10.1.1.1:65561", nil, noConn},
-		{"empty relay means MX", "x.test", mxs("1 a"), map[string][]string{"a": {"10.1.1.1"}}, "x.test:\n:relay", []string{"10.1.1.1:25"}, noConn},
-		{"suffix route", "x.y.test", nil, nil, "y.test:[10.1.1.9]\n.y.test:[10.1.1.2]\n.test:[10.1.1.3]", []string{"10.1.1.2:25"}, noConn},
+		{"empty relay means MX", "x.test", mxs("1 a"), map[string][]string{"a": {"10.1.1.1"}}, "x.test:\n:relay",
+			[]string{"10.1.1.1:25"}, noConn},
+		{"suffix route", "x.y.test", nil, nil, "y.test:[10.1.1.9]\n.y.test:[10.1.1.2]\n.test:[10.1.1.3]",
+			[]string{"10.1.1.2:25"}, noConn},
 		{"default route", "x.y.test", nil, nil, "z.test:[10.1.1.9]\n:[10.1.1.2]", []string{"10.1.1.2:25"}, noConn},
 	} {
 		g := newRig(t, nil)

@@ -133,7 +133,8 @@ func TestAHugeMessageIsReadToItsEndAndRefused(t *testing.T) {
 }
 
 func TestAResetConnectionEndsTheSessionAndQueuesNothing(t *testing.T) {
-	for _, said := range []string{"", "MAIL FROM:<a@b>\r\n", "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n"} {
+	for _, said := range []string{"", "MAIL FROM:<a@b>\r\n",
+		"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n"} {
 		w := newWorld(t, map[string]string{"me": "m.test\n"})
 		_, code, _ := w.attack(func(c *net.TCPConn) {
 			io.WriteString(c, said)

@@ -35,11 +35,8 @@ func TestMain(m *testing.M) {
 	name := strconv.Itoa(os.Getpid())
 	os.WriteFile(filepath.Join(dir, "text."+name), text, 0o600)
 	os.WriteFile(filepath.Join(dir, "env."+name), env, 0o600)
-	os.WriteFile(
-		filepath.Join(dir, "seen."+name),
-		[]byte(os.Getenv("TCPREMOTEIP")+" "+strconv.FormatBool(os.Getenv("RELAYCLIENT") != "")),
-		0o600,
-	)
+	os.WriteFile(filepath.Join(dir, "seen."+name),
+		[]byte(os.Getenv("TCPREMOTEIP")+" "+strconv.FormatBool(os.Getenv("RELAYCLIENT") != "")), 0o600)
 	code, _ := strconv.Atoi(os.Getenv("FAKE_CODE"))
 	os.Exit(code)
 }
@@ -64,9 +61,8 @@ func newWorld(t *testing.T, control map[string]string, env ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.env = append(
-		[]string{"QMAILQUEUE=" + self, "FAKE_QUEUE=" + w.queue, "TCPREMOTEIP=10.1.2.3", "TCPLOCALHOST=l.test"},
-		env...)
+	w.env = append([]string{"QMAILQUEUE=" + self, "FAKE_QUEUE=" + w.queue, "TCPREMOTEIP=10.1.2.3",
+		"TCPLOCALHOST=l.test"}, env...)
 	return w
 }
 
@@ -160,10 +156,9 @@ func TestHELOHasTheThreeLinesOfTheManualAndEHLOTellsTheSizeToo(t *testing.T) {
 
 func TestAddressLiteralsOfThisHostBecomeLocaliphost(t *testing.T) {
 	w := newWorld(t, map[string]string{"me": "m.test\n", "localiphost": "here.test\n"})
-	got, _ := w.say(
-		"MAIL FROM:<a@[10.9.9.9]>\r\nRCPT TO:<b@[10.9.9.9]>\r\nRCPT TO:<c@[IPv6:2001:DB8::1]>\r\nRCPT TO:<d@[10.9.9.8]>\r\n" +
-			"RCPT TO:<e@[10.9.9.9]x>\r\nDATA\r\n.\r\nQUIT\r\n",
-	)
+	got, _ := w.say("MAIL FROM:<a@[10.9.9.9]>\r\nRCPT TO:<b@[10.9.9.9]>\r\nRCPT TO:<c@[IPv6:2001:DB8::1]>\r\n" +
+		"RCPT TO:<d@[10.9.9.8]>\r\n" +
+		"RCPT TO:<e@[10.9.9.9]x>\r\nDATA\r\n.\r\nQUIT\r\n")
 	envs, _ := w.queued()
 	if want := "Fa@here.test\x00Tb@here.test\x00Tc@here.test\x00Td@[10.9.9.8]\x00Te@[10.9.9.9]x\x00\x00"; len(envs) != 1 ||
 		envs[0] != want {
@@ -211,10 +206,8 @@ func TestTwoSessionsInOneProcessShareNothing(t *testing.T) {
 		b, _ := io.ReadAll(client)
 		return string(b)
 	}
-	one := serve(
-		w.env,
-		"HELO first\r\nMAIL FROM:<a@b>\r\nRCPT TO:<x@far.test>\r\nQUIT\r\nMAIL FROM:<evil@b>\r\nRCPT TO:<y@ours.test>\r\nDATA\r\nevil\r\n.\r\n",
-	)
+	one := serve(w.env, "HELO first\r\nMAIL FROM:<a@b>\r\nRCPT TO:<x@far.test>\r\nQUIT\r\nMAIL FROM:<evil@b>\r\n"+
+		"RCPT TO:<y@ours.test>\r\nDATA\r\nevil\r\n.\r\n")
 	if codes(one) != "220 250 250 250 221" {
 		t.Fatalf("first: %q", one)
 	}
@@ -225,10 +218,8 @@ func TestTwoSessionsInOneProcessShareNothing(t *testing.T) {
 		}
 	}
 	env = append(env, "TCPREMOTEIP=10.0.0.2")
-	two := serve(
-		env,
-		"RCPT TO:<y@ours.test>\r\nDATA\r\nMAIL FROM:<c@d>\r\nRCPT TO:<x@far.test>\r\nRCPT TO:<y@ours.test>\r\nDATA\r\nok\r\n.\r\nQUIT\r\n",
-	)
+	two := serve(env, "RCPT TO:<y@ours.test>\r\nDATA\r\nMAIL FROM:<c@d>\r\nRCPT TO:<x@far.test>\r\n"+
+		"RCPT TO:<y@ours.test>\r\nDATA\r\nok\r\n.\r\nQUIT\r\n")
 	if codes(two) != "220 503 503 250 553 250 354 250 221" {
 		t.Errorf("second: %q", two)
 	}

@@ -46,7 +46,8 @@ func TestHostIsDeadAfterTwoTimeoutsUntilItsTimeHasPassed(t *testing.T) {
 		}
 		at := now.Add(120 * time.Second)
 		timeout(t, tab, ip, at)
-		for pid, skip := range map[int]time.Duration{0: 60 * 64 * time.Second, 31: 91 * 64 * time.Second, 33: 61 * 64 * time.Second} {
+		for pid, skip := range map[int]time.Duration{0: 60 * 64 * time.Second, 31: 91 * 64 * time.Second,
+			33: 61 * 64 * time.Second} {
 			v := tab.Look()
 			if !v.Dead(ip, at.Add(skip-time.Second), pid) || v.Dead(ip, at.Add(skip), pid) {
 				t.Errorf("%v: process %d does not skip it for just %v", ip, pid, skip)

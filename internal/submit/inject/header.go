@@ -98,7 +98,8 @@ func (h *header) generate(in *injection) ([]byte, error) {
 	date, id, from, to, cc := rfc822.Date, rfc822.MessageID, rfc822.From, rfc822.To, rfc822.Cc
 	prefix := ""
 	if h.isResent() {
-		date, id, from, to, cc = rfc822.ResentDate, rfc822.ResentMessageID, rfc822.ResentFrom, rfc822.ResentTo, rfc822.ResentCc
+		date, id, from, to, cc = rfc822.ResentDate, rfc822.ResentMessageID, rfc822.ResentFrom, rfc822.ResentTo,
+			rfc822.ResentCc
 		prefix = "Resent-"
 	}
 	b := make([]byte, 0, 512)

@@ -89,14 +89,16 @@ func TestAMessageGetsTheFieldsThatItLacksAndNoOther(t *testing.T) {
 	for _, c := range []struct{ in, out string }{
 		{"", rp + date + id + from + cc},
 		{"\nx", rp + date + id + from + cc + "\nx\n"},
-		{"To: a@b.c\nDate: d\nMessage-Id: m\nFrom: f@g.h\n\nx\n", rp + "To: a@b.c\nDate: d\nMessage-Id: m\nFrom: f@g.h\n\nx\n"},
+		{"To: a@b.c\nDate: d\nMessage-Id: m\nFrom: f@g.h\n\nx\n",
+			rp + "To: a@b.c\nDate: d\nMessage-Id: m\nFrom: f@g.h\n\nx\n"},
 		{"Apparently-To: a@b.c\n\n", rp + date + id + from + cc + "Apparently-To: a@b.c\n\n"},
 		{"From a b:c\nTo: x@y.z\n\n", rp + date + id + from + "MBOX-Line: From a b:c\nTo: x@y.z\n\n"},
 		{"To: x@y.z\n>From a\n", rp + date + id + from + "To: x@y.z\n\n>From a\n"},
 		{" To: x\n", rp + date + id + from + cc + "\n To: x\n"},
 		{"Content-Length: 7\nBcc: a\nReturn-Path: <r@s.t>\n\n", "Return-Path: <r@s.t>\n" + date + id + from + cc + "\n"},
 		{"X: a\n b\n\tc\nTo: x@y.z\n\n", rp + date + id + from + "X: a\n b\n\tc\nTo: x@y.z\n\n"},
-		{"Resent-Date: d\nTo: x@y.z\n\n", rp + "Resent-" + id + "Resent-" + from + "Resent-" + cc + "Resent-Date: d\nTo: x@y.z\n\n"},
+		{"Resent-Date: d\nTo: x@y.z\n\n",
+			rp + "Resent-" + id + "Resent-" + from + "Resent-" + cc + "Resent-Date: d\nTo: x@y.z\n\n"},
 		{"Resent-Foo: d\nTo: x@y.z\n\n", rp + date + id + from + "Resent-Foo: d\nTo: x@y.z\n\n"},
 		{"To: x@y.z\r\nX: y\r\n\r\nb\r\n", rp + date + id + from + "To: x@y.z\nX: y\r\n\n\r\nb\r\n"},
 	} {
@@ -149,13 +151,8 @@ func TestEachLetterOfQMAILINJECTDoesWhatItIsFor(t *testing.T) {
 }
 
 func TestControlFilesAndTheEnvironmentCompleteAddresses(t *testing.T) {
-	files := map[string]string{
-		"me":            "me.test\n",
-		"defaultdomain": "dd.test \n",
-		"defaulthost":   "dh",
-		"plusdomain":    "pd.test\n",
-		"idhost":        "ih\nx",
-	}
+	files := map[string]string{"me": "me.test\n", "defaultdomain": "dd.test \n", "defaulthost": "dh",
+		"plusdomain": "pd.test\n", "idhost": "ih\nx"}
 	in := "To: a, b@h, c@h+, d@[1], e@f.g., h@, <@r:i@j>\n\n"
 	got := try{nil, []string{"QMAILHOST=qh+", "LOGNAME=l", "QMAILSUSER=s u"}, files, in}.run(t)
 	check(t, "files", got, result{
@@ -164,14 +161,8 @@ func TestControlFilesAndTheEnvironmentCompleteAddresses(t *testing.T) {
 		envelope: "Fs u@qh.pd.test Ti@j.dd.test Th@dh.dd.test Te@f.g Td@[1] Tc@h.pd.test Tb@h.dd.test Ta@dh.dd.test",
 	})
 	in = "To: a, b@h, c@h+\n\n"
-	got = try{
-		nil,
-		[]string{"QMAILDEFAULTHOST=eh", "QMAILDEFAULTDOMAIN=ed", "QMAILPLUSDOMAIN=ep", "QMAILIDHOST=ei"},
-		files,
-		in,
-	}.run(
-		t,
-	)
+	got = try{nil, []string{"QMAILDEFAULTHOST=eh", "QMAILDEFAULTDOMAIN=ed", "QMAILPLUSDOMAIN=ep", "QMAILIDHOST=ei"},
+		files, in}.run(t)
 	check(t, "environment", got, result{
 		out:      date + "Message-ID: <20010102030405.77.qmail@ei>\nFrom: anonymous@eh.ed\nTo: a@eh.ed, b@h.ed, c@h.ep\n\n",
 		envelope: "Fanonymous@eh.ed Tc@h.ep Tb@h.ed Ta@eh.ed",
@@ -209,15 +200,22 @@ func TestWhatCannotBeDoneIsSaidWithTheRightExitCode(t *testing.T) {
 		y    try
 		want result
 	}{
-		{try{nil, nil, me, "To: a: b\n\n"}, result{code: 100, trouble: "qmail-inject: fatal: unable to parse this line:\nTo: a: b\n"}},
-		{try{nil, nil, me, "X: y\nTo: \"a\n b\nY: z\n\n"}, result{code: 100, trouble: "qmail-inject: fatal: unable to parse this line:\nTo: \"a\n b\n"}},
-		{try{[]string{"-f", "a@(b"}, nil, me, "\n"}, result{code: 100, trouble: "qmail-inject: fatal: unable to parse this line:\na@(b"}},
-		{try{nil, nil, map[string]string{"idhost": "DIR"}, "To: a\n\n"}, result{code: 111, trouble: "qmail-inject: fatal: read error\n"}},
-		{try{nil, nil, me, "To: a\x00b@c.d\n\n"}, result{code: 100, trouble: "qmail-inject: fatal: an address holds a NUL byte\n"}},
-		{try{nil, nil, me, "Return-Path: a\x00b@c.d\n\n"}, result{code: 100, trouble: "qmail-inject: fatal: an address holds a NUL byte\n"}},
+		{try{nil, nil, me, "To: a: b\n\n"},
+			result{code: 100, trouble: "qmail-inject: fatal: unable to parse this line:\nTo: a: b\n"}},
+		{try{nil, nil, me, "X: y\nTo: \"a\n b\nY: z\n\n"},
+			result{code: 100, trouble: "qmail-inject: fatal: unable to parse this line:\nTo: \"a\n b\n"}},
+		{try{[]string{"-f", "a@(b"}, nil, me, "\n"},
+			result{code: 100, trouble: "qmail-inject: fatal: unable to parse this line:\na@(b"}},
+		{try{nil, nil, map[string]string{"idhost": "DIR"}, "To: a\n\n"},
+			result{code: 111, trouble: "qmail-inject: fatal: read error\n"}},
+		{try{nil, nil, me, "To: a\x00b@c.d\n\n"},
+			result{code: 100, trouble: "qmail-inject: fatal: an address holds a NUL byte\n"}},
+		{try{nil, nil, me, "Return-Path: a\x00b@c.d\n\n"},
+			result{code: 100, trouble: "qmail-inject: fatal: an address holds a NUL byte\n"}},
 		{try{[]string{"-q"}, nil, me, ""}, result{code: 100, trouble: "qmail-inject: illegal option -- q"}},
 		{try{[]string{"-nf"}, nil, me, ""}, result{code: 100, trouble: "qmail-inject: option requires an argument -- f"}},
-		{try{nil, []string{"QMAILQUEUE=/nonexistent"}, me, "\n"}, result{code: 111, trouble: "qmail-inject: fatal: unable to exec qq (#4.3.0)\n"}},
+		{try{nil, []string{"QMAILQUEUE=/nonexistent"}, me, "\n"},
+			result{code: 111, trouble: "qmail-inject: fatal: unable to exec qq (#4.3.0)\n"}},
 	} {
 		check(t, c.y.input, c.y.run(t), c.want)
 	}
@@ -244,15 +242,8 @@ func (f failing) Read(b []byte) (int, error) {
 func TestAnInputThatCannotBeReadIsNotTakenForItsEnd(t *testing.T) {
 	for _, in := range []string{"", "To: a@b.c\n", "To: a@b.c\n\nbody"} {
 		var trouble bytes.Buffer
-		code := Run(
-			World{
-				Control: control.Dir(t.TempDir()),
-				Input:   failing{strings.NewReader(in)},
-				Output:  io.Discard,
-				Trouble: &trouble,
-			},
-			Options{Show: true},
-		)
+		code := Run(World{Control: control.Dir(t.TempDir()), Input: failing{strings.NewReader(in)}, Output: io.Discard,
+			Trouble: &trouble}, Options{Show: true})
 		if code != exit.Temp || trouble.String() != "qmail-inject: fatal: read error\n" {
 			t.Errorf("%q: %d %q", in, code, trouble.String())
 		}
@@ -271,7 +262,8 @@ func TestAMillionHeaderLinesPassUnchanged(t *testing.T) {
 // is a crash.
 func FuzzInject(f *testing.F) {
 	for _, s := range []string{
-		"To: a, b\nFrom: x <y@z>\n\nbody\n", "Resent-To: g: a;\n\n", "From x\n", "\n", "To: \"\n", " x", "A:\n\x00", "Bcc: a\nReturn-Path: <>\n", "To : a\n b\n\tc",
+		"To: a, b\nFrom: x <y@z>\n\nbody\n", "Resent-To: g: a;\n\n", "From x\n", "\n", "To: \"\n", " x", "A:\n\x00",
+		"Bcc: a\nReturn-Path: <>\n", "To : a\n b\n\tc",
 	} {
 		f.Add(s, "cfimrs")
 	}
@@ -280,9 +272,8 @@ func FuzzInject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in, flags string) {
 		var out, trouble bytes.Buffer
 		code := Run(World{
-			Control: control.Dir(
-				dir,
-			), Env: []string{"QMAILINJECT=" + flags, "USER=joe"}, Input: strings.NewReader(in), Output: &out, Trouble: &trouble,
+			Control: control.Dir(dir), Env: []string{"QMAILINJECT=" + flags, "USER=joe"}, Input: strings.NewReader(in),
+			Output: &out, Trouble: &trouble,
 		}, Options{Show: true})
 		if code != 0 {
 			if code != exit.Perm || out.Len() > 0 || trouble.Len() == 0 {

@@ -41,18 +41,8 @@ func root(t testing.TB, passwd, group string) string {
 
 func TestTheAccountsHaveTheNumbersOfTheirFirstLines(t *testing.T) {
 	got, err := IDsIn(root(t, users, groups))
-	want := IDs{
-		Alias:   1000,
-		Daemon:  1001,
-		Log:     1002,
-		Root:    0,
-		Passwd:  1003,
-		Queue:   1004,
-		Remote:  1005,
-		Send:    1006,
-		Qmail:   2001,
-		NoFiles: 2000,
-	}
+	want := IDs{Alias: 1000, Daemon: 1001, Log: 1002, Root: 0, Passwd: 1003, Queue: 1004, Remote: 1005, Send: 1006,
+		Qmail: 2001, NoFiles: 2000}
 	if err != nil || got != want {
 		t.Errorf("%+v %v", got, err)
 	}
@@ -87,11 +77,8 @@ func TestAFileThatCannotBeReadIsNeverAnUnknownUser(t *testing.T) {
 
 func TestLinesThatAreNoEntriesArePassedOver(t *testing.T) {
 	long := "joe:x:1:1:" + strings.Repeat("x", 3*maxLine) + ":/wrong:/bin/sh\n"
-	dir := root(
-		t,
-		"\n:\njoe\njoe:x:abc:1::/a:\njoe:x:1\njoe:x:4294967295:1::/b:\n"+long+"joey:x:2:2::/c:\njoe:x:5:6:J:/home/joe:/bin/sh",
-		groups,
-	)
+	dir := root(t, "\n:\njoe\njoe:x:abc:1::/a:\njoe:x:1\njoe:x:4294967295:1::/b:\n"+long+"joey:x:2:2::/c:\n"+
+		"joe:x:5:6:J:/home/joe:/bin/sh", groups)
 	if e, err := LookupIn(dir, "joe"); err != nil || e != (Entry{"joe", 5, 6, "/home/joe"}) {
 		t.Errorf("%+v %v", e, err)
 	}

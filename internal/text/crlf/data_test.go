@@ -168,7 +168,8 @@ func FuzzDataIsDecodedAsOneByteAtATime(f *testing.F) {
 
 // No text between two line ends of any kind may become a message of its own.
 func TestNothingButCRLFDotCRLFEndsTheMessage(t *testing.T) {
-	for _, end := range []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n\n.\n\n", "\r\n.\r\r\n", "\r\n\x00.\r\n"} {
+	for _, end := range []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n\n.\n\n",
+		"\r\n.\r\r\n", "\r\n\x00.\r\n"} {
 		got := decode([]byte("a"+end+"MAIL FROM:<evil>\r\n.\r\nQUIT\r\n"), 4096)
 		if got.err == nil && got.rest != "QUIT\r\n" {
 			t.Errorf("after %q the rest is %q", end, got.rest)

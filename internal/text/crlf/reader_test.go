@@ -85,7 +85,8 @@ func FuzzLine(f *testing.F) {
 
 func TestVerbIsTheFirstWord(t *testing.T) {
 	for line, want := range map[string][2]string{
-		"": {"", ""}, "QUIT": {"QUIT", ""}, "MAIL FROM:<a>": {"MAIL", "FROM:<a>"}, "a   b c": {"a", "b c"}, " a": {"", "a"}, "a ": {"a", ""},
+		"": {"", ""}, "QUIT": {"QUIT", ""}, "MAIL FROM:<a>": {"MAIL", "FROM:<a>"}, "a   b c": {"a", "b c"},
+		" a": {"", "a"}, "a ": {"a", ""},
 	} {
 		if v, a := Verb([]byte(line)); string(v) != want[0] || string(a) != want[1] {
 			t.Errorf("%q: %q %q", line, v, a)

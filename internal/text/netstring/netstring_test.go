@@ -24,7 +24,8 @@ func TestWhatWasAppendedIsReadBack(t *testing.T) {
 
 func TestWhatIsNoNetstringIsRefused(t *testing.T) {
 	for in, want := range map[string]error{
-		"": io.EOF, "3": io.ErrUnexpectedEOF, "3:": io.ErrUnexpectedEOF, "3:ab": io.ErrUnexpectedEOF, "3:abc": io.ErrUnexpectedEOF,
+		"": io.EOF, "3": io.ErrUnexpectedEOF, "3:": io.ErrUnexpectedEOF, "3:ab": io.ErrUnexpectedEOF,
+		"3:abc":  io.ErrUnexpectedEOF,
 		"3:abc;": ErrFormat, ":": ErrFormat, "-1:": ErrFormat, " 3:abc,": ErrFormat, "abc": ErrFormat, "3;": ErrFormat,
 		"101:": ErrTooLong, "99999999999999999999:": ErrTooLong, "18446744073709551617:a,": ErrTooLong,
 		strings.Repeat("0", 100) + ":,": ErrFormat,

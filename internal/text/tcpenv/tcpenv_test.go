@@ -9,15 +9,8 @@ func TestWhatIsUnknownIsUnset(t *testing.T) {
 	env := []string{"A=1", "TCPREMOTEHOST=old", "TCPREMOTEINFO=old", "TCPREMOTEHOSTS=stays", "PROTO=q", "TCPLOCALIP="}
 	c := Conn{Proto: "TCP", LocalIP: "1.2.3.4", LocalPort: "25", RemoteIP: "5.6.7.8", RemotePort: "1000"}
 	got := c.Replace(env)
-	want := []string{
-		"A=1",
-		"TCPREMOTEHOSTS=stays",
-		"PROTO=TCP",
-		"TCPLOCALIP=1.2.3.4",
-		"TCPLOCALPORT=25",
-		"TCPREMOTEIP=5.6.7.8",
-		"TCPREMOTEPORT=1000",
-	}
+	want := []string{"A=1", "TCPREMOTEHOSTS=stays", "PROTO=TCP", "TCPLOCALIP=1.2.3.4", "TCPLOCALPORT=25",
+		"TCPREMOTEIP=5.6.7.8", "TCPREMOTEPORT=1000"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
@@ -51,7 +44,8 @@ func TestFirstEntryOfANameCounts(t *testing.T) {
 }
 
 func TestDATABYTESBeatsTheControlFile(t *testing.T) {
-	for value, want := range map[string]int64{"50": 50, "": 0, "x": 0, "12x": 12, "4294967295": 4294967295, "99999999999999999999": 0} {
+	for value, want := range map[string]int64{"50": 50, "": 0, "x": 0, "12x": 12, "4294967295": 4294967295,
+		"99999999999999999999": 0} {
 		if got := DataBytes([]string{"DATABYTES=" + value}, 7); got != want {
 			t.Errorf("%q: %d, want %d", value, got, want)
 		}
