@@ -1,5 +1,5 @@
 // Package conf holds the choices made when the suite is built: the conf-* files of this
-// folder, embedded. Home comes from here alone, never from the environment, since
+// folder, embedded, and its version. Home comes from here alone, never from the environment, since
 // qmail-queue is setuid.
 package conf
 
@@ -23,7 +23,12 @@ var (
 	spawn string
 	//go:embed conf-break
 	breakChar string
+	//go:embed VERSION
+	version string
 )
+
+// Version returns the version of the suite, as CHANGES.md counts them.
+func Version() string { return line(version, 0) }
 
 // Home returns the absolute path of the qmail home directory, without a trailing slash.
 func Home() string { return line(home, 0) }

@@ -5,7 +5,12 @@ set -eu
 cd "$(dirname "$0")/.."
 home=$(sed 's/[ \t\r]*$//;q' conf/conf-qmail)
 arch=$(dpkg --print-architecture)
-version=${VERSION:-1.03+$(git log -1 --format=%cd --date=format:%Y%m%d%H%M 2>/dev/null || date +%Y%m%d%H%M)}
+version=$(cat conf/VERSION)
+# A tree that git knows is the release only where it has the tag; later trees sort behind it.
+if git rev-parse --verify -q HEAD >/dev/null 2>&1 && test "$(git describe --tags --exact-match 2>/dev/null)" != "v$version"; then
+  version=$version+$(git log -1 --format=%cd --date=format:%Y%m%d%H%M)
+fi
+version=${VERSION:-$version}
 out=${OUT:-build}
 root=$out/deb
 
@@ -51,7 +56,11 @@ ln -s ../sbin/sendmail "$root/usr/lib/sendmail"
 printf '#!/bin/sh\n# mailq: the queue, as its owner or root may see it.\nexec %s/bin/qmail-qread\n' "$home" >"$root/usr/bin/mailq"
 printf '#!/bin/sh\n# newaliases: nothing to do; aliases are files of %s/alias, read at each delivery.\nexit 0\n' "$home" >"$root/usr/bin/newaliases"
 chmod 755 "$root/usr/bin/mailq" "$root/usr/bin/newaliases"
-cp scripts/deb/copyright "$root/usr/share/doc/qmail/copyright"
+{
+  cat scripts/deb/copyright LICENSE
+  echo
+  cat NOTICES
+} >"$root/usr/share/doc/qmail/copyright"
 
 # Other packages have pages called mbox(5), forward(1) or maildirmake(1): ours get a section "5qmail", where man(1) looks too.
 for page in "$root$home"/man/man?/*.?; do

@@ -7,18 +7,20 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"qmail/conf"
 	"qmail/internal/site/control"
 	"qmail/internal/sys/passwd"
 )
 
-// heading says where the control files are and which numbers the accounts of conf-users and conf-groups have.
+// heading says where the control files are, which numbers the accounts of conf-users and conf-groups have, and which
+// version this is: behind the numbers, so that whoever looks for a paragraph of C qmail's finds it in its place.
 func heading(out *bufio.Writer, home string, ids passwd.IDs) {
 	out.WriteString("The qmail control files are stored in " + home + "/control.\nThe uids and gids are ")
 	for _, n := range []int{ids.Alias, ids.Daemon, ids.Log, ids.Root, ids.Passwd, ids.Queue, ids.Remote, ids.Send,
 		ids.Qmail} {
 		out.WriteString(strconv.Itoa(n) + ", ")
 	}
-	out.WriteString(strconv.Itoa(ids.NoFiles) + ".\n")
+	out.WriteString(strconv.Itoa(ids.NoFiles) + ". This is qmail in Go " + conf.Version() + ".\n")
 }
 
 // show writes a paragraph for each control file, then one for each file that is none.

@@ -175,6 +175,11 @@ func life(d *debian, first, second string) {
 		"/usr/share/man/man5/dot-qmail.5qmail.gz"} {
 		d.run("test -s " + path)
 	}
+	for _, paper := range []string{"LICENSE", "NOTICES"} {
+		if !strings.Contains(d.run("cat /usr/share/doc/qmail/copyright"), d.run("cat /mnt/"+paper)) {
+			t.Errorf("the copyright of the package does not have %s", paper)
+		}
+	}
 
 	// An upgrade: what the administrator wrote stays, no sendmail fails meanwhile.
 	d.run("echo '# mine' >>/etc/qmail/rc; echo other.test >>/etc/qmail/control/locals; cp -a /etc/qmail /run/before")

@@ -9,6 +9,7 @@ import (
 
 var source = fstest.MapFS{
 	"docs/man/forward.1": {}, "docs/man/mbox.5": {}, "docs/FAQ.md": {}, "INSTALL.md": {}, "README.md": {},
+	"LICENSE": {}, "NOTICES": {},
 }
 
 func all(t *testing.T) map[string]Entry {
@@ -53,6 +54,8 @@ func TestWhoMayDoWhatInTheTree(t *testing.T) {
 		{"man/man1/forward.1", "root", File, 0o644},
 		{"doc/FAQ.md", "root", File, 0o644},
 		{"doc/INSTALL.md", "root", File, 0o644},
+		{"doc/LICENSE", "root", File, 0o644},
+		{"doc/NOTICES", "root", File, 0o644},
 		{"queue", "qmailq", Dir, 0o750},
 		{"queue/mess/22", "qmailq", Dir, 0o750},
 		{"queue/todo", "qmailq", Dir, 0o750},

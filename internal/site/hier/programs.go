@@ -96,7 +96,7 @@ func (t *tree) documents(source fs.FS) error {
 			t.file("man/man"+section+"/"+path.Base(p), p, 0o644, true)
 		}
 	}
-	for _, pattern := range []string{"INSTALL.md", "docs/*.md", "docs/*.svg"} {
+	for _, pattern := range []string{"LICENSE", "NOTICES", "CHANGES.md", "INSTALL.md", "docs/*.md", "docs/*.svg"} {
 		docs, err := fs.Glob(source, pattern)
 		if err != nil {
 			return err
