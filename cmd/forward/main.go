@@ -20,7 +20,7 @@ import (
 const fatal = "forward: fatal: "
 
 func main() {
-	proc.Begin()
+	proc.BeginAlone()
 	trace, ok := os.LookupEnv("DTLINE")
 	if !ok {
 		proc.Die(exit.Perm, fatal+"DTLINE not set")

@@ -15,6 +15,7 @@ import (
 
 	"qmail/internal/local"
 	"qmail/internal/local/maildir"
+	"qmail/internal/submit"
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
@@ -39,6 +40,6 @@ func main() {
 
 func deliver(args, env []string, message *os.File, out, err local.Output, names *maildir.Names) (exit.Code, bool) {
 	return local.Deliver(local.Job{
-		Args: args, Env: env, Message: message, Out: out, Err: err, Now: time.Now, Names: names,
+		Args: args, Env: env, Message: message, Out: out, Err: err, Now: time.Now, Names: names, Queue: submit.New,
 	})
 }

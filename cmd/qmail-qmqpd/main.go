@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	proc.Begin()
+	proc.BeginAlone()
 	queue := submit.New(os.Environ(), proc.FD(2, "log"))
 	s := qmtpd.Server{Control: control.Default(), Env: os.Environ(), Queue: queue, Now: time.Now}
 	code := s.QMQP(proc.FD(0, "client"), proc.FD(1, "client"))

@@ -25,7 +25,7 @@ import (
 )
 
 func main() {
-	proc.Begin()
+	proc.BeginAlone()
 	queue := submit.New(os.Environ(), proc.FD(2, "log"))
 	code := run(queue)
 	queue.Close()

@@ -21,7 +21,7 @@ import (
 const fatal = "qreceipt: fatal: "
 
 func main() {
-	proc.Begin()
+	proc.BeginAlone()
 	sender, ok := os.LookupEnv("SENDER")
 	if len(os.Args) < 2 || !ok {
 		proc.Die(exit.Perm, "qreceipt: usage: qreceipt deliveryaddress")

@@ -8,9 +8,9 @@ import (
 
 	"qmail/internal/local/maildir"
 	"qmail/internal/local/mbox"
-	"qmail/internal/submit"
 	"qmail/internal/sys"
 	"qmail/internal/sys/priv"
+	"qmail/internal/sys/proc"
 	"qmail/internal/text/dotqmail"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
@@ -122,6 +122,7 @@ func (d *delivery) program(command string) (stop bool, err error) {
 		return false, report.Defer("4.3.0", "Unable to make a pipe: "+reason(err)+".")
 	}
 	d.started = true
+	proc.CatchPipe() // a qmail-queue may have been started since the last program
 	p, err := priv.Start(priv.Child{
 		Path: "/bin/sh", Args: []string{"/bin/sh", "-c", command}, Env: d.env, Dir: d.home,
 		Files: []*os.File{d.Message, out, errs}, Slack: sys.UsualSlack,
@@ -159,7 +160,7 @@ func (d *delivery) forward() (pid int, err error) {
 	}
 	_, errs, err := d.descriptors()
 	if err == nil {
-		pid, err = submit.New(d.env, errs).Copy(d.trace, d.Message, d.newSender, d.recipients)
+		pid, err = d.Queue(d.env, errs).Copy(d.trace, d.Message, d.newSender, d.recipients)
 	}
 	if err != nil {
 		r := report.Of(err)

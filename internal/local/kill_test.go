@@ -10,6 +10,7 @@ import (
 
 	"qmail/internal/dev/testkill"
 	"qmail/internal/local/maildir"
+	"qmail/internal/submit"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 )
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 	proc.Begin()
 	code, _ := Deliver(Job{
 		Args: os.Args[1:], Env: os.Environ(), Message: os.Stdin, Out: Descriptor(os.Stdout), Err: Descriptor(os.Stderr),
-		Now: time.Now, Names: maildir.NewNames(),
+		Now: time.Now, Names: maildir.NewNames(), Queue: submit.New,
 	})
 	proc.Exit(code)
 }

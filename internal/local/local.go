@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"qmail/internal/local/maildir"
+	"qmail/internal/submit"
 	"qmail/internal/text/dotqmail"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
@@ -22,6 +23,8 @@ type Job struct {
 	Err     Output   // for what went wrong, and their descriptor 2
 	Now     func() time.Time
 	Names   *maildir.Names // of this process
+	// Queue returns what takes the copies for other addresses, with its environment and descriptor 2.
+	Queue func(env []string, stderr *os.File) *submit.Client
 }
 
 // An Output is written to, and is a descriptor where a program needs one.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"qmail/internal/local/maildir"
+	"qmail/internal/submit"
 	"qmail/internal/text/exit"
 )
 
@@ -70,6 +71,7 @@ func (w *world) deliver() (code exit.Code, started bool, out, errs string) {
 		Args: append(append(w.opts, "--", "joe", w.home), w.args...), Env: w.env,
 		Message: files[0], Out: Descriptor(files[1]), Err: Descriptor(files[2]),
 		Now: func() time.Time { return time.Unix(1_000_000_000, 0) }, Names: w.all,
+		Queue: func(env []string, stderr *os.File) *submit.Client { return submit.NewIn("/", env, stderr) },
 	})
 	for i, p := range [2]*string{&out, &errs} {
 		b, err := os.ReadFile(files[i+1].Name())

@@ -8,6 +8,7 @@ import (
 	"qmail/internal/submit/envelope"
 	"qmail/internal/sys"
 	"qmail/internal/sys/priv"
+	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 	"qmail/internal/worker"
@@ -98,24 +99,31 @@ func (c *Client) begin(p *pipes) *report.Report {
 	if err != nil {
 		p.textW.Close()
 		p.rcptW.Close()
+		if _, err := os.Stat(c.home + "/."); err != nil {
+			return envelope.Meaning(envelope.NoHome)
+		}
 		return envelope.Meaning(envelope.NoExec)
 	}
 	return nil
 }
 
 // start has the kept qmail-queue do the message, or runs one the classic way: a process of its own, with the
-// message on descriptor 0 and the envelope on 1.
+// message on descriptor 0 and the envelope on 1. What stands in its place was always started in HOME, with SIGPIPE
+// ignored, by whoever had mail.
 func (c *Client) start(text, rcpt *os.File) (job, error) {
 	if c.keeper != nil {
 		if w := c.keeper.take(); w != nil && w.Send(worker.Job{Files: []*os.File{text, rcpt}}) == nil {
 			return kept{w}, nil
 		}
 	}
-	child := priv.Child{Path: c.path, Args: []string{"qmail-queue"}, Env: c.env, Files: []*os.File{text, rcpt, c.stderr}}
-	if fi, err := os.Lstat(c.path); err == nil && setuid(fi) {
+	child := priv.Child{
+		Path: c.path, Args: []string{c.path}, Env: c.env, Dir: c.home, Files: []*os.File{text, rcpt, c.stderr},
+	}
+	if fi, err := os.Lstat(c.file()); err == nil && setuid(fi) {
 		// What is no script or program in its place does one thing at a time; see sys.WorkerSlack.
 		child.Env, child.Slack = worker.Environ(child.Env), sys.WorkerSlack
 	}
+	proc.IgnorePipe()
 	pid, err := priv.Fork(child)
 	if err != nil {
 		return nil, err

@@ -14,24 +14,34 @@ import (
 
 // A Client starts qmail-queue for the messages of one process. The zero value is not ready: use New.
 type Client struct {
-	path   string
+	home   string // where it starts
+	path   string // relative to home, unless it is absolute
 	env    []string
 	stderr *os.File
 	keeper *keeper // nil: each message has a qmail-queue of its own
 }
 
 // New returns a client. env is the environment of this process, as a value: QMAILQUEUE in it
-// names another program than HOME/bin/qmail-queue, relative to HOME. stderr becomes descriptor 2 of qmail-queue;
-// it may be nil.
-func New(env []string, stderr *os.File) *Client {
-	c := &Client{path: filepath.Join(conf.Home(), "bin/qmail-queue"), env: env, stderr: stderr}
-	if q := lookup(env, "QMAILQUEUE"); q != "" {
+// names another program than HOME/bin/qmail-queue, relative to HOME. An empty QMAILQUEUE names no program, and
+// no message gets past it: whoever meant to have a filter must not be without one. stderr becomes descriptor 2 of
+// qmail-queue; it may be nil.
+func New(env []string, stderr *os.File) *Client { return NewIn(conf.Home(), env, stderr) }
+
+// NewIn is New for another HOME.
+func NewIn(home string, env []string, stderr *os.File) *Client {
+	c := &Client{home: home, path: "bin/qmail-queue", env: env, stderr: stderr}
+	if q, set := lookup(env, "QMAILQUEUE"); set {
 		c.path = q
-		if !filepath.IsAbs(q) {
-			c.path = filepath.Join(conf.Home(), q)
-		}
 	}
 	return c
+}
+
+// file is the path of the program.
+func (c *Client) file() string {
+	if filepath.IsAbs(c.path) {
+		return c.path
+	}
+	return filepath.Join(c.home, c.path)
 }
 
 // How says how a qmail-queue is kept.
@@ -44,7 +54,7 @@ type How struct {
 // that runs as qmaild or qmails and may have many messages to hand on: qmail-queue is a worker for no other user.
 // QMAILQUEUE in the environment always means the classic way.
 func (c *Client) Keep(h How) {
-	if c.keeper == nil && lookup(c.env, "QMAILQUEUE") == "" {
+	if _, set := lookup(c.env, "QMAILQUEUE"); !set && c.keeper == nil {
 		c.keeper = &keeper{path: c.path, soon: h.Soon,
 			spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true, Alone: h.Alone}}
 	}
@@ -53,7 +63,7 @@ func (c *Client) Keep(h How) {
 // With returns a client for a job whose environment is env. A kept qmail-queue is shared; one that is started for a
 // message sees env.
 func (c *Client) With(env []string) *Client {
-	w := New(env, c.stderr)
+	w := NewIn(c.home, env, c.stderr)
 	if w.path == c.path {
 		w.keeper = c.keeper
 	}
@@ -231,11 +241,11 @@ func (m *Message) Abort() {
 	m.Commit()
 }
 
-func lookup(env []string, name string) string {
+func lookup(env []string, name string) (value string, set bool) {
 	for i := len(env) - 1; i >= 0; i-- {
 		if e := env[i]; len(e) > len(name) && e[len(name)] == '=' && e[:len(name)] == name {
-			return e[len(name)+1:]
+			return e[len(name)+1:], true
 		}
 	}
-	return ""
+	return "", false
 }

@@ -73,7 +73,7 @@ func newWorld(t *testing.T) *world {
 	}
 	env := []string{"STORE=" + w.store, "GORACE=atexit_sleep_ms=0"}
 	workers := pool.NewIn(dir, 1)
-	w.c = &Client{path: path, env: env,
+	w.c = &Client{home: dir, path: path, env: env,
 		keeper: &keeper{path: path, taken: true, workers: workers, spec: pool.Spec{Name: program, Env: env}}}
 	t.Cleanup(w.c.Close)
 	return w

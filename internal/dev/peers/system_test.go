@@ -51,6 +51,7 @@ type qmail struct {
 	mu   sync.Mutex
 	log  bytes.Buffer
 	send *exec.Cmd
+	env  []string // what qmail is started with, PATH aside
 }
 
 // here is the world itself.
@@ -103,7 +104,7 @@ func (q *qmail) start(args ...string) {
 		args = []string{"./Maildir/"}
 	}
 	q.send = q.Command("root", append([]string{home("bin/qmail-start")}, args...)...)
-	q.send.Env = []string{"PATH=" + home("bin") + ":/usr/local/bin:/usr/bin:/bin"}
+	q.send.Env = append([]string{"PATH=" + home("bin") + ":/usr/local/bin:/usr/bin:/bin"}, q.env...)
 	q.send.Stdout, q.send.Stderr = q, q
 	if err := q.send.Start(); err != nil {
 		q.t.Fatal(err)

@@ -55,7 +55,7 @@ func newWorld(t testing.TB, files map[string]string, env ...string) *world {
 		t.Fatal(err)
 	}
 	env = append([]string{"QMAILQUEUE=" + self, "FAKE_QUEUE=" + queue}, env...)
-	return &world{Server{Control: control.Dir(dir), Env: env, Queue: submit.New(env, nil), Now: time.Now}, queue}
+	return &world{Server{Control: control.Dir(dir), Env: env, Queue: submit.NewIn("/", env, nil), Now: time.Now}, queue}
 }
 
 // say holds a session and returns the letters of the replies.
@@ -177,7 +177,7 @@ func TestUnreadableControlsAreTemporary(t *testing.T) {
 // an answer or an end for every input.
 func fuzz(f *testing.F, serve func(Server) func(in, out *os.File) exit.Code) {
 	w := newWorld(f, nil)
-	w.server.Queue = submit.New([]string{"QMAILQUEUE=/bin/true"}, nil)
+	w.server.Queue = submit.NewIn("/", []string{"QMAILQUEUE=/bin/true"}, nil)
 	f.Fuzz(func(t *testing.T, in string) {
 		switch _, code := w.say(t, serve(w.server), in); code {
 		case exit.OK, exit.Perm, exit.Temp:

@@ -67,7 +67,7 @@ func newWorld(t *testing.T, control map[string]string, env ...string) *world {
 }
 
 func (w *world) server() Server {
-	return Server{Control: control.Dir(w.dir), Env: w.env, Queue: submit.New(w.env, nil), Now: time.Now,
+	return Server{Control: control.Dir(w.dir), Env: w.env, Queue: submit.NewIn("/", w.env, nil), Now: time.Now,
 		Mine: func() (ipme.Set, error) {
 			return ipme.Set{netip.MustParseAddr("10.9.9.9"): {}, netip.MustParseAddr("2001:db8::1"): {}}, nil
 		}}
@@ -269,7 +269,8 @@ func FuzzSession(f *testing.F) {
 		}
 		go func() { io.WriteString(write, verbs.String()); write.Close() }()
 		go func() {
-			s := Server{Control: control.Dir(dir), Queue: submit.New([]string{"QMAILQUEUE=/nonexistent"}, nil), Now: time.Now}
+			queue := submit.NewIn("/", []string{"QMAILQUEUE=/nonexistent"}, nil)
+			s := Server{Control: control.Dir(dir), Queue: queue, Now: time.Now}
 			s.Serve(in, server)
 			in.Close()
 			server.Close()

@@ -56,7 +56,7 @@ func (y try) run(t testing.TB) result {
 	var out, trouble bytes.Buffer
 	r := result{code: Run(World{
 		Home: dir, Control: control.Dir(dir), Env: env, Input: strings.NewReader(y.input), Output: &out, Trouble: &trouble,
-		Queue: submit.New(env, os.Stderr), Now: time.Date(2001, 1, 2, 3, 4, 5, 0, time.UTC), Pid: 77,
+		Queue: submit.NewIn("/", env, os.Stderr), Now: time.Date(2001, 1, 2, 3, 4, 5, 0, time.UTC), Pid: 77,
 	}, o)}
 	r.out, r.trouble = out.String(), trouble.String()
 	if body, err := os.ReadFile(dir + "/body"); err == nil {

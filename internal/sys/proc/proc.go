@@ -16,16 +16,31 @@ import (
 // by SIGABRT, since an exit code of 2 would be taken for an answer by another qmail's
 // programs; and a write to a closed pipe is an error, while children still get the default SIGPIPE.
 func Begin() {
-	debug.SetTraceback("crash")
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	crash()
+	CatchPipe()
 }
 
-// BeginAlone is Begin for a program that starts no other: SIGPIPE can be ignored then, which needs no thread of its
-// own, a tenth of the whole start.
+// BeginAlone is Begin for a program that starts no other, but for qmail-queue: SIGPIPE can be ignored then, which
+// needs no thread of its own, a tenth of the whole start.
 func BeginAlone() {
-	debug.SetTraceback("crash")
-	signal.Ignore(syscall.SIGPIPE)
+	crash()
+	IgnorePipe()
 }
+
+// crash has a bug end the process by SIGABRT. And it ignores SIGQUIT where SIGINT is: a shell starts what is to
+// run in the background with both ignored, for all that it starts; the runtime keeps only the first.
+func crash() {
+	debug.SetTraceback("crash")
+	if signal.Ignored(syscall.SIGINT) {
+		signal.Ignore(syscall.SIGQUIT)
+	}
+}
+
+// CatchPipe makes a broken pipe an error; what is started from now on gets the default SIGPIPE.
+func CatchPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// IgnorePipe makes a broken pipe an error; what is started from now on ignores it as well.
+func IgnorePipe() { signal.Ignore(syscall.SIGPIPE) }
 
 // Exit ends the process with code c.
 func Exit(c exit.Code) { os.Exit(int(c)) }
