@@ -1,0 +1,171 @@
+package doctest
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/constant"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"qmail/conf"
+)
+
+// A figure is a constant of the code, and the documents that say its value in words of theirs.
+type figure struct {
+	name  string        // package folder, a dot, the constant
+	value time.Duration // or a number
+	says  string        // "DOCUMENT: words", a line each
+}
+
+func figures() []figure {
+	return []figure{
+		{"internal/worker.MaxJobs", 300, `docs/INTERNALS.md: when it has done 300`},
+		{"internal/worker.MaxIdle", 9 * time.Second, `docs/INTERNALS.md: none has come for 9 seconds
+docs/PROGRAMS.md: nine idle seconds
+docs/SECURITY.md: nine idle seconds`},
+		{"internal/worker.limitsAge", time.Second, `docs/INTERNALS.md: at these at most once a second`},
+		{"internal/worker.MaxJob", 64 << 10, `docs/INTERNALS.md: list of contents | 64 kB`},
+		{"internal/worker.MaxContents", 60 << 10, `docs/INTERNALS.md: up to 60 kB
+docs/DEVIATIONS.md: A message of up to 60 kB`},
+		{"internal/worker.MaxAnswer", 4 << 10, `docs/INTERNALS.md: number of the job, output | 4 kB`},
+		{"internal/worker.maxNote", 1 << 10, `docs/INTERNALS.md: note (1 kB)`},
+		{"internal/worker/pool.MaxIdle", 5 * time.Second, `docs/INTERNALS.md: (the parent closes after 5)`},
+		{"internal/worker/pool.lookAge", 250 * time.Millisecond, `docs/INTERNALS.md: at most every 250 ms`},
+		{"internal/worker/pool.dieWithin", 2 * time.Second, `docs/INTERNALS.md: within 2 seconds after its socket`},
+		{"internal/worker/pool.greetWithin", 5 * time.Second, `docs/INTERNALS.md: or takes five seconds`},
+		{"internal/sys.UsualSlack", 50 * time.Microsecond, `docs/INTERNALS.md: the usual 50 microseconds`},
+		{"internal/sys.DaemonSlack", 2 * time.Millisecond, `docs/INTERNALS.md: the other daemons 2 ms`},
+		{"internal/sys.WorkerSlack", 100 * time.Millisecond, `docs/INTERNALS.md: qmail-clean 100 ms`},
+		{"internal/queue.ossified", 36 * time.Hour, `docs/INTERNALS.md: after 36 hours
+docs/man/qmail-clean.8: for 36 hours
+docs/man/queue-fix.8: 36 hours old`},
+		{"internal/queue/queuefix.orphan", 36 * time.Hour, `docs/man/queue-fix.8: 36 hours old`},
+		{"internal/queue/queuefix.future", 30 * 24 * time.Hour, `docs/man/queue-fix.8: over 30 days`},
+		{"cmd/qmail-queue.limit", 24 * time.Hour, `docs/INTERNALS.md: (qmail-queue gives up after 24,
+docs/man/qmail-queue.8: longer than 24 hours
+docs/man/qmail-limits.7: 24 hours`},
+		{"cmd/qmail-clean.tidyEvery", 31, `docs/INTERNALS.md: with every 31st request`},
+		{"internal/submit/envelope.MaxAddress", 1002 + 1, `docs/SECURITY.md: 1002 in the queue
+docs/man/addresses.5: up to 1002 bytes
+docs/man/qmail-limits.7: 1002 bytes in the queue`},
+		{"internal/smtp/smtpd.maxAddress", 899, `docs/SECURITY.md: at most 899 bytes from SMTP
+docs/man/qmail-limits.7: takes 899.`},
+		{"internal/smtp/smtpd.maxCommand", 64 << 10, `docs/DEVIATIONS.md: A command line over 64 kB`},
+		{"internal/smtp/smtpd.maxRecipients", 16 << 20, `docs/DEVIATIONS.md: recipients past 16 MB`},
+		{"internal/smtp/smtpd.maxHops", 100, `docs/man/qmail-limits.7: A message with 100`},
+		{"internal/smtp/tcpto.quiet", 2 * time.Minute, `docs/man/qmail-tcpto.8: at least two minutes later`},
+		{"internal/pop3.maxCommand", 4096, `docs/DEVIATIONS.md: command lines of 4096 bytes`},
+		{"internal/net/listener.DefaultLimit", 400, `docs/man/tcp-env.1: normally 400
+docs/SERVICES.md: 400 clients at a time
+docs/SCALING.md: the number of sessions, 400`},
+		{"internal/net/listener.DefaultPerAddress", 100, `docs/man/tcp-env.1: normally 100
+docs/SERVICES.md: 100 of one address`},
+		{"internal/submit/inject.maxHeader", 256 << 20, `docs/man/qmail-limits.7: may have 256 megabytes`},
+		{"internal/submit/inject.maxAddresses", 16 << 20, `docs/man/qmail-limits.7: one field of addresses 16.`},
+		{"internal/local/mbox.lockWait", 30 * time.Second, `docs/man/mbox.5: at most 30 seconds`},
+		{"internal/local/maildir.stale", 36 * time.Hour, `docs/man/maildir.5: for 36 hours
+docs/man/maildirwatch.1: for 36 hours
+docs/man/qmail-pop3d.8: for 36 hours`},
+		{"internal/spawn/lspawn.answerAge", time.Second, `docs/DEVIATIONS.md: for one second`},
+		{"internal/send/sendproto.MaxReply", 10000, `docs/man/qmail-limits.7: keeps 10000 bytes`},
+		{"cmd/qmail-getpw.maxName", 32, `docs/man/qmail-getpw.8: more than 32 bytes
+docs/man/qmail-limits.7: longer than 32 bytes`},
+		{"cmd/maildirwatch.pause", 30 * time.Second, `docs/man/maildirwatch.1: every 30 seconds`},
+		{"cmd/splogger.longest", 799, `docs/man/splogger.8: Lines of 800 bytes and more`},
+	}
+}
+
+func TestTheFiguresOfTheDocumentsAreThoseOfTheCode(t *testing.T) {
+	for _, f := range figures() {
+		folder, name, _ := strings.Cut(f.name, ".")
+		if got := constantOf(t, folder, name); got != int64(f.value) {
+			t.Errorf("%s is %d now, not %d: change it here and where it is said:\n%s", f.name, got, f.value, f.says)
+		}
+		for _, say := range strings.Split(f.says, "\n") {
+			says(t, say)
+		}
+	}
+	says(t, fmt.Sprintf("docs/INTERNALS.md: `conf/conf-split`, %d", conf.Split()))
+	says(t, fmt.Sprintf("docs/man/qmail-limits.7: normally %d", conf.Spawn()))
+	says(t, fmt.Sprintf("docs/SCALING.md: Over %d needs `conf/conf-spawn`", conf.Spawn()))
+	says(t, fmt.Sprintf("docs/DEVIATIONS.md: %d recorded cases", recordedCases(t)))
+	says(t, fmt.Sprintf("docs/HACKING.md: %d of them", recordedCases(t)))
+}
+
+// says looks for "DOCUMENT: words", wherever the lines of the document end.
+func says(t *testing.T, say string) {
+	t.Helper()
+	path, words, _ := strings.Cut(say, ": ")
+	text := strings.Join(strings.Fields(read(t, filepath.Join(top, path))), " ")
+	if !strings.Contains(text, words) {
+		t.Errorf("%s does not say %q", path, words)
+	}
+}
+
+func recordedCases(t *testing.T) (n int) {
+	files, _ := filepath.Glob(filepath.Join(top, "testdata/cases/*.json"))
+	for _, f := range files {
+		var list []json.RawMessage
+		if err := json.Unmarshal([]byte(read(t, f)), &list); err != nil {
+			t.Fatal(f, err)
+		}
+		n += len(list)
+	}
+	return n
+}
+
+// constantOf evaluates a constant of a package: numbers, durations, and what is made of them.
+func constantOf(t *testing.T, folder, name string) int64 {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(top, folder, "*.go"))
+	for _, path := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.CONST {
+				continue
+			}
+			for _, s := range g.Specs {
+				v := s.(*ast.ValueSpec)
+				for i, id := range v.Names {
+					if id.Name == name && i < len(v.Values) {
+						n, _ := constant.Int64Val(evaluate(t, v.Values[i]))
+						return n
+					}
+				}
+			}
+		}
+	}
+	t.Errorf("%s has no constant %s", folder, name)
+	return -1
+}
+
+func evaluate(t *testing.T, e ast.Expr) constant.Value {
+	t.Helper()
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		return constant.MakeFromLiteral(e.Value, e.Kind, 0)
+	case *ast.ParenExpr:
+		return evaluate(t, e.X)
+	case *ast.SelectorExpr:
+		unit := map[string]time.Duration{"Microsecond": time.Microsecond, "Millisecond": time.Millisecond,
+			"Second": time.Second, "Minute": time.Minute, "Hour": time.Hour}
+		return constant.MakeInt64(int64(unit[e.Sel.Name]))
+	case *ast.BinaryExpr:
+		x, y := evaluate(t, e.X), evaluate(t, e.Y)
+		if n, _ := constant.Uint64Val(y); e.Op == token.SHL || e.Op == token.SHR {
+			return constant.Shift(x, e.Op, uint(n))
+		}
+		return constant.BinaryOp(x, e.Op, y)
+	}
+	t.Errorf("the value of a constant is a %T: this test cannot tell it", e)
+	return constant.MakeInt64(-1)
+}
