@@ -12,6 +12,7 @@ import (
 
 	"qmail/internal/pop3"
 	"qmail/internal/sys/proc"
+	"qmail/internal/sys/sandbox"
 	"qmail/internal/text/exit"
 )
 
@@ -21,6 +22,7 @@ func main() {
 	if len(os.Args) > 1 {
 		m.Dir = os.Args[1]
 	}
+	sandbox.Enter(sandbox.Rights{Write: []string{m.Dir}}) // where it fails, the session is what it was without
 	m.Serve(proc.FD(0, "client"), proc.FD(1, "client"))
 	proc.Exit(exit.OK)
 }

@@ -14,6 +14,7 @@ import (
 
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
+	"qmail/internal/sys/sandbox"
 	"qmail/internal/text/exit"
 )
 
@@ -36,6 +37,7 @@ func main() {
 			l.facility = n
 		}
 	}
+	sandbox.Enter(sandbox.Rights{}) // where it fails, the lines are logged all the same
 	l.run(bufio.NewReaderSize(os.Stdin, 4096))
 	proc.Exit(exit.OK)
 }

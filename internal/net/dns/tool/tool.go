@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"qmail/internal/net/dns"
+	"qmail/internal/sys/sandbox"
 	"qmail/internal/text/exit"
 )
 
@@ -19,7 +20,9 @@ func Run(args []string, out, errs io.Writer, lookup Lookup) exit.Code {
 		io.WriteString(errs, "usage: "+args[0]+" name\n")
 		return exit.Perm
 	}
-	text, err := lookup(dns.Open(dns.SystemConf), args[1])
+	r := dns.Open(dns.SystemConf)
+	sandbox.Enter(sandbox.Rights{Network: true}) // where it fails, the question is asked all the same
+	text, err := lookup(r, args[1])
 	switch {
 	case errors.Is(err, dns.ErrNotFound):
 		io.WriteString(errs, "hard error\n")
