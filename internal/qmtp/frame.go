@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"qmail/internal/text/ascii"
 	"qmail/internal/text/netstring"
 )
 
@@ -102,8 +103,8 @@ func (f *Frame) Next() ([]byte, error) {
 	return b, nil
 }
 
-// Address reads a netstring that is an address. ok is false for one that is too long or has a NUL; it is read all
-// the same.
+// Address reads a netstring that is an address. ok is false for one that is too long or has a control byte; it is read
+// all the same.
 func (f *Frame) Address() (addr string, ok bool, err error) {
 	n, err := f.Len(MaxMessage)
 	if err != nil {
@@ -124,7 +125,7 @@ func (f *Frame) Address() (addr string, ok bool, err error) {
 			return "", false, err
 		}
 		for _, c := range piece {
-			ok = ok && c != 0
+			ok = ok && !ascii.IsControl(c)
 		}
 		if ok {
 			b = append(b, piece...)

@@ -22,7 +22,7 @@ type job interface {
 
 // pipes lead to a qmail-queue, as they always have: one for the message, one for its envelope.
 type pipes struct {
-	text, rcpt   *bufio.Writer
+	text         *bufio.Writer
 	textR, textW *os.File
 	rcptR, rcptW *os.File
 	job          job
@@ -51,21 +51,20 @@ func (c *Client) open() (*pipes, *report.Report) {
 	if r != nil {
 		return nil, r
 	}
-	p.text, p.rcpt = bufio.NewWriterSize(p.textW, 8192), bufio.NewWriterSize(p.rcptW, 2048)
+	p.text = bufio.NewWriterSize(p.textW, 8192)
 	return p, nil
 }
 
-// whole starts a qmail-queue for a message that is all here, or of which nothing more comes: then its envelope does
-// not end. If the pipes can hold it, it is in them before, so that nobody waits for anybody and switches between
+// whole starts a qmail-queue for a message that is all here, or of which nothing more comes: then it has no envelope. If the pipes can hold it, it is in them before, so that nobody waits for anybody and switches between
 // two processes are saved.
 func (c *Client) whole(h *held, ends bool) (job, *report.Report) {
 	p, r := newPipes()
 	if r != nil {
 		return nil, r
 	}
-	envelope := h.envelope
+	var envelope []byte
 	if ends {
-		envelope = append(envelope, 0)
+		envelope = append(h.envelope, 0)
 	}
 	fits := len(h.text) <= sys.PipeRoom(p.textW) && len(envelope) <= sys.PipeRoom(p.rcptW)
 	if fits {
@@ -145,11 +144,10 @@ func (p *pipes) endText() bool {
 	return err == nil
 }
 
-// end ends the envelope; only a whole one has a NUL at its end.
-func (p *pipes) end(whole bool) {
-	if whole {
-		p.rcpt.WriteByte(0)
-		p.rcpt.Flush()
+// end writes the envelope, if there is one.
+func (p *pipes) end(envelope []byte) {
+	if len(envelope) > 0 {
+		p.rcptW.Write(envelope)
 	}
 	p.rcptW.Close()
 }

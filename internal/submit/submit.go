@@ -81,15 +81,17 @@ func (c *Client) Close() {
 // then Commit. A write that fails is not reported before Commit, as only qmail-queue knows why.
 //
 // A small message is held until Commit, and is then one packet for a kept qmail-queue, or whole in the pipes before
-// one is started. For one that outgrows that a qmail-queue is started at once, and it goes on through the pipes.
+// one is started. For one that outgrows that a qmail-queue is started at once, and its text goes on through a pipe.
+// The envelope is always held: a message that fails has none.
 type Message struct {
-	client *Client
-	held   *held // nil once there are pipes
-	pipes  *pipes
-	pid    int
-	ended  bool // the text
-	failed bool
-	broken *report.Report // why there are no pipes
+	client   *Client
+	held     *held // nil once there are pipes
+	pipes    *pipes
+	envelope []byte // once there are pipes
+	pid      int
+	ended    bool // the text
+	failed   bool
+	broken   *report.Report // why there are no pipes
 }
 
 // Open begins a message. No qmail-queue is started yet.
@@ -112,14 +114,17 @@ func (m *Message) open(h *held) {
 	}
 	m.pid = m.pipes.job.pid()
 	m.pipes.text.Write(h.text)
+	m.envelope = append(m.envelope, h.envelope...)
 	if m.ended {
 		m.endText()
-		m.pipes.rcpt.Write(h.envelope)
 	}
 }
 
 // Write adds bytes to the message.
 func (m *Message) Write(b []byte) (int, error) {
+	if m.failed {
+		return len(b), nil
+	}
 	if m.holds(len(b)) {
 		m.held.text = append(m.held.text, b...)
 	} else if m.pipes != nil {
@@ -130,6 +135,9 @@ func (m *Message) Write(b []byte) (int, error) {
 
 // WriteString is Write for a string.
 func (m *Message) WriteString(s string) (int, error) {
+	if m.failed {
+		return len(s), nil
+	}
 	if m.holds(len(s)) {
 		m.held.text = append(m.held.text, s...)
 	} else if m.pipes != nil {
@@ -159,17 +167,17 @@ func (m *Message) From(sender string) {
 func (m *Message) To(recipient string) { m.record('T', recipient) }
 
 func (m *Message) record(letter byte, address string) {
-	if m.holds(len(address) + 2) {
-		e := append(append(m.held.envelope, letter), address...)
-		m.held.envelope = append(e, 0)
-	} else if m.pipes != nil {
-		m.pipes.rcpt.WriteByte(letter)
-		m.pipes.rcpt.WriteString(address)
-		m.pipes.rcpt.WriteByte(0)
+	if m.failed {
+		return
 	}
+	envelope := &m.envelope
+	if m.holds(len(address) + 2) {
+		envelope = &m.held.envelope
+	}
+	*envelope = append(append(append(*envelope, letter), address...), 0)
 }
 
-// Fail spoils the message: qmail-queue will see its envelope end early, or nothing at all, and queue nothing.
+// Fail spoils the message: qmail-queue will see no more of it and no envelope, or nothing at all, and queue nothing.
 func (m *Message) Fail() { m.failed = true }
 
 func (m *Message) endText() {
@@ -231,7 +239,12 @@ func (m *Message) send() job {
 		return nil
 	}
 	m.endText()
-	m.pipes.end(!m.failed)
+	if m.failed {
+		m.envelope = nil
+	} else {
+		m.envelope = append(m.envelope, 0)
+	}
+	m.pipes.end(m.envelope)
 	return m.pipes.job
 }
 

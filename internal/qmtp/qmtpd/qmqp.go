@@ -12,6 +12,11 @@ import (
 // networks that let trusted hosts alone in.
 func (s Server) QMQP(in, out *os.File) exit.Code {
 	t := s.open(in, out)
+	// Who may use it may send to anyone, and cannot send the rest of a list by itself: only control/maxrcpt bounds that.
+	var err error
+	if t.limit, err = s.Control.RecipientLimit(0); err != nil {
+		return exit.Temp
+	}
 	if err := t.relay(); err != nil {
 		return lost(err)
 	}
@@ -44,6 +49,10 @@ func (s *session) relay() error {
 	if err != nil {
 		return err
 	}
+	full := s.full()
+	if full != nil {
+		m.Fail()
+	}
 	m.Write(s.received("QMQP"))
 	_, err = pour(m, qmtp.PlainText(text), 0)
 	if err == nil {
@@ -54,13 +63,16 @@ func (s *session) relay() error {
 		sender, allOK, err = f.Address()
 	}
 	m.From(sender)
+	count, size := 0, 0
 	for err == nil && f.Left() > 0 {
 		var addr string
 		var ok bool
-		if addr, ok, err = f.Address(); ok {
-			m.To(addr)
+		addr, ok, err = f.Address()
+		count, size, allOK = count+1, size+len(addr)+1, allOK && ok
+		if !allOK || !s.limit.Allows(count, size) {
+			m.Fail()
 		}
-		allOK = allOK && ok
+		m.To(addr)
 	}
 	if err == nil {
 		err = conn.End()
@@ -73,9 +85,14 @@ func (s *session) relay() error {
 		m.Fail()
 	}
 	answer := s.commit(m)
-	if !allOK {
+	switch {
+	case !allOK:
 		answer = report.Fail("5.1.3", "sorry, I can't accept addresses like that")
+	case !s.limit.Allows(count, size):
+		answer = report.Defer("4.5.3", "too many recipients")
+	case full != nil:
+		answer = full
 	}
-	s.out = qmtp.AppendReply(s.out, answer)
+	s.out = qmtp.AppendReply(s.out, s.logged(answer, "from", sender))
 	return nil
 }

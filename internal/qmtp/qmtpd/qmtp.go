@@ -28,6 +28,9 @@ func (s Server) QMTP(in, out *os.File) exit.Code {
 	if err != nil {
 		return exit.Temp
 	}
+	if q.limit, err = s.Control.StrangersRecipients(); err != nil {
+		return exit.Temp
+	}
 	q.dataBytes = tcpenv.DataBytes(s.Env, n)
 	if q.hosts, err = rcpthosts.Open(s.Control); err != nil {
 		return exit.Temp
@@ -56,37 +59,61 @@ func (q *qmtpSession) message() error {
 	if err != nil {
 		return err
 	}
+	full := q.full()
+	if full != nil {
+		m.Fail()
+	}
 	size, sender, senderOK, err := q.content(f, n, m)
-	var verdicts []verdict
-	any := false
+	tooBig := q.dataBytes > 0 && size > q.dataBytes
+	if !senderOK || tooBig {
+		m.Fail()
+	}
+	var list recipients
 	if err == nil {
 		m.From(sender)
-		verdicts, any, err = q.recipients(f, m)
+		list, err = q.recipients(f, m)
 	}
 	if err != nil {
 		m.Abort()
 		return err
 	}
-	tooBig := q.dataBytes > 0 && size > q.dataBytes
-	if !senderOK || tooBig || !any {
+	if list.taken == 0 {
 		m.Fail()
 	}
 	answer := q.commit(m)
-	if !senderOK {
-		answer = report.Fail("5.1.7", "unacceptable sender")
-	}
-	if tooBig {
+	switch {
+	case tooBig:
 		answer = report.Fail("5.3.4", "sorry, that message size exceeds my databytes limit")
+	case !senderOK:
+		answer = report.Fail("5.1.7", "unacceptable sender")
+	case full != nil:
+		answer = full
 	}
+	return q.answer(list, answer, sender)
+}
+
+// answer answers for each recipient; answer is for those that were taken.
+func (q *qmtpSession) answer(list recipients, answer *report.Report, sender string) error {
 	foreign := report.Fail("5.7.1", "sorry, that domain isn't in my list of allowed rcpthosts")
 	odd := report.Fail("5.1.3", "sorry, I can't handle that recipient")
-	for _, v := range verdicts {
-		r := answer
-		switch v {
-		case isForeign:
-			r = foreign
-		case isOdd:
-			r = odd
+	late := report.Defer("4.5.3", "too many recipients")
+	if list.taken > 0 {
+		q.logged(answer, "from", sender)
+	}
+	if list.late > 0 {
+		q.logged(late, "from", sender)
+	}
+	for i := range len(list.verdicts) + list.late {
+		r := late
+		if i < len(list.verdicts) {
+			switch list.verdicts[i] {
+			case isTaken:
+				r = answer
+			case isForeign:
+				r = foreign
+			case isOdd:
+				r = odd
+			}
 		}
 		q.out = qmtp.AppendReply(q.out, r)
 		if len(q.out) > replyRoom {
@@ -143,43 +170,65 @@ type verdict byte
 const (
 	isTaken   verdict = iota // answered as the message is
 	isForeign                // its domain is not in rcpthosts
-	isOdd                    // too long, or with a NUL
+	isOdd                    // too long, or with a control byte
 )
 
-// recipients hands the recipients on to m. It returns the verdict for each, and whether any is taken.
-func (q *qmtpSession) recipients(f *qmtp.Frame, m *submit.Message) (verdicts []verdict, any bool, err error) {
+// recipients are those of one message.
+type recipients struct {
+	verdicts []verdict
+	taken    int // how many verdicts are isTaken
+	late     int // how many came when there were too many already, behind those with a verdict
+}
+
+// recipients hands the recipients on to m.
+func (q *qmtpSession) recipients(f *qmtp.Frame, m *submit.Message) (list recipients, err error) {
 	n, err := f.Len(qmtp.MaxRecipients)
 	if err != nil {
-		return nil, false, unexpected(err)
+		return list, unexpected(err)
 	}
 	in, err := f.Inner(n)
 	if err != nil {
-		return nil, false, err
+		return list, err
 	}
+	size := 0
 	for in.Left() > 0 {
 		addr, ok, err := in.Address()
 		if err != nil {
-			return nil, false, err
+			return list, err
 		}
-		v := isTaken
-		if !ok || len(addr)+len(q.relay) >= qmtp.MaxAddress {
-			v = isOdd
-		} else if !q.relayClient {
-			accepted, err := q.hosts.Accepts(addr)
-			if err != nil {
-				return nil, false, err
-			}
-			if !accepted {
-				v = isForeign
-			}
+		size += len(addr) + len(q.relay) + 1
+		if list.late > 0 || !q.limit.Allows(len(list.verdicts)+1, size) {
+			list.late++
+			continue
+		}
+		v, err := q.verdict(addr, ok)
+		if err != nil {
+			return list, err
 		}
 		if v == isTaken {
 			m.To(addr + q.relay)
-			any = true
+			list.taken++
+		} else if list.taken == len(list.verdicts) { // one line in the log for all
+			q.Log.Say("Dsorry, I don't take that recipient", "to", addr)
 		}
-		verdicts = append(verdicts, v)
+		list.verdicts = append(list.verdicts, v)
 	}
-	return verdicts, any, f.End()
+	return list, f.End()
+}
+
+// verdict says what becomes of a recipient; ok is what Frame.Address said of it.
+func (q *qmtpSession) verdict(addr string, ok bool) (verdict, error) {
+	if !ok || len(addr)+len(q.relay) >= qmtp.MaxAddress {
+		return isOdd, nil
+	}
+	if q.relayClient {
+		return isTaken, nil
+	}
+	accepted, err := q.hosts.Accepts(addr)
+	if err == nil && !accepted {
+		return isForeign, nil
+	}
+	return isTaken, err
 }
 
 func unexpected(err error) error {

@@ -16,6 +16,7 @@ import (
 	"qmail/internal/submit"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/netstring"
+	"qmail/internal/text/peerlog"
 )
 
 // TestMain is qmail-queue when it is started as that: it stores what it gets and exits as it is told.
@@ -153,6 +154,85 @@ func TestQMQPRefusesAMessageWithOneBadAddress(t *testing.T) {
 	got, code := w.say(t, w.server.QMQP, ns(ns("hi\n"), ns("a@b"), ns("c@d"), ns(strings.Repeat("x", 1000))))
 	if got != "D" || code != exit.OK || len(w.queued()) > 0 {
 		t.Errorf("%q, %d, %q", got, code, w.queued())
+	}
+}
+
+func TestAControlByteInAnAddressIsAFailure(t *testing.T) {
+	for _, c := range []string{"\x01", "\t", "\n", "\r", "\x1f", "\x7f"} {
+		w := newWorld(t, nil)
+		bad := "a" + c + "X-Injected: y@b"
+		got, _ := w.say(t, w.server.QMTP, ns("\nhi\n")+ns("a@b")+ns(ns("c@d"), ns(bad))+ns("\nhi\n")+ns(bad)+ns(ns("c@d")))
+		if got != "KDD" || len(w.queued()) != 1 {
+			t.Errorf("%q: %q, %q", bad, got, w.queued())
+		}
+		for _, in := range []string{ns(ns("hi\n"), ns("a@b"), ns(bad), ns("c@d")), ns(ns("hi\n"), ns(bad), ns("c@d"))} {
+			w := newWorld(t, nil)
+			if got, _ := w.say(t, w.server.QMQP, in); got != "D" || len(w.queued()) != 0 {
+				t.Errorf("QMQP %q: %q, %q", bad, got, w.queued())
+			}
+		}
+	}
+}
+
+func TestRecipientsPastTheLimitAreDeferred(t *testing.T) {
+	const count = 1500
+	list := strings.Repeat(ns("c@d"), count)
+	w := newWorld(t, nil)
+	got, _ := w.say(t, w.server.QMTP, ns("\nhi\n")+ns("a@b")+ns(list))
+	if got != strings.Repeat("K", 1000)+strings.Repeat("Z", 500) {
+		t.Errorf("%q", got)
+	}
+	if q := w.queued(); len(q) != 1 || strings.Count(q[0], "\x00T") != 1000 {
+		t.Errorf("%q", q)
+	}
+	for maxrcpt, want := range map[string]string{"": "K", "1500": "K", "1499": "Z"} {
+		files := map[string]string{"maxrcpt": maxrcpt}
+		if maxrcpt == "" {
+			files = nil
+		}
+		w := newWorld(t, files)
+		got, _ := w.say(t, w.server.QMQP, ns(ns("hi\n"), ns("a@b"), list))
+		if got != want || len(w.queued()) != strings.Count(want, "K") {
+			t.Errorf("maxrcpt %q: %q, %d messages", maxrcpt, got, len(w.queued()))
+		}
+	}
+}
+
+func TestAMessageWithoutRoomForItIsDeferred(t *testing.T) {
+	w := newWorld(t, map[string]string{"rcpthosts": "ours.test\n"})
+	w.server.Room = func() bool { return false }
+	got, code := w.say(t, w.server.QMTP, ns("\nhi\n")+ns("a@b")+ns(ns("x@ours.test"), ns("y@far.test")))
+	if got != "ZD" || code != exit.OK || len(w.queued()) > 0 {
+		t.Errorf("%q, %d, %q", got, code, w.queued())
+	}
+	got, code = w.say(t, w.server.QMQP, ns(ns("hi\n"), ns("a@b"), ns("c@d")))
+	if got != "Z" || code != exit.OK || len(w.queued()) > 0 {
+		t.Errorf("QMQP: %q, %d, %q", got, code, w.queued())
+	}
+}
+
+func TestWhatIsRefusedIsLogged(t *testing.T) {
+	w := newWorld(t, map[string]string{"rcpthosts": "ours.test\n"}, "FAKE_CODE=31")
+	var log bytes.Buffer
+	w.server.Log = peerlog.Of(&log, "p", []string{"LOGREFUSED=", "TCPREMOTEIP=192.0.2.1"}, 7)
+	w.say(t, w.server.QMTP, ns("\nhi\n")+ns("a@b")+ns(ns("x@far.test"), ns("y@far.test"), ns("z@ours.test")))
+	w.say(t, w.server.QMQP, ns(ns("hi\n"), ns("c@d"), ns("c@d")))
+	const head, no = "p: 192.0.2.1 pid 7: D", "mail server permanently rejected message (#5.3.0) from <"
+	want := head + "sorry, I don't take that recipient to <x@far.test>\n" + head + no + "a@b>\n" + head + no + "c@d>\n"
+	if log.String() != want {
+		t.Errorf("%s", log.String())
+	}
+}
+
+func TestNoMessageIsReadAfterAFailedWrite(t *testing.T) {
+	w := newWorld(t, nil)
+	in, feed, _ := os.Pipe()
+	got, out, _ := os.Pipe()
+	got.Close()
+	list := strings.Repeat(ns("c@d"), 200) // the replies are more than one write
+	go func() { io.WriteString(feed, strings.Repeat(ns("\nhi\n")+ns("a@b")+ns(list), 3)); feed.Close() }()
+	if code := w.server.QMTP(in, out); code != exit.Temp || len(w.queued()) != 1 {
+		t.Errorf("exit %d, %d messages", code, len(w.queued()))
 	}
 }
 

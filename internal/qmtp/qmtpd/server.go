@@ -13,6 +13,7 @@ import (
 	"qmail/internal/submit"
 	"qmail/internal/sys"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/peerlog"
 	"qmail/internal/text/report"
 	"qmail/internal/text/rfc822"
 	"qmail/internal/text/tcpenv"
@@ -33,14 +34,18 @@ type Server struct {
 	Env     []string
 	Queue   *submit.Client
 	Now     func() time.Time
+	Log     *peerlog.Log // of what is refused
+	Room    func() bool  // whether there is room for a message; nil: there is
 }
 
 // A session is one connection.
 type session struct {
 	Server
-	conn *sys.Dialogue
-	in   *bufio.Reader
-	out  []byte // replies that wait until the client has to speak
+	conn  *sys.Dialogue
+	in    *bufio.Reader
+	out   []byte // replies that wait until the client has to speak
+	bad   error  // why they could not be sent
+	limit control.RecipientLimit
 }
 
 func (s Server) open(in, out *os.File) *session {
@@ -59,13 +64,30 @@ func (s *session) Read(b []byte) (int, error) {
 	return s.conn.Read(b)
 }
 
+// flush sends the replies that wait. Once it could not, nothing more is read: no message counts whose replies nobody
+// gets.
 func (s *session) flush() error {
-	if len(s.out) == 0 {
+	if len(s.out) > 0 && s.bad == nil {
+		_, s.bad = s.conn.Write(s.out)
+	}
+	s.out = s.out[:0]
+	return s.bad
+}
+
+// full returns the answer to a message for which there is no room, and nil where there is.
+func (s *session) full() *report.Report {
+	if s.Room == nil || s.Room() {
 		return nil
 	}
-	_, err := s.conn.Write(s.out)
-	s.out = s.out[:0]
-	return err
+	return report.Defer("4.3.1", "the queue's disk is nearly full")
+}
+
+// logged returns an answer, after a line in the log if it refuses something.
+func (s *session) logged(r *report.Report, wanted ...string) *report.Report {
+	if r.Kind != report.Success {
+		s.Log.Say(string(rune(r.Kind))+r.Error(), wanted...)
+	}
+	return r
 }
 
 // lost returns the exit code for a client that is lost. One that went away, or never spoke the protocol, is no

@@ -93,6 +93,10 @@ func Files() []File {
 			"Lines user@domain:prepend, domain:prepend or .domain:prepend: recipients there become " +
 				"prepend-recipient, a local address.", false},
 
+		{"maxrcpt", Number, "1000", "Recipients of a message from the network: ", ".",
+			[]string{"qmail-smtpd", "qmail-qmtpd", "qmail-qmqpd"},
+			"How many recipients a message from the network may have; 0 is any number. qmail-qmqpd has no limit of its own.",
+			true},
 		{"concurrencyperhost", Number, "0", "Deliveries to one remote host at once: ", ".", send,
 			"How many remote deliveries to one host may run at once; 0 is no limit.", true},
 		{"remotecombine", Number, "50", "Recipients in one SMTP transaction: ", ".", []string{"qmail-rspawn"},

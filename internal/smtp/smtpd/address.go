@@ -14,7 +14,7 @@ const maxAddress = 899
 
 // parseAddress returns the address in the argument of MAIL or RCPT: what stands between < and >, or from a colon to
 // a space, without quotes, backslashes and a source route. An argument with neither is the empty address. ok is
-// false for one that is too long or has a NUL.
+// false for one that is too long or has a control byte.
 func parseAddress(arg []byte) (addr string, ok bool) {
 	end := byte('>')
 	if i := bytes.IndexByte(arg, '<'); i >= 0 {
@@ -38,7 +38,7 @@ func parseAddress(arg []byte) (addr string, ok bool) {
 	quoted, escaped := false, false
 	for _, c := range arg {
 		switch {
-		case c == 0 || len(b) > maxAddress:
+		case ascii.IsControl(c) || len(b) > maxAddress:
 			return "", false
 		case escaped:
 			b = append(b, c)

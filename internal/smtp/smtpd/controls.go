@@ -22,6 +22,7 @@ type controls struct {
 	localIPHost string // empty: address literals stay as they are
 	timeout     time.Duration
 	dataBytes   int64 // 0: no limit
+	limit       control.RecipientLimit
 	badMailFrom control.Set
 	hosts       *rcpthosts.Hosts
 	relay       string
@@ -49,6 +50,9 @@ func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 		return c, false
 	}
 	c.dataBytes = tcpenv.DataBytes(env, n)
+	if c.limit, err = dir.StrangersRecipients(); err != nil {
+		return c, false
+	}
 	bad, _, err := dir.List("badmailfrom")
 	if err != nil {
 		return c, false

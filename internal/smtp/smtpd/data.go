@@ -26,10 +26,14 @@ func (s *session) data() {
 	s.mailSeen = false
 	m, err := s.server.Queue.Open()
 	if err != nil {
-		s.refuse(err)
+		s.unqueued(err)
 		return
 	}
 	s.say("354 go ahead")
+	if s.over { // the client is gone
+		m.Abort()
+		return
+	}
 	now := s.server.Now()
 	m.Write(rfc822.ReceivedFrom(rfc822.Peer{
 		RemoteHost: s.peer.RemoteHost, RemoteInfo: s.peer.RemoteInfo, RemoteIP: s.peer.RemoteIP,
@@ -52,15 +56,19 @@ func (s *session) data() {
 		m.To(string(rest[:i]))
 		rest = rest[i+1:]
 	}
-	switch err := m.Commit(); {
+	err = m.Commit()
+	now = s.server.Now()
+	s.since = now // what a message takes is not the client's idling
+	switch {
 	case err == nil:
-		s.say("250 ok " + strconv.FormatInt(s.server.Now().Unix(), 10) + " qp " + strconv.Itoa(m.Pid()))
+		s.accepted(now)
+		s.say("250 ok " + strconv.FormatInt(now.Unix(), 10) + " qp " + strconv.Itoa(m.Pid()))
 	case hops >= maxHops:
-		s.say("554 too many hops, this message is looping (#5.4.6)")
+		s.refuse("554 too many hops, this message is looping (#5.4.6)", "from", s.sender)
 	case tooBig:
-		s.say("552 sorry, that message size exceeds my databytes limit (#5.3.4)")
+		s.refuse("552 sorry, that message size exceeds my databytes limit (#5.3.4)", "from", s.sender)
 	default:
-		s.refuse(err)
+		s.unqueued(err)
 	}
 }
 
@@ -109,12 +117,12 @@ func hasPrefix(line []byte, lower string) bool {
 	return true
 }
 
-// refuse says why a message was not queued.
-func (s *session) refuse(err error) {
+// unqueued says why a message was not queued.
+func (s *session) unqueued(err error) {
 	r := report.Of(err)
 	code := "451 "
 	if r.Kind == report.Failure {
 		code = "554 "
 	}
-	s.say(code + r.Error())
+	s.refuse(code+r.Error(), "from", s.sender)
 }

@@ -7,11 +7,15 @@ import (
 )
 
 func (s *session) greet(name []byte, extended bool) {
+	if len(name) > maxHelo {
+		s.refuse("501 that name is too long (#5.5.4)")
+		return
+	}
 	s.helo, s.greeted = string(name), true
 	s.mailSeen = false
 	s.say("250-" + s.greeting)
 	s.say("250-PIPELINING")
-	if extended {
+	if extended && s.dataBytes > 0 {
 		s.say("250-SIZE " + strconv.FormatInt(s.dataBytes, 10))
 	}
 	s.say("250 8BITMIME")
@@ -20,7 +24,7 @@ func (s *session) greet(name []byte, extended bool) {
 func (s *session) mail(arg []byte) {
 	addr, ok := parseAddress(arg)
 	if !ok {
-		s.say("555 syntax error (#5.5.4)")
+		s.refuse("555 syntax error (#5.5.4)")
 		return
 	}
 	addr, err := s.localized(addr)
@@ -28,8 +32,13 @@ func (s *session) mail(arg []byte) {
 		s.fail("421 unable to figure out my IP addresses (#4.3.0)")
 		return
 	}
+	if room := s.server.Room; room != nil && !room() {
+		s.mailSeen = false
+		s.refuse("452 the queue's disk is nearly full (#4.3.1)", "from", addr)
+		return
+	}
 	s.sender, s.barred = addr, s.controls.barred(addr)
-	s.recipients = s.recipients[:0]
+	s.recipients, s.count, s.full = s.recipients[:0], 0, false
 	s.mailSeen = true
 	s.say("250 ok")
 }
@@ -41,7 +50,7 @@ func (s *session) rcpt(arg []byte) {
 	}
 	addr, ok := parseAddress(arg)
 	if !ok {
-		s.say("555 syntax error (#5.5.4)")
+		s.refuse("555 syntax error (#5.5.4)", "from", s.sender)
 		return
 	}
 	addr, err := s.localized(addr)
@@ -50,7 +59,7 @@ func (s *session) rcpt(arg []byte) {
 		return
 	}
 	if s.barred {
-		s.say("553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)")
+		s.refuse("553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)", "from", s.sender, "to", addr)
 		return
 	}
 	if s.relayClient {
@@ -59,20 +68,26 @@ func (s *session) rcpt(arg []byte) {
 		s.fail("421 unable to read controls (#4.3.0)")
 		return
 	} else if !ok {
-		s.say("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)")
+		s.refuse("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "from", s.sender, "to", addr)
 		return
 	}
-	if len(s.recipients)+len(addr)+1 > maxRecipients {
-		s.say("452 too many recipients (#4.5.3)")
+	if !s.limit.Allows(s.count+1, len(s.recipients)+len(addr)+1) {
+		const reply = "452 too many recipients (#4.5.3)"
+		if !s.full {
+			s.server.Log.Say(reply, "from", s.sender)
+		}
+		s.full = true
+		s.say(reply)
 		return
 	}
 	s.recipients = append(append(s.recipients, addr...), 0)
+	s.count++
 	s.say("250 ok")
 }
 
 // fail ends the session for a trouble of ours.
 func (s *session) fail(reply string) {
-	s.say(reply)
+	s.refuse(reply)
 	s.end(ended)
 }
 

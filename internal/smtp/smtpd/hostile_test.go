@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -72,8 +73,8 @@ func TestDripFedCommandRunsOutOfTime(t *testing.T) {
 	}
 }
 
-func TestTenThousandRecipientsAreTaken(t *testing.T) {
-	w := newWorld(t, map[string]string{"me": "m.test\n"})
+func TestTenThousandRecipientsAreTakenWhereMaxrcptSaysSo(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n", "maxrcpt": "0\n"})
 	got, code, grown := w.attack(func(c *net.TCPConn) {
 		var b strings.Builder
 		b.WriteString("MAIL FROM:<a@b>\r\n")
@@ -94,19 +95,114 @@ func TestTenThousandRecipientsAreTaken(t *testing.T) {
 }
 
 func TestRecipientsAreRefusedBeforeMemoryIsFull(t *testing.T) {
-	w := newWorld(t, map[string]string{"me": "m.test\n"})
-	line := "RCPT TO:<" + strings.Repeat("x", maxAddress) + ">\r\n"
-	got, _, grown := w.attack(func(c *net.TCPConn) {
-		io.WriteString(c, "MAIL FROM:<a@b>\r\n")
-		for range maxRecipients/maxAddress + 100 {
-			if _, err := io.WriteString(c, line); err != nil {
-				return
-			}
+	for maxrcpt, most := range map[string]int64{"": 4 << 20, "0": 128 << 20} {
+		w := newWorld(t, map[string]string{"me": "m.test\n"})
+		if maxrcpt != "" {
+			w = newWorld(t, map[string]string{"me": "m.test\n", "maxrcpt": maxrcpt})
 		}
-		io.WriteString(c, "QUIT\r\n")
-	})
-	if !strings.Contains(got, "452 too many recipients (#4.5.3)\r\n") || grown > 5*maxRecipients {
-		t.Errorf("%d bytes more; the end is %q", grown, got[max(0, len(got)-100):])
+		line := "RCPT TO:<" + strings.Repeat("x", maxAddress) + ">\r\n"
+		got, _, grown := w.attack(func(c *net.TCPConn) {
+			io.WriteString(c, "MAIL FROM:<a@b>\r\n")
+			for range 16<<20/maxAddress + 100 {
+				if _, err := io.WriteString(c, line); err != nil {
+					return
+				}
+			}
+			io.WriteString(c, "QUIT\r\n")
+		})
+		if !strings.Contains(got, "452 too many recipients (#4.5.3)\r\n") || grown > most {
+			t.Errorf("%d bytes more; the end is %q", grown, got[max(0, len(got)-100):])
+		}
+	}
+}
+
+func TestRecipientsPastTheLimitCanComeWithTheNextMessage(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"})
+	var b strings.Builder
+	for _, first := range []int{0, 1000, 2000} {
+		b.WriteString("MAIL FROM:<a@b>\r\n")
+		for i := first; i < 2500; i++ {
+			fmt.Fprintf(&b, "RCPT TO:<u%d@x.test>\r\n", i)
+		}
+		b.WriteString("DATA\r\nx\r\n.\r\n")
+	}
+	got, code, _ := w.attack(func(c *net.TCPConn) { io.WriteString(c, b.String()+"QUIT\r\n") })
+	envs, _ := w.queued()
+	total := 0
+	for _, e := range envs {
+		total += strings.Count(e, "\x00T")
+	}
+	if n := strings.Count(got, "452 too many recipients (#4.5.3)\r\n"); code != exit.OK || n != 1500+500 ||
+		len(envs) != 3 || total != 2500 {
+		t.Errorf("exit %d, %d refused, %d messages, %d recipients", code, n, len(envs), total)
+	}
+}
+
+func TestASessionWithoutMailEnds(t *testing.T) {
+	const commands, errors = "421 too many commands (#4.7.0)", "421 too many errors (#4.7.0)"
+	for line, c := range map[string]struct {
+		times int // after MAIL, which counts as a command
+		want  string
+	}{
+		"NOOP": {maxIdle, commands}, "RSET": {maxIdle, commands}, "HELP": {maxIdle, commands},
+		"RCPT TO:<x@here.test>": {maxCommands, commands},
+		"FOO":                   {maxErrors + 1, errors}, "MAIL FROM:<a\x01@b>": {maxErrors + 1, errors},
+		"RCPT TO:<x@there.test>": {maxErrors + 1, errors},
+	} {
+		w := newWorld(t, map[string]string{"me": "m.test\n", "rcpthosts": "here.test\n"})
+		got, code, _ := w.attack(func(conn *net.TCPConn) {
+			io.WriteString(conn, "MAIL FROM:<a@b>\r\n"+strings.Repeat(line+"\r\n", c.times))
+		})
+		replies := strings.Split(strings.TrimSuffix(got, "\r\n"), "\r\n")
+		if n := len(replies) - 3; code != ended || replies[len(replies)-1] != c.want || n != c.times {
+			t.Errorf("%s: exit %d, %d replies, the last is %q", line, code, n, replies[len(replies)-1])
+		}
+	}
+}
+
+func TestASessionThatSendsMailMayGoOn(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"})
+	const messages = 15
+	part := strings.Repeat("RSET\r\n", maxIdle/10) + strings.Repeat("FOO\r\n", maxErrors/10) +
+		"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n"
+	got, code, _ := w.attack(func(c *net.TCPConn) { io.WriteString(c, strings.Repeat(part, messages)+"QUIT\r\n") })
+	if envs, _ := w.queued(); code != exit.OK || len(envs) != messages {
+		t.Errorf("exit %d, %d messages; the end is %q", code, len(envs), got[max(0, len(got)-100):])
+	}
+}
+
+func TestASessionHasAnHourForAMessage(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"})
+	s := w.server()
+	began := time.Now()
+	now := began
+	s.Now = func() time.Time { now = now.Add(10 * time.Minute); return now }
+	client, server := pair(t)
+	go func() { s.Serve(server, server); server.Close() }()
+	go io.WriteString(client, strings.Repeat("NOOP\r\n", 20))
+	b, _ := io.ReadAll(client)
+	if n := strings.Count(string(b), "250 ok\r\n"); n < 4 || n > 6 || !strings.HasSuffix(string(b), "421 this takes too long (#4.7.0)\r\n") {
+		t.Errorf("%q", b)
+	}
+}
+
+// A message whose client is gone before it could know that its commands were taken is nobody's wish.
+func TestNothingThatWaitsIsDoneAfterAFailedWrite(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"})
+	in, feed, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Close()
+	many := strings.Repeat("RCPT TO:<c@d>\r\n", 600) // their replies are more than one write
+	go func() { io.WriteString(feed, "MAIL FROM:<a@b>\r\n"+many+"DATA\r\nx\r\n.\r\nQUIT\r\n"); feed.Close() }()
+	code := w.server().Serve(in, out)
+	if envs, _ := w.queued(); code != ended || len(envs) > 0 {
+		t.Errorf("exit %d, %d messages", code, len(envs))
 	}
 }
 

@@ -14,14 +14,21 @@ import (
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/crlf"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/peerlog"
 )
 
 const (
 	// maxCommand is the most bytes of a command line. It must exceed maxAddress by much: what follows an address is
 	// not used, but a client may say a lot there.
 	maxCommand = 64 << 10
-	// maxRecipients is the most bytes of all recipients of one message.
-	maxRecipients = 16 << 20
+	// maxHelo is the most bytes of the name in HELO and EHLO; no name in the DNS is longer.
+	maxHelo = 255
+	// maxErrors is how many replies of 5xx a client may earn until it has a message accepted.
+	maxErrors = 100
+	// maxIdle is how many commands but RCPT a client may give until then, and maxCommands how many with them.
+	maxIdle, maxCommands = 1000, 100_000
+	// maxTalk is how long that may take, without the time in which a message comes.
+	maxTalk = time.Hour
 	// maxMessageTime is how long one message may take to come. It must not exceed the time after which qmail-queue
 	// gives up.
 	maxMessageTime = 24 * time.Hour
@@ -39,6 +46,8 @@ type Server struct {
 	Queue   *submit.Client
 	Now     func() time.Time
 	Mine    func() (ipme.Set, error) // nil: ipme.Mine
+	Log     *peerlog.Log             // of what is refused
+	Room    func() bool              // whether there is room for a message; nil: there is
 	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a
 	// new one.
 	In *crlf.Reader
@@ -88,8 +97,14 @@ type session struct {
 	sender     string
 	barred     bool
 	recipients []byte // each with a NUL behind it
+	count      int    // of them
+	full       bool   // there were more
 	over       bool
 	code       exit.Code
+
+	// Until a message is accepted:
+	errors, idle, commands int
+	since                  time.Time
 }
 
 // Read sends the replies that wait, and then waits for the client. So replies to pipelined commands go out together.
@@ -100,20 +115,33 @@ func (s *session) Read(b []byte) (int, error) {
 	return s.conn.Read(b)
 }
 
+// flush sends the replies that wait. Where it cannot, the session is over: no command counts whose reply nobody gets.
 func (s *session) flush() error {
 	if len(s.out) == 0 {
 		return nil
 	}
 	_, err := s.conn.Write(s.out)
 	s.out = s.out[:0]
+	if err != nil {
+		s.end(ended)
+	}
 	return err
 }
 
 func (s *session) say(text string) {
+	if text[0] == '5' {
+		s.errors++
+	}
 	s.out = append(append(s.out, text...), '\r', '\n')
 	if len(s.out) > replyRoom {
-		s.flush() // the next read tells what is wrong
+		s.flush()
 	}
+}
+
+// refuse says no, and says so in the log, with what the client wanted.
+func (s *session) refuse(reply string, wanted ...string) {
+	s.server.Log.Say(reply, wanted...)
+	s.say(reply)
 }
 
 // end ends the session with code.
@@ -121,8 +149,13 @@ func (s *session) end(code exit.Code) { s.over, s.code = true, code }
 
 func (s *session) run() exit.Code {
 	s.say("220 " + s.greeting + " ESMTP")
+	s.accepted(s.server.Now())
 	for !s.over {
-		s.conn.Within(s.server.Now().Add(s.timeout))
+		now := s.server.Now()
+		if s.exhausted(now) {
+			break
+		}
+		s.conn.Within(now.Add(s.timeout))
 		line, err := s.in.Line(maxCommand)
 		if err != nil {
 			s.lost(err)
@@ -134,15 +167,31 @@ func (s *session) run() exit.Code {
 	return s.code
 }
 
+// accepted begins anew what bounds a session.
+func (s *session) accepted(now time.Time) { s.errors, s.idle, s.commands, s.since = 0, 0, 0, now }
+
+// exhausted ends a session that goes on and on without a message.
+func (s *session) exhausted(now time.Time) bool {
+	switch {
+	case s.errors > maxErrors:
+		s.fail("421 too many errors (#4.7.0)")
+	case s.idle > maxIdle || s.commands > maxCommands:
+		s.fail("421 too many commands (#4.7.0)")
+	case now.Sub(s.since) > maxTalk:
+		s.fail("421 this takes too long (#4.7.0)")
+	}
+	return s.over
+}
+
 // lost ends a session that cannot go on.
 func (s *session) lost(err error) {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		s.say("451 timeout (#4.4.2)")
+		s.refuse("451 timeout (#4.4.2)")
 	case err == crlf.ErrTooLong:
-		s.say("500 line too long (#5.5.2)")
+		s.refuse("500 line too long (#5.5.2)")
 	case err == crlf.ErrBareLF:
-		s.say("451 See https://cr.yp.to/docs/smtplf.html.")
+		s.refuse("451 See https://cr.yp.to/docs/smtplf.html.")
 	}
 	s.end(ended)
 }
@@ -155,6 +204,10 @@ func (s *session) command(line []byte) {
 	ascii.Lower(word)
 	if len(verb) > len(known) {
 		word = nil
+	}
+	s.commands++
+	if string(word) != "rcpt" {
+		s.idle++
 	}
 	switch string(word) {
 	case "rcpt":

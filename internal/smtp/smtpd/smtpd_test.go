@@ -18,6 +18,7 @@ import (
 	"qmail/internal/submit"
 	"qmail/internal/text/crlf"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/peerlog"
 )
 
 // TestMain is qmail-queue when it is started as that: it stores what it gets and exits as it is told.
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 	text, _ := io.ReadAll(os.Stdin)
 	env, _ := io.ReadAll(os.NewFile(1, "envelope"))
 	if !bytes.HasSuffix(env, []byte("\x00\x00")) {
-		os.WriteFile(filepath.Join(dir, "aborted"), nil, 0o600)
+		os.WriteFile(filepath.Join(dir, "aborted"), env, 0o600)
 		os.Exit(54)
 	}
 	name := strconv.Itoa(os.Getpid())
@@ -166,11 +167,91 @@ func TestAddressLiteralsOfThisHostBecomeLocaliphost(t *testing.T) {
 	}
 }
 
-func TestANULInAnAddressIsRefused(t *testing.T) {
+func TestAControlByteInAnAddressIsRefused(t *testing.T) {
 	w := newWorld(t, map[string]string{"me": "m.test\n"})
-	got, _ := w.say("MAIL FROM:<a\x00@b>\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d\x00e>\r\nQUIT\r\n")
-	if codes(got) != "220 555 250 555 221" {
+	for c := range 256 {
+		want := "220 250 555 555 250 221"
+		switch {
+		case c == '\n':
+			continue // ends the line
+		case c >= ' ' && c != 127:
+			want = "220 250 250 250 250 221"
+		}
+		for _, quoted := range []string{`"me-x%X-Injected: y"@b`, `me-x\%y@b`} {
+			a := strings.ReplaceAll(quoted, "%", string([]byte{byte(c)}))
+			if c == '"' || c == '\\' || c == '>' {
+				continue
+			}
+			got, _ := w.say("MAIL FROM:<ok@b>\r\nMAIL FROM:<" + a + ">\r\nRCPT TO:<" + a + ">\r\nRCPT TO:<d@e>\r\nQUIT\r\n")
+			if codes(got) != want {
+				t.Errorf("%q: %q", a, got)
+			}
+		}
+	}
+}
+
+func TestSIZEIsOfferedOnlyWithALimit(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"})
+	if got, _ := w.say("EHLO a\r\nQUIT\r\n"); strings.Contains(got, "SIZE") {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestALongNameInHELOIsRefused(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"})
+	name := strings.Repeat("h", maxHelo)
+	got, _ := w.say("HELO " + name + "\r\nEHLO " + name + "\r\nHELO " + name + "h\r\nEHLO " + name + "h\r\nQUIT\r\n")
+	if codes(got) != "220 250 250 501 501 221" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestNoMessageIsTakenWithoutRoomForIt(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"})
+	s := w.server()
+	room := true
+	s.Room = func() bool { room = !room; return !room }
+	client, server := pair(t)
+	go func() { s.Serve(server, server); server.Close() }()
+	go io.WriteString(client, "MAIL FROM:<a@b>\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nMAIL FROM:<a@b>\r\nQUIT\r\n")
+	b, _ := io.ReadAll(client)
+	if codes(string(b)) != "220 250 452 503 250 221" || !strings.Contains(string(b), "(#4.3.1)") {
+		t.Errorf("%q", b)
+	}
+}
+
+func TestWhatIsRefusedIsLogged(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n", "rcpthosts": "ours.test\n", "badmailfrom": "@bad.test\n"},
+		"LOGREFUSED=")
+	var log bytes.Buffer
+	s := w.server()
+	s.Log = peerlog.Of(&log, "qmail-smtpd", w.env, 7)
+	client, server := pair(t)
+	go func() { s.Serve(server, server); server.Close() }()
+	go io.WriteString(client, "NOOP\r\nMAIL FROM:<a b@c>\r\nRCPT TO:<x@far.test>\r\nRCPT TO:<x@ours.test>\r\n"+
+		"MAIL FROM:<x@bad.test>\r\nRCPT TO:<y@ours.test>\r\nRCPT TO:<\x01>\r\nFOO\r\nQUIT\r\n")
+	io.ReadAll(client)
+	const head = "qmail-smtpd: 10.1.2.3 pid 7: "
+	want := head + "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1) from <a_b@c> to <x@far.test>\n" +
+		head + "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1) from <x@bad.test> to <y@ours.test>\n" +
+		head + "555 syntax error (#5.5.4) from <x@bad.test>\n"
+	if log.String() != want {
+		t.Errorf("%s", log.String())
+	}
+}
+
+// What takes the place of qmail-queue may be a script that looks at the envelope, and not for its end.
+func TestARefusedMessageHasNoEnvelope(t *testing.T) {
+	for _, text := range []string{strings.Repeat("Received: x\r\n", 100), strings.Repeat("x\r\n", 2000)} {
+		for _, before := range []int{0, 100_000} { // held, and in pipes
+			w := newWorld(t, map[string]string{"me": "m.test\n", "databytes": strconv.Itoa(before + 1500)})
+			got, _ := w.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nX: " + strings.Repeat("x", before) + "\r\n" +
+				text + "\r\n.\r\nQUIT\r\n")
+			b, err := os.ReadFile(filepath.Join(w.queue, "aborted"))
+			if !strings.Contains(got, "\r\n55") || err != nil || len(b) > 0 {
+				t.Errorf("%q, envelope %q, %v", got, b, err)
+			}
+		}
 	}
 }
 

@@ -49,3 +49,16 @@ func HasPrefix(s, prefix string) bool {
 func HasSuffix(s, suffix string) bool {
 	return len(s) >= len(suffix) && HasPrefix(s[len(s)-len(suffix):], suffix)
 }
+
+// IsControl reports whether c is a control byte, which no address may have: what it means depends on who reads it.
+func IsControl(c byte) bool { return c < ' ' || c == 127 }
+
+// HasControl reports whether s has a control byte.
+func HasControl(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if IsControl(s[i]) {
+			return true
+		}
+	}
+	return false
+}
