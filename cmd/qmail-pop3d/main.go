@@ -3,7 +3,7 @@
 //	uid   the user's      exec  nothing
 //	fd 0  the client      fd 1  the client
 //	args  the Maildir
-//	exit  0
+//	exit  0; 111 where it cannot begin
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"qmail/internal/pop3"
+	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/sys/sandbox"
 	"qmail/internal/text/exit"
@@ -18,6 +19,9 @@ import (
 
 func main() {
 	proc.BeginAlone()
+	if sys.NotDumpable() != nil {
+		proc.Exit(exit.Temp)
+	}
 	m := pop3.Mailbox{Now: time.Now}
 	if len(os.Args) > 1 {
 		m.Dir = os.Args[1]

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bufio"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"qmail/conf"
 	"qmail/internal/dev/testqmail"
+	"qmail/internal/sys/passwd"
 )
 
 func TestMain(m *testing.M) {
@@ -56,32 +60,67 @@ func TestMailIsReadOverAnyCheckpassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { server.Process.Kill(); server.Wait() }()
-	session := func(password, commands string) string {
+	// Pipelined, what is behind the password is for qmail-pop3d.
+	session := func(password, commands string, pipelined bool) string {
 		c, err := net.Dial("tcp", "127.0.0.1:110")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		answer := make([]byte, 1000)
-		for _, line := range []string{"", "USER joe\r\n", "PASS " + password + "\r\n"} {
+		c.SetDeadline(time.Now().Add(time.Minute))
+		r := bufio.NewReader(c)
+		lines := []string{"", "USER joe\r\n", "PASS " + password + "\r\n", commands}
+		if pipelined {
+			lines = []string{strings.Join(lines, ""), "", "", ""}
+		}
+		for i, line := range lines[:3] {
 			io.WriteString(c, line)
-			if n, _ := c.Read(answer); !strings.HasPrefix(string(answer[:n]), "+OK") {
-				return string(answer[:n])
+			if l, _ := r.ReadString('\n'); !strings.HasPrefix(l, "+OK") {
+				return l
+			}
+			if user := talkerUser(t); i == 0 && !pipelined && user != "qmaild" {
+				t.Errorf("a stranger's lines are read by %s", user)
 			}
 		}
-		io.WriteString(c, commands)
-		b, _ := io.ReadAll(c)
+		io.WriteString(c, lines[3])
+		b, _ := io.ReadAll(r)
 		return string(b)
 	}
-	if got := session("bad", ""); got != "-ERR authorization failed\r\n" {
+	if got := session("bad", "", false); got != "-ERR authorization failed\r\n" {
 		t.Errorf("%q", got)
 	}
-	got, want := session("good", "RETR 1\r\nDELE 1\r\nQUIT\r\n"),
-		"+OK \r\nSubject: x\r\n\r\n..hello\r\n\r\n.\r\n+OK \r\n+OK \r\n"
-	if got != want {
+	const message = "+OK \r\nSubject: x\r\n\r\n..hello\r\n\r\n.\r\n+OK \r\n"
+	if got := session("good", "RETR 1\r\nQUIT\r\n", true); got != message {
+		t.Errorf("%q", got)
+	}
+	if got := session("good", "RETR 1\r\nDELE 1\r\nQUIT\r\n", false); got != message+"+OK \r\n" {
 		t.Errorf("%q", got)
 	}
 	if left, _ := filepath.Glob(dir + "/Maildir/*/*"); len(left) > 0 {
 		t.Errorf("%q", left)
 	}
+}
+
+// talkerUser returns who runs the qmail-popup that talks with the client.
+func talkerUser(t *testing.T) string {
+	t.Helper()
+	daemon, err := passwd.Lookup(conf.UserNames().Daemon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		if b, _ := os.ReadFile(f); string(b) != talker+"\x00m.test\x00" {
+			continue
+		}
+		b, _ := os.ReadFile(filepath.Dir(f) + "/status")
+		_, ids, _ := strings.Cut(string(b), "\nUid:\t")
+		id, _, _ := strings.Cut(ids, "\n")
+		want := strconv.Itoa(daemon.UID)
+		if id == strings.Join([]string{want, want, want, want}, "\t") {
+			return conf.UserNames().Daemon
+		}
+		return "uid " + id
+	}
+	return "nobody"
 }

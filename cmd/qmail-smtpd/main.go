@@ -2,7 +2,7 @@
 //
 //	uid   qmaild          exec  qmail-queue, or what QMAILQUEUE names, for each message
 //	fd 0  the client      fd 1  the client
-//	env   tcp-environ(5), RELAYCLIENT, DATABYTES, QMAILQUEUE
+//	env   tcp-environ(5), RELAYCLIENT, DATABYTES, QMAILQUEUE, LOGREFUSED
 //	exit  0 after QUIT; 1 when the session ended otherwise
 //
 // Started by a listening tcp-env as a worker, it serves one connection after the other, each given to it with its own
@@ -10,6 +10,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"time"
 
@@ -18,14 +19,20 @@ import (
 	"qmail/internal/site/control"
 	"qmail/internal/smtp/smtpd"
 	"qmail/internal/submit"
+	"qmail/internal/submit/room"
+	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/crlf"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/peerlog"
 	"qmail/internal/worker"
 )
 
 func main() {
 	proc.BeginAlone()
+	if sys.NotDumpable() != nil {
+		proc.Exit(exit.Temp)
+	}
 	queue := submit.New(os.Environ(), proc.FD(2, "log"))
 	code := run(queue)
 	queue.Close()
@@ -42,11 +49,12 @@ func run(queue *submit.Client) exit.Code {
 			return worker.Answer{Code: work(queue, in, &f, j)}
 		})
 	}
-	return serve(queue, nil, os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"))
+	in, out := proc.FD(0, "client"), proc.FD(1, "client")
+	return serve(queue, nil, os.Environ(), in, out, proc.Log(in, out))
 }
 
 // work serves one connection of a listening tcp-env, and first does what tcp-env does for a process: the job's
-// arguments are those of its options that say what to find out.
+// arguments are those of its options that say what to find out. Descriptor 2 of a worker is tcp-env's.
 func work(queue *submit.Client, in *crlf.Reader, f *client.Finder, j worker.Job) exit.Code {
 	conn := j.Files[0]
 	o, ok := client.ParseArgs(j.Args)
@@ -58,10 +66,13 @@ func work(queue *submit.Client, in *crlf.Reader, f *client.Finder, j worker.Job)
 		return exit.Temp
 	}
 	env := c.Replace(j.Env)
-	return serve(queue.With(env), in, env, conn, conn)
+	return serve(queue.With(env), in, env, conn, conn, os.Stderr)
 }
 
-func serve(queue *submit.Client, reader *crlf.Reader, env []string, in, out *os.File) exit.Code {
-	s := smtpd.Server{Control: control.Default(), Env: env, Queue: queue, Now: time.Now, In: reader}
+func serve(queue *submit.Client, reader *crlf.Reader, env []string, in, out *os.File, log io.Writer) exit.Code {
+	s := smtpd.Server{
+		Control: control.Default(), Env: env, Queue: queue, Now: time.Now, In: reader, Room: room.ForNetwork,
+		Log: peerlog.Of(log, "qmail-smtpd", env, os.Getpid()),
+	}
 	return s.Serve(in, out)
 }

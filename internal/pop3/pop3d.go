@@ -25,7 +25,8 @@ type Mailbox struct {
 
 // Serve holds one session. Nothing in the Maildir changes unless the client says QUIT.
 func (m Mailbox) Serve(in, out *os.File) {
-	d := newDialogue(in, out)
+	// A user's programs may ask for a lot, and that for long.
+	d := newDialogue(in, out, limits{errors: 1000, time: 24 * time.Hour})
 	defer d.flush()
 	fi, err := os.Stat(m.Dir)
 	if m.Dir == "" || err != nil || !fi.IsDir() {

@@ -3,92 +3,67 @@
 package pop3
 
 import (
-	"io"
 	"os"
 	"strconv"
 	"time"
 
-	"qmail/internal/sys"
-	"qmail/internal/text/ascii"
 	"qmail/internal/text/crlf"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/peerlog"
 )
-
-const (
-	// timeout is how long a client may be silent.
-	timeout = 1200 * time.Second
-	// maxCommand is the most bytes of a command line.
-	maxCommand = 4096
-	// replyRoom is how many bytes of an answer are collected before they are sent.
-	replyRoom = 16 << 10
-)
-
-// A dialogue is what both sessions do: read commands and send answers.
-type dialogue struct {
-	conn *sys.Dialogue
-	in   *crlf.Reader
-	out  []byte // what waits until the client has to speak
-	bad  error  // why out could not be sent
-}
-
-func newDialogue(in, out *os.File) *dialogue {
-	d := &dialogue{conn: sys.NewDialogue(in, out)}
-	d.conn.Timeout(timeout)
-	d.in = crlf.NewReader(d)
-	return d
-}
-
-// Read sends what waits, and then waits for the client.
-func (d *dialogue) Read(b []byte) (int, error) {
-	if err := d.flush(); err != nil {
-		return 0, err
-	}
-	return d.conn.Read(b)
-}
-
-func (d *dialogue) flush() error {
-	if len(d.out) > 0 && d.bad == nil {
-		_, d.bad = d.conn.Write(d.out)
-	}
-	d.out = d.out[:0]
-	return d.bad
-}
-
-func (d *dialogue) ok(text string) { d.say("+OK ", text) }
-func (d *dialogue) no(text string) { d.say("-ERR ", text) }
-
-func (d *dialogue) say(kind, text string) {
-	d.out = append(append(append(d.out, kind...), text...), '\r', '\n')
-	if len(d.out) > replyRoom {
-		d.flush()
-	}
-}
-
-// command reads a command; the verb is folded.
-func (d *dialogue) command(now time.Time) (verb string, arg []byte, err error) {
-	d.conn.Within(now.Add(timeout))
-	line, err := d.in.Line(maxCommand)
-	if err != nil {
-		return "", nil, err
-	}
-	v, arg := crlf.Verb(line)
-	return ascii.LowerString(string(v)), arg, nil
-}
 
 // A Popup has what a session before the login needs from its process.
 type Popup struct {
 	Host string // of the banner
 	Pid  int
 	Now  func() time.Time
+	Log  *peerlog.Log // of who was not let in
 	// Start starts the program that checks the password, with login as its descriptor 3. wait waits for its end; crashed
 	// is for one that a signal ended.
 	Start func(login *os.File) (wait func() (code exit.Code, crashed bool), err error)
 }
 
+// A Login is what the program that checks passwords reads: the user's name, the password or digest and the banner's
+// time stamp, each with a NUL behind it; or nothing, which it refuses, where one of them had a NUL.
+type Login string
+
+// MaxLogin is the most bytes of a Login.
+const MaxLogin = 3 * maxCommand
+
+// Sound reports whether l is what Ask can return.
+func (l Login) Sound() bool {
+	ends := 0
+	for i := 0; i < len(l); i++ {
+		if l[i] == 0 {
+			ends++
+		}
+	}
+	return l == "" || len(l) <= MaxLogin && ends == 3 && l[len(l)-1] == 0
+}
+
+// user returns the name in it.
+func (l Login) user() string {
+	for i := 0; i < len(l); i++ {
+		if l[i] == 0 {
+			return string(l[:i])
+		}
+	}
+	return ""
+}
+
 // Serve reads a user's name and password and has the program check them, which then serves the user. It never fails or
 // succeeds itself.
 func (p Popup) Serve(in, out *os.File) {
-	d := newDialogue(in, out)
+	if l, ok := p.Ask(in, out); ok {
+		p.Check(l, in, out)
+	}
+}
+
+// Ask holds the session until the client has said who it is; ok is false for one that never does. It reads nothing
+// behind that: a client that does not wait for the answer has what it says then read by who serves it.
+func (p Popup) Ask(in, out *os.File) (l Login, ok bool) {
+	d := newDialogue(in, out, limits{errors: 100, commands: 1000, time: timeout})
+	d.bytewise = true
 	banner := "<" + strconv.Itoa(p.Pid) + "." + strconv.FormatInt(p.Now().Unix(), 10) + "@" + p.Host + ">"
 	d.ok(banner)
 	user, named := "", false
@@ -96,7 +71,7 @@ func (p Popup) Serve(in, out *os.File) {
 		verb, arg, err := d.command(p.Now())
 		if err != nil {
 			d.flush()
-			return
+			return "", false
 		}
 		switch verb {
 		case "user":
@@ -113,8 +88,7 @@ func (p Popup) Serve(in, out *os.File) {
 			case len(arg) == 0:
 				d.no("syntax error")
 			default:
-				p.login(d, user, string(arg), banner)
-				return
+				return login(user, string(arg), banner), d.release() == nil
 			}
 		case "apop":
 			name, digest := crlf.Verb(arg)
@@ -122,58 +96,60 @@ func (p Popup) Serve(in, out *os.File) {
 				d.no("syntax error")
 				break
 			}
-			p.login(d, string(name), string(digest), banner)
-			return
+			return login(string(name), string(digest), banner), d.release() == nil
+		case "noop":
+			d.ok("")
 		case "quit":
 			d.ok("")
 			d.flush()
-			return
+			return "", false
 		default:
 			d.no("authorization first")
 		}
 	}
 }
 
-// login has the program check name and password. If it likes them it serves the session on our descriptors, and we
-// only wait.
-func (p Popup) login(d *dialogue, name, password, banner string) {
-	defer d.flush()
-	if d.flush() != nil {
+func login(name, password, banner string) Login {
+	if l := Login(name + "\x00" + password + "\x00" + banner + "\x00"); l.Sound() {
+		return l
+	}
+	return ""
+}
+
+// Check has the program check a login. If it likes it, it serves the session on our descriptors, and we only wait.
+func (p Popup) Check(l Login, in, out *os.File) {
+	code, crashed, trouble := p.run(l)
+	no := ""
+	switch {
+	case trouble != "":
+		no = trouble
+	case crashed:
+		no = "aack, child crashed"
+	case code != exit.OK:
+		no = "authorization failed"
+	default:
 		return
 	}
-	d.conn.Timeout(0) // the client is the program's now
+	p.Log.Say("-ERR "+no, "user", l.user())
+	d := newDialogue(in, out, limits{})
+	d.no(no)
+	d.flush()
+}
+
+// run runs the program; trouble says why it could not be.
+func (p Popup) run(l Login) (code exit.Code, crashed bool, trouble string) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		d.no("unable to open pipe")
-		return
+		return 0, false, "unable to open pipe"
 	}
 	wait, err := p.Start(r)
 	r.Close()
 	if err != nil {
 		w.Close()
-		d.no("unable to fork")
-		return
+		return 0, false, "unable to fork"
 	}
-	if !has0(name) && !has0(password) {
-		io.WriteString(w, name+"\x00"+password+"\x00"+banner+"\x00")
-	}
+	w.WriteString(string(l))
 	w.Close()
-	code, crashed := wait()
-	d.conn.Timeout(timeout)
-	switch {
-	case crashed:
-		d.no("aack, child crashed")
-	case code != exit.OK:
-		d.no("authorization failed")
-	}
-}
-
-// has0 reports whether s has a NUL, which would tell the program another password.
-func has0(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] == 0 {
-			return true
-		}
-	}
-	return false
+	code, crashed = wait()
+	return code, crashed, ""
 }

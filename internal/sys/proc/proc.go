@@ -3,6 +3,7 @@
 package proc
 
 import (
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -121,4 +122,19 @@ func Chdir(dir string, path ...string) error {
 		}
 	}
 	return nil
+}
+
+// Log returns descriptor 2 where lines may be written to it, and nil where it is the client: inetd gives a server its
+// connection as descriptors 0, 1 and 2.
+func Log(in, out *os.File) io.Writer {
+	log, err := os.Stderr.Stat()
+	if err != nil {
+		return nil
+	}
+	for _, f := range []*os.File{in, out} {
+		if fi, err := f.Stat(); err != nil || os.SameFile(fi, log) {
+			return nil
+		}
+	}
+	return os.Stderr
 }
