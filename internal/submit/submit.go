@@ -55,7 +55,7 @@ type How struct {
 // QMAILQUEUE in the environment always means the classic way.
 func (c *Client) Keep(h How) {
 	if _, set := lookup(c.env, "QMAILQUEUE"); !set && c.keeper == nil {
-		c.keeper = &keeper{path: c.path, soon: h.Soon,
+		c.keeper = &keeper{path: c.file(), soon: h.Soon,
 			spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true, Alone: h.Alone}}
 	}
 }
