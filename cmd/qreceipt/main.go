@@ -13,6 +13,7 @@ import (
 
 	"qmail/internal/submit"
 	"qmail/internal/sys/proc"
+	"qmail/internal/text/ascii"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 	"qmail/internal/text/rfc822"
@@ -34,17 +35,19 @@ func main() {
 	answer(target, sender, id)
 }
 
-// answer queues the notice. As a bounce would, it has no sender itself.
+// answer queues the notice. As a bounce would, it has no sender itself; its From field is the one it goes to, since
+// nobody else is to hear of it.
 func answer(target, sender, id string) {
 	m, err := submit.New(os.Environ(), os.Stderr).Open()
 	if err != nil {
 		proc.Die(exit.Temp, fatal+"unable to fork")
 	}
-	m.WriteString("From: DELIVERY NOTICE SYSTEM <" + rfc822.Quote(target) + ">\n" +
-		"To: <" + rfc822.Quote(sender) + ">\n" +
+	to := ascii.OneLine(rfc822.Quote(sender))
+	m.WriteString("From: DELIVERY NOTICE SYSTEM <" + to + ">\n" +
+		"To: <" + to + ">\n" +
 		"Subject: success notice\n\n" +
 		"Hi! This is the qreceipt program. Your message was delivered to the\n" +
-		"following address: " + rfc822.Quote(target) + ". Thanks for asking.\n")
+		"following address: " + ascii.OneLine(target) + ". Thanks for asking.\n")
 	if id != "" {
 		m.WriteString("Your " + id)
 	}

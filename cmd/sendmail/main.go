@@ -41,10 +41,7 @@ func main() {
 	if mistake != "" {
 		die(exit.Perm, mistake)
 	}
-	env := os.Environ()
-	if o.hasName {
-		env = set(env, "MAILNAME", o.name)
-	}
+	env := o.environ(os.Environ())
 	switch {
 	case o.list:
 		run("qmail-qread", nil, env)

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"qmail/internal/submit/inject"
 	"qmail/internal/sys"
+	"qmail/internal/text/rfc822"
 )
 
 const usage = "sendmail: usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]"
@@ -23,15 +26,15 @@ type options struct {
 }
 
 // parse reads the arguments. Options that tell the other sendmail how to do its work are accepted and do nothing:
-// -i, -m, -v, -x, -E, and with an argument -B, -J, -e, -o, -p. A mistake is returned as text for descriptor 2.
+// -i, -m, -v, -x, -E, -J, and with an argument -B, -e, -o, -p. A mistake is returned as text for descriptor 2.
 func parse(args []string) (o options, mistake string) {
-	g := inject.NewGetopt("sendmail", args, "vimte:f:p:o:B:F:EJ:xb:")
+	g := inject.NewGetopt("sendmail", args, "vimte:f:p:o:B:F:EJ::xb:")
 	for g.Next() {
 		switch g.Option {
 		case 't':
 			o.fromHeader = true
 		case 'f':
-			sender := g.Value
+			sender := addressIn(g.Value)
 			o.sender = &sender
 		case 'F':
 			o.name, o.hasName = g.Value, true
@@ -54,13 +57,48 @@ func parse(args []string) (o options, mistake string) {
 	return o, ""
 }
 
+// addressIn returns the address that an argument of -f means: what stands in angle brackets, if there is one such
+// address, without its quotes; else the argument as it is.
+func addressIn(arg string) string {
+	list, err := rfc822.Tokenize(arg)
+	if err != nil || len(list) == 0 || list[len(list)-1].Kind != rfc822.Right {
+		return arg
+	}
+	found, n := "", 0
+	_, err = rfc822.RewriteList(list, func(addr []rfc822.Token) []rfc822.Token {
+		found, n = rfc822.Text(addr), n+1
+		return addr
+	})
+	if err != nil || n != 1 {
+		return arg
+	}
+	return found
+}
+
+// environ returns the environment for qmail-inject's code. A From field that has to be made is the sender's, with no
+// name but the one of -F: what the environment says is that of the user.
+func (o options) environ(env []string) []string {
+	if o.sender != nil && *o.sender != "" {
+		user, host := *o.sender, ""
+		if i := strings.LastIndexByte(user, '@'); i >= 0 {
+			user, host = user[:i], user[i+1:]
+		}
+		env = unset(env, "QMAILNAME", "MAILNAME", "NAME", "MAILHOST")
+		env = set(set(env, "QMAILUSER", user), "QMAILHOST", host)
+	}
+	if o.hasName {
+		env = set(env, "MAILNAME", o.name)
+	}
+	return env
+}
+
 // inject returns the options for qmail-inject's code.
 func (o options) inject() inject.Options {
 	whom := inject.FromArgs
 	if o.fromHeader {
 		whom = inject.FromBoth
 	}
-	return inject.Options{Whom: whom, Sender: o.sender, Recipients: o.recipients}
+	return inject.Options{Whom: whom, Sender: o.sender, Recipients: o.recipients, Sendmail: true}
 }
 
 // classic returns the same as arguments of the program qmail-inject.
@@ -93,14 +131,17 @@ func serverEnv(env []string) []string {
 }
 
 // set returns env with a variable set.
-func set(env []string, name, value string) []string {
-	out := make([]string, 0, len(env)+1)
+func set(env []string, name, value string) []string { return append(unset(env, name), name+"="+value) }
+
+// unset returns env without some variables.
+func unset(env []string, names ...string) []string {
+	out := make([]string, 0, len(env)+2)
 	for _, e := range env {
-		if len(e) <= len(name) || e[len(name)] != '=' || e[:len(name)] != name {
+		if name, _, _ := strings.Cut(e, "="); !slices.Contains(names, name) {
 			out = append(out, e)
 		}
 	}
-	return append(out, name+"="+value)
+	return out
 }
 
 // ours reports whether path is an ordinary program made by Go, as our qmail-inject is: not a script, a link or a

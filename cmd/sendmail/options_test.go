@@ -18,6 +18,13 @@ func TestOptionsOfTheOtherSendmailAreTakenAsItTookThem(t *testing.T) {
 		{"-fx@y -FJoe a", "-a -f x@y -- a"},
 		{"-f x@y a", "-a -f x@y -- a"},
 		{"-p a", "-a --"},
+		{"-J a", "-a -- a"},
+		{"-f <> a", "-a -f  -- a"},
+		{"-f <a@b> c", "-a -f a@b -- c"},
+		{"-f<\"a\"(x)@b> c", "-a -f a@b -- c"},
+		{"-f a@b>", "-a -f a@b> --"},
+		{"-f \"<a>\"@b", "-a -f \"<a>\"@b --"},
+		{"-f <a>,<b>", "-a -f <a>,<b> --"},
 		{"-itfx a", "-H -f x -- a"},
 		{"-- -t", "-a -- -t"},
 	} {
@@ -32,6 +39,26 @@ func TestOptionsOfTheOtherSendmailAreTakenAsItTookThem(t *testing.T) {
 	} {
 		if _, mistake := parse(strings.Fields(args)); mistake != first+usage {
 			t.Errorf("%q: %q", args, mistake)
+		}
+	}
+}
+
+func TestTheSenderIsInTheFromFieldThatHasToBeMade(t *testing.T) {
+	before := []string{"USER=joe", "QMAILHOST=h", "MAILHOST=h", "NAME=n", "QMAILNAME=n", "MAILNAME=n", "X=y"}
+	for _, c := range []struct {
+		args []string
+		env  string
+	}{
+		{nil, strings.Join(before, " ")},
+		{[]string{"-f", ""}, strings.Join(before, " ")},
+		{[]string{"-f", "<>"}, strings.Join(before, " ")},
+		{[]string{"-f", "A B <a@b@c>"}, "USER=joe X=y QMAILUSER=a@b QMAILHOST=c"},
+		{[]string{"-fa"}, "USER=joe X=y QMAILUSER=a QMAILHOST="},
+		{[]string{"-FN M", "-fa@b"}, "USER=joe X=y QMAILUSER=a QMAILHOST=b MAILNAME=N M"},
+	} {
+		o, mistake := parse(c.args)
+		if got := strings.Join(o.environ(before), " "); mistake != "" || got != c.env {
+			t.Errorf("%q: %s, want %s", c.args, got, c.env)
 		}
 	}
 }

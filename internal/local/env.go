@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"qmail/internal/local/mbox"
+	"qmail/internal/text/ascii"
 	"qmail/internal/text/rfc822"
 )
 
@@ -27,8 +28,8 @@ func (e environment) with(name, value string) environment {
 func (d *delivery) describe() {
 	recipient := d.local + "@" + d.host
 	d.fromLine = mbox.FromLine(d.sender, d.Now())
-	returnPath := "Return-Path: <" + oneLine(rfc822.Quote(d.sender)) + ">\n"
-	d.trace = "Delivered-To: " + oneLine(recipient) + "\n"
+	returnPath := "Return-Path: <" + ascii.OneLine(rfc822.Quote(d.sender)) + ">\n"
+	d.trace = "Delivered-To: " + ascii.OneLine(recipient) + "\n"
 	d.head = returnPath + d.trace
 
 	e := append(make(environment, 0, len(d.Env)+20), d.Env...)
@@ -54,5 +55,3 @@ func beforeLastDot(host string) string {
 	}
 	return host
 }
-
-func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "_") }

@@ -265,3 +265,34 @@ func TestUsageIsExplained(t *testing.T) {
 		t.Error(a, problem)
 	}
 }
+
+func TestAStrangersAddressIsOneLineOfTheTrace(t *testing.T) {
+	w := newWorld(t)
+	w.args[3], w.args[4] = "host.test", "\"s\r\nX-Injected: y\x1b\n\"@send.test"
+	w.to("joe-x\rX-Injected: y\n\r\rtext\x7f", "-", "x\rX-Injected: y\n\r\rtext\x7f")
+	w.file(".qmail-default", "./m\n./d/\n|printf %s \"$DTLINE$RPLINE$UFLINE\"; exit 100\n")
+	for _, d := range []string{"d", "d/new", "d/cur", "d/tmp"} {
+		if err := os.Mkdir(filepath.Join(w.home, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, _, out, errs := w.deliver()
+	if code != exit.Perm || errs != "" {
+		t.Fatalf("exit %d %q", code, errs)
+	}
+	all, err := filepath.Glob(w.home + "/d/new/*")
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	for _, text := range []string{out, w.read("m"), w.read("d/new/" + filepath.Base(all[0]))} {
+		if !strings.Contains(text, "\nDelivered-To: joe-x_X-Injected: y___text_@host.test\n") &&
+			!strings.HasPrefix(text, "Delivered-To: joe-x_X-Injected: y___text_@host.test\n") {
+			t.Errorf("%q", text)
+		}
+		for _, c := range []string{"\nX-", "\r", "\x1b", "\x7f"} {
+			if strings.Contains(text, c) {
+				t.Errorf("%q in %q", c, text)
+			}
+		}
+	}
+}

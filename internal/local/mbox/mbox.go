@@ -7,9 +7,11 @@ import (
 	"bytes"
 	"io"
 	"time"
+
+	"qmail/internal/text/ascii"
 )
 
-// FromLine returns the line that begins a message in an mbox: the envelope sender, with blanks made dashes, and
+// FromLine returns the line that begins a message in an mbox: the envelope sender, with blanks and control bytes made dashes, and
 // the time in GMT.
 func FromLine(sender string, t time.Time) string {
 	b := make([]byte, 0, len(sender)+40)
@@ -18,10 +20,9 @@ func FromLine(sender string, t time.Time) string {
 		sender = "MAILER-DAEMON"
 	}
 	for i := 0; i < len(sender); i++ {
-		switch c := sender[i]; c {
-		case ' ', '\t', '\n':
+		if c := sender[i]; c == ' ' || ascii.IsControl(c) {
 			b = append(b, '-')
-		default:
+		} else {
 			b = append(b, c)
 		}
 	}

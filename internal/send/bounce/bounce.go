@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"qmail/internal/text/ascii"
 	"qmail/internal/text/rfc822"
 )
 
@@ -16,19 +17,19 @@ const TooLong = "I'm not going to try again; this message has been in the queue 
 const doubleSender = "#@[]"
 
 // Paragraph appends the paragraph about a recipient, as it is kept in bounce/ID until the bounce is sent. text is the
-// report of the delivery. Only its end has an empty line, so that a reader finds the next one.
+// report of the delivery, in which control bytes become _ but for tabs and line ends. Only its end has an empty line, so
+// that a reader finds the next one.
 func Paragraph(b []byte, recipient string, text []byte) []byte {
 	start := len(b)
 	b = append(b, '<')
-	for i := 0; i < len(recipient); i++ {
-		if recipient[i] == '\n' {
-			b = append(b, '_')
-		} else {
-			b = append(b, recipient[i])
-		}
-	}
+	b = append(b, ascii.OneLine(recipient)...)
 	b = append(b, ">:\n"...)
-	b = append(b, text...)
+	for _, c := range text {
+		if ascii.IsControl(c) && c != '\n' && c != '\t' {
+			c = '_'
+		}
+		b = append(b, c)
+	}
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		b = append(b, '\n')
 	}
@@ -79,7 +80,7 @@ func (b Bounce) Write(w io.Writer, date time.Time, paragraphs, message io.Reader
 	h = append(h, "\nFrom: "...)
 	h = append(h, rfc822.Quote(b.names.From+"@"+b.names.Host)...)
 	h = append(h, "\nTo: "...)
-	h = append(h, rfc822.Quote(b.Recipient)...)
+	h = append(h, ascii.OneLine(rfc822.Quote(b.Recipient))...)
 	h = append(h, "\nSubject: failure notice\n\nHi. This is the qmail-send program at "...)
 	h = append(h, b.names.Host...)
 	if b.double {
@@ -100,9 +101,7 @@ func (b Bounce) Write(w io.Writer, date time.Time, paragraphs, message io.Reader
 	} else {
 		h = append(h, "a copy of the message.\n\nReturn-Path: <"...)
 	}
-	if b.original != "" {
-		h = append(h, rfc822.Quote(b.original)...)
-	}
+	h = append(h, ascii.OneLine(rfc822.Quote(b.original))...)
 	if _, err := w.Write(append(h, ">\n"...)); err != nil {
 		return err
 	}

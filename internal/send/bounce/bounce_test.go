@@ -43,6 +43,20 @@ func TestABounceReadsAsTheGoldenFileShows(t *testing.T) {
 	}
 }
 
+func TestNoLineOfABounceIsAStrangers(t *testing.T) {
+	const evil = "\"a\r\nX-Injected: y\n\x1b\"@b"
+	b, _ := For(evil, Names{From: "f", Host: "h"})
+	var got bytes.Buffer
+	par := Paragraph(nil, evil, []byte("x\r\ty\x1b[2J\x7f\n"))
+	if err := b.Write(&got, time.Now(), bytes.NewReader(par), strings.NewReader("")); err != nil {
+		t.Fatal(err)
+	}
+	if s := got.String(); strings.Contains(s, "\nX-Injected") || strings.ContainsAny(s, "\r\x1b\x7f") ||
+		!strings.Contains(s, "\nx_\ty_[2J_\n") {
+		t.Errorf("%q", s)
+	}
+}
+
 func TestTheBounceOfADoubleBounceIsThrownAway(t *testing.T) {
 	if _, ok := For("#@[]", Names{}); ok {
 		t.Error("a triple bounce would be sent")

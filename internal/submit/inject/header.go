@@ -1,9 +1,9 @@
 package inject
 
 import (
-	"bytes"
 	"strconv"
 
+	"qmail/internal/text/ascii"
 	"qmail/internal/text/rfc822"
 )
 
@@ -16,6 +16,7 @@ type header struct {
 	resent      []string // of the fields that begin with Resent-
 	listed      []string // of To and Cc, where a Mail-Followup-To may be needed
 	list        bool
+	lenient     bool   // a field that is no list of addresses stays as it is
 	path        string // what Return-Path says
 	pathIsGiven bool
 }
@@ -53,12 +54,15 @@ func (h *header) addresses(f rfc822.Field, field []byte, name string, body []byt
 			return addr
 		})
 	}
-	if err != nil {
+	if err != nil && !h.lenient {
 		return unparsable(string(field))
 	}
 	switch f {
 	case rfc822.Bcc, rfc822.ResentBcc, rfc822.ReturnPath:
 		return nil
+	}
+	if err != nil {
+		return h.kept.add(field)
 	}
 	return h.kept.add(rfc822.AppendField(make([]byte, 0, len(field)+len(field)/4), name, list))
 }
@@ -136,13 +140,17 @@ func (s *settings) from() ([]rfc822.Token, error) {
 		return nil, err
 	}
 	addr = s.rewrite(addr)
-	switch {
-	case s.name == nil:
-		return addr, nil
-	case s.nameAsComment:
-		return append(addr, rfc822.Token{Kind: rfc822.Comment, Text: *s.name}), nil
+	if !clean(rfc822.Text(addr)) {
+		return nil, errControl
 	}
-	list := append([]rfc822.Token{{Kind: rfc822.Quoted, Text: *s.name}, {Kind: rfc822.Left}}, addr...)
+	if s.name == nil {
+		return addr, nil
+	}
+	name := ascii.OneLine(*s.name)
+	if s.nameAsComment {
+		return append(addr, rfc822.Token{Kind: rfc822.Comment, Text: name}), nil
+	}
+	list := append([]rfc822.Token{{Kind: rfc822.Quoted, Text: name}, {Kind: rfc822.Left}}, addr...)
 	return append(list, rfc822.Token{Kind: rfc822.Right}), nil
 }
 
@@ -157,7 +165,7 @@ func (h *header) followup(b []byte, in *injection) []byte {
 	}
 	b = append(b, "Mail-Followup-To: "...)
 	for i := len(h.listed) - 1; i >= 0; i-- {
-		b = append(b, rfc822.Quote(h.listed[i])...)
+		b = append(b, ascii.OneLine(rfc822.Quote(h.listed[i]))...)
 		if i > 0 {
 			b = append(b, ",\n  "...)
 		}
@@ -191,10 +199,11 @@ func (h *held) add(field []byte) error {
 	return nil
 }
 
-// clean reports whether no address holds a NUL, which no envelope can carry.
+// clean reports whether no address holds a control byte: a NUL no envelope can carry, and the others end or hide lines
+// wherever the address is shown.
 func clean(addresses ...string) bool {
 	for _, a := range addresses {
-		if bytes.IndexByte([]byte(a), 0) >= 0 {
+		if ascii.HasControl(a) {
 			return false
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"qmail/internal/site/control"
 	"qmail/internal/submit"
+	"qmail/internal/text/ascii"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 	"qmail/internal/text/rfc822"
@@ -35,7 +36,8 @@ var (
 	errWrite      = &trouble{exit.Temp, "write error\n"}
 	errLongHeader = &trouble{exit.Perm, "header too long\n"}
 	errLongField  = &trouble{exit.Perm, "header field too long\n"}
-	errNul        = &trouble{exit.Perm, "an address holds a NUL byte\n"}
+	errNobody     = &trouble{exit.Perm, "the message has no recipient\n"}
+	errControl    = &trouble{exit.Perm, "an address holds a control character\n"}
 )
 
 // unparsable is the trouble with a text that should hold addresses and does not.
@@ -103,7 +105,7 @@ func (in *injection) run() (err error) {
 		for _, a := range in.Options.Recipients {
 			r, err := in.set.address(a)
 			if err != nil {
-				return err
+				return &trouble{exit.Perm, "unable to parse address: " + a + "\n"}
 			}
 			in.recipients = append(in.recipients, r)
 		}
@@ -115,7 +117,12 @@ func (in *injection) run() (err error) {
 		}
 	}
 	in.in = bufio.NewReaderSize(in.Input, 16<<10)
-	in.header = header{set: &in.set, list: len(in.lists) > 0}
+	if in.Sendmail {
+		if in.in, err = linesOf(in.in); err != nil {
+			return err
+		}
+	}
+	in.header = header{set: &in.set, list: len(in.lists) > 0, lenient: in.Sendmail && in.Whom == FromArgs}
 	first, err := in.readHeader()
 	if err != nil {
 		return err
@@ -164,7 +171,7 @@ func (in *injection) setSender() (err error) {
 // show prints the message as it would be queued, after a Return-Path field.
 func (in *injection) show(first []byte) error {
 	w := bufio.NewWriterSize(in.Output, 8192)
-	w.WriteString("Return-Path: <" + rfc822.Quote(in.sender) + ">\n")
+	w.WriteString("Return-Path: <" + ascii.OneLine(rfc822.Quote(in.sender)) + ">\n")
 	if err := in.write(w, first); err != nil {
 		return err
 	}
@@ -187,8 +194,11 @@ func (in *injection) submit(first []byte) error {
 	case FromHeader:
 		in.recipients = nil
 	}
+	if in.Sendmail && len(in.recipients)+len(fromHeader) == 0 {
+		return errNobody
+	}
 	if !clean(in.sender) || !clean(in.recipients...) || !clean(fromHeader...) {
-		return errNul
+		return errControl
 	}
 	m, err := in.Queue.Open()
 	if err != nil {

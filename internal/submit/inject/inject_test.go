@@ -49,7 +49,12 @@ func (y try) run(t testing.TB) result {
 		t.Fatal(err)
 	}
 	env := append([]string{"QMAILQUEUE=" + queue, "PATH=/bin:/usr/bin"}, y.env...)
-	o, mistake := ParseArgs(y.args)
+	args, bySendmail := y.args, len(y.args) > 0 && y.args[0] == "sendmail"
+	if bySendmail {
+		args = args[1:]
+	}
+	o, mistake := ParseArgs(args)
+	o.Sendmail = bySendmail
 	if mistake != "" {
 		return result{code: exit.Perm, trouble: mistake}
 	}
@@ -208,10 +213,14 @@ func TestWhatCannotBeDoneIsSaidWithTheRightExitCode(t *testing.T) {
 			result{code: 100, trouble: "qmail-inject: fatal: unable to parse this line:\na@(b"}},
 		{try{nil, nil, map[string]string{"idhost": "DIR"}, "To: a\n\n"},
 			result{code: 111, trouble: "qmail-inject: fatal: read error\n"}},
-		{try{nil, nil, me, "To: a\x00b@c.d\n\n"},
-			result{code: 100, trouble: "qmail-inject: fatal: an address holds a NUL byte\n"}},
-		{try{nil, nil, me, "Return-Path: a\x00b@c.d\n\n"},
-			result{code: 100, trouble: "qmail-inject: fatal: an address holds a NUL byte\n"}},
+		{try{[]string{"b@c.d", "a@(b"}, nil, me, "\n"},
+			result{code: 100, trouble: "qmail-inject: fatal: unable to parse address: a@(b\n"}},
+		{try{[]string{"sendmail", "-H"}, nil, me, "Subject: x\n\n"},
+			result{code: 100, trouble: "qmail-inject: fatal: the message has no recipient\n"}},
+		{try{[]string{"sendmail", "-a"}, nil, me, "To: a@b.c\n\n"},
+			result{code: 100, trouble: "qmail-inject: fatal: the message has no recipient\n"}},
+		{try{[]string{"sendmail", "-H"}, nil, me, "To: (a@b.c\n\n"},
+			result{code: 100, trouble: "qmail-inject: fatal: unable to parse this line:\nTo: (a@b.c\n"}},
 		{try{[]string{"-q"}, nil, me, ""}, result{code: 100, trouble: "qmail-inject: illegal option -- q"}},
 		{try{[]string{"-nf"}, nil, me, ""}, result{code: 100, trouble: "qmail-inject: option requires an argument -- f"}},
 		{try{nil, []string{"QMAILQUEUE=/nonexistent"}, me, "\n"},
@@ -226,6 +235,54 @@ func TestWhatCannotBeDoneIsSaidWithTheRightExitCode(t *testing.T) {
 	} {
 		got := try{nil, []string{"CODE=" + code}, me, "To: a@b.c\n\n"}.run(t)
 		check(t, code, result{code: got.code, trouble: got.trouble}, want)
+	}
+}
+
+func TestNoControlCharacterIsInAnAddressThatIsQueued(t *testing.T) {
+	for _, s := range []string{"\x00", "\x01", "\t", "\n", "\r", "\x1b", "\x1f", "\x7f"} {
+		if s == "\n" {
+			s = "\\\n " // in a header it may only stand in a folded line
+		}
+		for _, y := range []try{
+			{nil, nil, me, "To: \"a" + s + "b\"@c.d\nX: y\n\n"},
+			{nil, nil, me, "To: a@b.c\nReturn-Path: <\"a" + s + "b\"@c.d>\n\n"},
+			{nil, nil, me, "Resent-Bcc: \"a" + s + "b\"@c.d\n\n"},
+			{[]string{"a" + s + "b@c.d"}, nil, me, "\n"},
+			{[]string{"-f", "a" + s + "b@c.d", "a@b.c"}, nil, me, "\n"},
+			{[]string{"-f", "a@b.c", "a@b.c"}, []string{"QMAILUSER=a" + s + "b"}, me, "\n"},
+			{[]string{"a@b.c"}, []string{"QMAILSUSER=a" + s + "b"}, me, "\n"},
+		} {
+			check(t, y.input, y.run(t), result{code: 100, trouble: "qmail-inject: fatal: an address holds a control character\n"})
+		}
+	}
+	for _, y := range []try{
+		{[]string{"a@b.c"}, []string{"QMAILNAME=x\nX-Evil: y\r\nBcc: z"}, me, "\n"},
+		{[]string{"a@b.c"}, []string{"QMAILNAME=x\nX-Evil: y\r\nBcc: z", "QMAILINJECT=c"}, me, "\n"},
+		{[]string{"-n", "-f", "a\nX-Evil: b@c.d"}, nil, me, "\n"},
+	} {
+		if r := y.run(t); r.code != 0 || strings.Contains(r.out, "\nX-Evil") || strings.Contains(r.out, "\r") {
+			t.Errorf("%q: %q", y.env, r.out)
+		}
+	}
+}
+
+func TestSendmailTakesWhatItsUsersHaveWrittenForAnother(t *testing.T) {
+	head, env := date+id+from, "Fjoe@me.test Tx@y.z"
+	long := strings.Repeat("0123456789abcde\r", 3*1024)
+	for _, c := range []struct {
+		args     []string
+		in, body string
+	}{
+		{[]string{"-a", "x@y.z"}, "To: (oops\nCc: a:\nBcc: )\nX: y\n\nb\n", head + "To: (oops\nCc: a:\nX: y\n\nb\n"},
+		{[]string{"-a", "x@y.z"}, "To: a@b.c\r\nX: y\r\n z\n\r\nb\rc\r\r\nd\r", head + "To: a@b.c\nX: y\n z\n\nb\rc\r\nd\r\n"},
+		{[]string{"-a", "x@y.z"}, "To: a@b.c\nX: y\r\n\nb\r\n", head + "To: a@b.c\nX: y\r\n\nb\r\n"},
+		{[]string{"-H"}, "To: x@y.z\r\n\r\n" + long + "\r\n" + long[1:] + "\r\n",
+			head + "To: x@y.z\n\n" + long + "\n" + long[1:] + "\n"},
+	} {
+		y := try{append([]string{"sendmail"}, c.args...), []string{"USER=joe"}, me, c.in}
+		if got := y.run(t); got.code != 0 || got.envelope != env || got.out != c.body {
+			t.Errorf("%.60q: %d %s %q %.200q and %d more bytes", c.in, got.code, got.trouble, got.envelope, got.out, len(got.out))
+		}
 	}
 }
 

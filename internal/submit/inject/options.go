@@ -2,6 +2,7 @@ package inject
 
 import (
 	"path/filepath"
+	"strings"
 )
 
 // A Whom says where the recipients come from.
@@ -20,6 +21,10 @@ type Options struct {
 	Show       bool    // print the message instead of queueing it
 	Sender     *string // the envelope sender, if given
 	Recipients []string
+	// Sendmail says that the caller is sendmail, whose users have written for another one: a message needs a
+	// recipient; where the header names none that counts, a field that is no list of addresses stays as it is; and a
+	// message whose first line ends in CRLF has such lines, as from SMTP.
+	Sendmail bool
 }
 
 // ParseArgs reads the arguments of qmail-inject, without the program's name. A mistake is returned as a line
@@ -61,8 +66,8 @@ type Getopt struct {
 	cluster string // what is left of an argument as -abc
 }
 
-// NewGetopt returns a Getopt. A colon behind a letter means that the option takes an argument. Program is
-// the name in a Mistake; folders in it are left out.
+// NewGetopt returns a Getopt. A colon behind a letter means that the option takes an argument; two, that it takes
+// what is left of the argument it stands in. Program is the name in a Mistake; folders in it are left out.
 func NewGetopt(program string, args []string, letters string) *Getopt {
 	return &Getopt{program: filepath.Base(program), letters: letters, args: args}
 }
@@ -84,10 +89,13 @@ func (g *Getopt) Next() bool {
 	g.cluster = g.cluster[1:]
 	takes, ok := g.takesValue(g.Option)
 	switch {
+	case ok && takes == optional:
+		g.Value, g.cluster = g.cluster, ""
+		return true
 	case !ok:
 		g.Mistake = g.program + ": illegal option -- " + string([]byte{g.Option})
 		return false
-	case !takes:
+	case takes == no:
 		return true
 	case g.cluster != "":
 		g.Value, g.cluster = g.cluster, ""
@@ -100,16 +108,25 @@ func (g *Getopt) Next() bool {
 	return false
 }
 
-func (g *Getopt) takesValue(option byte) (takes, ok bool) {
-	if option == ':' {
-		return false, false
+// Whether an option takes a value: how many colons are behind its letter.
+const (
+	no = iota
+	always
+	optional
+)
+
+func (g *Getopt) takesValue(option byte) (takes int, ok bool) {
+	i := strings.IndexByte(g.letters, option)
+	if option == ':' || i < 0 {
+		return no, false
 	}
-	for i := 0; i < len(g.letters); i++ {
-		if g.letters[i] == option {
-			return i+1 < len(g.letters) && g.letters[i+1] == ':', true
+	for _, c := range g.letters[i+1:] {
+		if c != ':' {
+			break
 		}
+		takes++
 	}
-	return false, false
+	return takes, true
 }
 
 // Rest returns the arguments after the options.

@@ -8,14 +8,14 @@ import (
 
 // rewrite makes an address whole, by qmail-header(5): a source route goes, an address without host gets the default
 // host, a host without dots the default domain, one that ends in + the plus domain. An address that
-// is nothing but a route becomes empty.
+// is nothing but a route becomes empty, and one that is nothing but comments stays.
 func (s *settings) rewrite(addr []rfc822.Token) []rfc822.Token {
 	if len(addr) > 0 && addr[0].Kind == rfc822.At {
 		addr = afterRoute(addr)
 	}
 	addr = dropLast(addr, rfc822.At)
 	addr = dropLast(addr, rfc822.Dot)
-	if len(addr) == 0 {
+	if !slices.ContainsFunc(addr, func(t rfc822.Token) bool { return t.Kind != rfc822.Comment }) {
 		return addr
 	}
 	addr = slices.Clip(addr)

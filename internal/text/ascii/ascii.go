@@ -62,3 +62,18 @@ func HasControl(s string) bool {
 	}
 	return false
 }
+
+// OneLine returns what somebody else chose, as an address, for a line of a header that we write: every control byte
+// becomes _, so that it cannot end the line, nor look to anybody as if it did.
+func OneLine(s string) string {
+	if !HasControl(s) {
+		return s
+	}
+	b := []byte(s)
+	for i, c := range b {
+		if IsControl(c) {
+			b[i] = '_'
+		}
+	}
+	return string(b)
+}

@@ -5,7 +5,8 @@ import "slices"
 // RewriteList calls rewrite for each address in a list of addresses and returns the list with the answers in the
 // places of the addresses; see RFC 822, 6.1. Addresses are found from right to left, since that needs no
 // looking ahead: the last one is rewritten first. What rewrite gets is one address, in reading order, without the
-// angle brackets and without comments; it may be empty, as in <>, and is valid until rewrite returns. A missing
+// angle brackets, and without comments but for those that stand between such brackets; it may be empty, as in <>, and
+// is valid until rewrite returns. A missing
 // comma is put in. Colons and semicolons that do not match as those of a group, and an angle bracket that was not
 // opened, are ErrSyntax.
 func RewriteList(list []Token, rewrite func(addr []Token) []Token) ([]Token, error) {
@@ -87,11 +88,7 @@ func (p *parser) angle() bool {
 	p.flushComma()
 	p.pass()
 	for len(p.in) > 0 && p.last() != Left {
-		if p.last() == Comment {
-			p.pass()
-		} else {
-			p.collect()
-		}
+		p.collect()
 	}
 	if len(p.in) == 0 {
 		return false
