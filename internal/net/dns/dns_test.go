@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"qmail/internal/text/ascii"
 )
 
 var world = zone{
@@ -260,14 +262,134 @@ func TestRecordsThatWereNotAskedForAreIgnored(t *testing.T) {
 	}
 }
 
-func TestFloodOfStraysEndsTheWait(t *testing.T) {
-	s := serve(t, func(x query) [][]byte { return slices.Repeat([][]byte{{0}}, 2*maxStrays) })
+func TestNoNumberOfWrongPacketsEndsALookup(t *testing.T) {
+	forge := zone{a("a.far.test", "6.6.6.6")}
+	for name, wrong := range map[string]func(query) []byte{
+		"rubbish": func(query) []byte { return []byte{0} },
+		"number":  func(x query) []byte { x.id++; return pack(forge.answer(x, true)) },
+		"name": func(x query) []byte {
+			x.q.Name = dnsmessage.MustNewName("b.far.test.")
+			return pack(forge.answer(x, true))
+		},
+		"letters": func(x query) []byte {
+			x.q.Name = dnsmessage.MustNewName("a.far.TEST.")
+			return pack(forge.answer(x, true))
+		},
+	} {
+		s := serve(t, func(x query) [][]byte {
+			if string(x.q.Name.Data[:x.q.Name.Length]) == "a.far.TEST." {
+				return [][]byte{pack(world.answer(x, true))} // the lot fell so
+			}
+			return append(slices.Repeat([][]byte{wrong(x)}, 150), pack(world.answer(x, true)))
+		})
+		r := resolver(s)
+		r.conf.timeout = 10 * time.Second
+		if got, err := r.Addrs("a.far.test"); err != nil || len(got) != 3 || slices.Contains(got, addrs("6.6.6.6")[0]) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
+func TestAnswerThatDrownsInWrongPacketsIsFetchedByTCP(t *testing.T) {
+	s := serve(t, func(x query) [][]byte {
+		if x.tcp {
+			return [][]byte{pack(world.answer(x, true))}
+		}
+		return slices.Repeat([][]byte{{0}}, 2*manyStrays)
+	})
 	r := resolver(s)
-	r.conf.attempts, r.conf.timeout = 1, 20*time.Second
+	if got, err := r.MX("far.test"); err != nil || len(got) != 2 {
+		t.Error(got, err)
+	}
+}
+
+func TestFloodOfWrongPacketsEndsWithTheTimeout(t *testing.T) {
+	s := serve(t, func(x query) [][]byte {
+		if x.tcp {
+			return nil
+		}
+		return slices.Repeat([][]byte{{0}}, 2*manyStrays)
+	})
+	r := resolver(s)
+	r.conf.attempts = 1
 	start := time.Now()
-	if _, err := r.MX("far.test"); err == nil || time.Since(start) > 10*time.Second {
+	if _, err := r.MX("far.test"); err == nil || errors.Is(err, ErrNotFound) || time.Since(start) > 10*time.Second {
 		t.Error(err, time.Since(start))
 	}
+}
+
+// fold answers in small letters, whatever those of the question.
+func fold(x query) dnsmessage.Message {
+	x.q.Name = name(ascii.LowerString(undot(x.q.Name.String())))
+	return world.answer(x, true)
+}
+
+func TestServerThatChangesLettersIsAskedByTCPOrWithoutLots(t *testing.T) {
+	for _, tcp := range []bool{true, false} {
+		s := serve(t, func(x query) [][]byte {
+			if x.tcp && !tcp {
+				return nil
+			}
+			return [][]byte{pack(fold(x))}
+		})
+		for range 3 {
+			if got, err := resolver(s).MX("far.test"); err != nil || len(got) != 2 {
+				t.Errorf("TCP %v: %v, %v", tcp, got, err)
+			}
+		}
+	}
+}
+
+func TestLettersOfAQuestionAreDrawnByLotAndNotSeenInTheAnswer(t *testing.T) {
+	s := world.serve(t, 4096)
+	r := resolver(s)
+	for range 20 {
+		for _, host := range []string{"far.test", "null.test"} {
+			list, err := r.MX(host)
+			for _, x := range list {
+				if got := x.Host; got != "b.far.test" && got != "A.far.test" && got != "." {
+					t.Errorf("%q, %v", got, err)
+				}
+			}
+		}
+		if end, err := r.Canonical("A.far.test"); end != "A.far.test" || err != nil {
+			t.Error(end, err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, x := range s.asked() {
+		seen[x.q.Name.String()] = true
+	}
+	if len(seen) < 30 {
+		t.Errorf("%d spellings in %d questions", len(seen), len(s.asked()))
+	}
+}
+
+func FuzzLetters(f *testing.F) {
+	f.Add("far.test", "mail.far.test", uint(9))
+	f.Fuzz(func(t *testing.T, asked, record string, at uint) {
+		q, ok := wireName(asked)
+		n, ok2 := wireName(record)
+		if !ok || !ok2 {
+			return
+		}
+		sent := mixed(q)
+		if !same(sent, q) {
+			t.Fatalf("%q became %q", asked, sent.String())
+		}
+		// A record that ends in a pointer at the question ends as the question did.
+		host := n.String()[:at%uint(n.Length)]
+		if full, err := dnsmessage.NewName(host + sent.String()); err == nil {
+			unmix(&full, sent, q)
+			if got := full.String(); got[len(host):] != q.String() || !ascii.Equal(got[:len(host)], host) {
+				t.Fatalf("%q for %q", got, host+q.String())
+			}
+		}
+		unmix(&n, sent, q)
+		if !ascii.Equal(undot(n.String()), undot(record)) {
+			t.Fatalf("%q became %q", record, n.String())
+		}
+	})
 }
 
 func TestEachQuestionHasItsOwnNumberAndPort(t *testing.T) {

@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -19,9 +20,24 @@ const (
 	udpSize = 1232
 	// maxUDP is what we take all the same.
 	maxUDP = 4096
-	// maxStrays bounds the packets of one exchange that answer something else.
-	maxStrays = 64
+	// manyStrays is how many packets that answer something else are no accident any more.
+	manyStrays = 64
 )
+
+var (
+	// errStrays says that no answer was among many packets that were none: somebody guesses, or drowns it.
+	errStrays = errors.New("too many packets that answer something else")
+	// errEcho says that the answer did not repeat the question's letters as they were: it is forged, or of a
+	// server that changes their case.
+	errEcho = errors.New("DNS answer to a question in other letters")
+)
+
+// A way is how one question travels.
+type way struct {
+	tcp   bool
+	edns  bool
+	plain bool // the case of the letters is left as it is, and not compared
+}
 
 // ask puts a question to one server after the other until one answers. The last round does without EDNS0, which
 // some box on the way may drop.
@@ -39,19 +55,29 @@ func (r *Resolver) ask(q dnsmessage.Question) (*answer, error) {
 	return nil, err
 }
 
-// askServer asks one server: by UDP, again without EDNS0 if that is what it stumbled over, and by TCP if the
-// answer did not fit.
+// askServer asks one server: by UDP, again without EDNS0 if that is what it stumbled over, and by TCP, which
+// nobody forges from afar, if the answer did not fit or somebody may be forging. A server that changes the
+// case of letters and knows no TCP is asked without our lots.
 func (r *Resolver) askServer(s netip.AddrPort, q dnsmessage.Question, edns bool) (*answer, error) {
+	byTCP := way{tcp: true, edns: true}
 	if r.conf.tcp {
-		a, _, err := r.exchange("tcp", s, q, true)
+		a, _, err := r.exchange(byTCP, s, q)
 		return a, err
 	}
-	a, h, err := r.exchange("udp", s, q, edns)
+	a, h, err := r.exchange(way{edns: edns}, s, q)
 	if err != nil && edns && (h.RCode == dnsmessage.RCodeFormatError || h.RCode == dnsmessage.RCodeNotImplemented) {
-		a, h, err = r.exchange("udp", s, q, false)
+		edns = false
+		a, h, err = r.exchange(way{}, s, q)
+	}
+	if err == errEcho || err == errStrays {
+		first := err
+		a, h, err = r.exchange(byTCP, s, q)
+		if err != nil && first == errEcho {
+			a, h, err = r.exchange(way{edns: edns, plain: true}, s, q)
+		}
 	}
 	if err == nil && h.Truncated {
-		a, h, err = r.exchange("tcp", s, q, true)
+		a, h, err = r.exchange(byTCP, s, q)
 		if err == nil && h.Truncated {
 			return nil, errAnswer
 		}
@@ -59,45 +85,72 @@ func (r *Resolver) askServer(s netip.AddrPort, q dnsmessage.Question, edns bool)
 	return a, err
 }
 
-// exchange sends one question over a socket of its own, so that each has a port and a
-// number that nobody can guess, and waits for the answer. Err is nil with a nil answer when
-// it was truncated.
-func (r *Resolver) exchange(network string, s netip.AddrPort, q dnsmessage.Question,
-	edns bool) (*answer, dnsmessage.Header, error) {
+// exchange sends one question over a socket of its own, so that each has a port and a number that nobody can
+// guess, and waits for the answer. Whatever else comes is ignored until the time is over. Err is nil with a
+// nil answer when it was truncated.
+func (r *Resolver) exchange(w way, s netip.AddrPort, q dnsmessage.Question) (*answer, dnsmessage.Header, error) {
 	var none dnsmessage.Header
 	id := uint16(rand.Uint32())
-	packet, err := question(id, q, edns)
+	sent := q
+	if !w.plain {
+		sent.Name = mixed(q.Name)
+	}
+	packet, err := question(id, sent, w.edns)
 	if err != nil {
 		return nil, none, err
 	}
 	end := time.Now().Add(r.conf.timeout)
-	tcp := network == "tcp"
-	c, err := dial(tcp, s, r.conf.timeout)
+	c, err := dial(w.tcp, s, r.conf.timeout)
 	if err != nil {
 		return nil, none, err
 	}
 	defer c.Close()
 	c.SetDeadline(end)
-	if !tcp {
+	if !w.tcp {
 		packet = packet[2:]
 	}
 	if _, err := c.Write(packet); err != nil {
 		return nil, none, err
 	}
+	return r.wait(c, w, end, id, sent, q)
+}
+
+// wait reads until the answer has come.
+func (r *Resolver) wait(
+	c *os.File, w way, end time.Time, id uint16, sent, asked dnsmessage.Question,
+) (*answer, dnsmessage.Header, error) {
+	var none dnsmessage.Header
 	buf := make([]byte, maxUDP)
-	for range maxStrays {
-		b, err := receive(c, buf, tcp)
+	var nothing error // what it means when no answer comes
+	for strays := 0; ; strays++ {
+		b, err := receive(c, buf, w.tcp)
 		if err != nil {
-			return nil, none, err
+			return nil, none, cmp.Or(nothing, err)
 		}
-		if a, h, ok, err := parseAnswer(b, id, q); ok {
-			return a, h, err
-		}
-		if tcp {
-			break
+		a, h, ok, err := parseAnswer(b, id, sent)
+		switch {
+		case ok && !w.tcp && !w.plain && !h.echoes:
+			// The true one may come yet.
+			nothing = errEcho
+			c.SetDeadline(earlier(end, time.Now().Add(r.conf.timeout/10)))
+		case ok:
+			if a != nil {
+				a.unmix(sent.Name, asked.Name)
+			}
+			return a, h.Header, err
+		case w.tcp:
+			return nil, none, errAnswer
+		case strays == manyStrays && nothing == nil:
+			nothing = errStrays
 		}
 	}
-	return nil, none, errAnswer
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func dial(tcp bool, s netip.AddrPort, timeout time.Duration) (*os.File, error) {

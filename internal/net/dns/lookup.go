@@ -116,22 +116,30 @@ func (a *answer) walk(name dnsmessage.Name, t dnsmessage.Type, hops *int,
 	}
 }
 
+// A head is the header of a packet that answers a question, and whether it repeats the question byte by byte.
+type head struct {
+	dnsmessage.Header
+	echoes bool
+}
+
 // parseAnswer reads a packet. Ok is false when it does not answer this question, so that whoever sent it
 // can be ignored; err is a server's failure.
-func parseAnswer(b []byte, id uint16, q dnsmessage.Question) (a *answer, h dnsmessage.Header, ok bool, err error) {
+func parseAnswer(b []byte, id uint16, q dnsmessage.Question) (a *answer, h head, ok bool, err error) {
 	var p dnsmessage.Parser
-	h, err = p.Start(b)
+	h.Header, err = p.Start(b)
 	if err != nil || h.ID != id || !h.Response || h.OpCode != 0 {
 		return nil, h, false, nil
 	}
 	got, err := p.Question()
 	if errors.Is(err, dnsmessage.ErrSectionDone) && h.RCode != dnsmessage.RCodeSuccess {
 		// A server that could not read the question may answer without it.
+		h.echoes = true
 		return nil, h, true, errServer
 	}
 	if err != nil || got.Type != q.Type || got.Class != q.Class || !same(got.Name, q.Name) {
 		return nil, h, false, nil
 	}
+	h.echoes = echoed(got.Name, q.Name)
 	if err := p.SkipAllQuestions(); err != nil {
 		return nil, h, true, errAnswer
 	}
