@@ -88,10 +88,12 @@ func (t *tree) file(path, from string, mode fs.FileMode, fill bool) {
 	})
 }
 
-// The tables of slow hosts hold 64 records, of 16 bytes for IPv4 and of 32 for IPv6; see internal/smtp/tcpto.
+// The tables of slow hosts hold 64 records, of 16 bytes for IPv4 and of 32 for IPv6, that of hosts with
+// quirks 256 of 32; see internal/smtp/tcpto.
 const (
 	tcptoSize  = 64 * 16
 	tcpto6Size = 64 * 32
+	quirksSize = 256 * 32
 )
 
 // queue adds the queue. Who may enter which folder is what keeps its programs apart: qmail-queue and qmail-clean own
@@ -112,6 +114,7 @@ func (t *tree) queue(u conf.Users) {
 		Entry{Kind: Data, Path: "queue/lock/sendmutex", Owner: u.Send, Group: t.group, Mode: 0o600},
 		Entry{Kind: Data, Path: "queue/lock/tcpto", Owner: u.Remote, Group: t.group, Mode: 0o644, Size: tcptoSize},
 		Entry{Kind: Data, Path: "queue/lock/tcpto6", Owner: u.Remote, Group: t.group, Mode: 0o644, Size: tcpto6Size},
+		Entry{Kind: Data, Path: "queue/lock/quirks", Owner: u.Remote, Group: t.group, Mode: 0o644, Size: quirksSize},
 		Entry{Kind: Pipe, Path: "queue/lock/trigger", Owner: u.Send, Group: t.group, Mode: 0o622},
 	)
 }

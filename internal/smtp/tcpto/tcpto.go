@@ -4,6 +4,8 @@
 //
 // A record is the address, a byte that counts timeouts, bytes that are zero, and the time of the last counted
 // timeout in seconds since 1970, eight bytes, little endian.
+//
+// Beside them lock/quirks has what a host could not bear of late.
 package tcpto
 
 import (
@@ -28,10 +30,11 @@ const (
 	enough = 2
 )
 
-// Names of the two files in the lock folder.
+// Names of the files in the lock folder.
 const (
-	Name4 = "tcpto"
-	Name6 = "tcpto6"
+	Name4      = "tcpto"
+	Name6      = "tcpto6"
+	NameQuirks = "quirks"
 )
 
 // A Table is the folder queue/lock, where the files are.
@@ -51,13 +54,17 @@ func (r Record) within(d time.Duration, now time.Time) bool {
 	return ago >= 0 && ago < d
 }
 
-// A kind is the file for one family of addresses.
+// A kind is one file.
 type kind struct {
 	name       string
 	addr, size int // bytes of an address and of a record
+	slots      int
 }
 
-var kinds = [...]kind{{Name4, 4, 16}, {Name6, 16, 32}}
+var (
+	kinds  = [...]kind{{Name4, 4, 16, slots}, {Name6, 16, 32, slots}}
+	quirks = kind{NameQuirks, 16, 32, 256}
+)
 
 func kindOf(ip netip.Addr) kind {
 	if ip.Is4() {
@@ -108,7 +115,7 @@ func (k kind) spare(b []byte, now time.Time) int {
 
 // read returns the bytes of a file, whole records only.
 func (k kind) read(f io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(f, int64(slots*k.size)))
+	b, err := io.ReadAll(io.LimitReader(f, int64(k.slots*k.size)))
 	return b[:len(b)/k.size*k.size], err
 }
 
@@ -234,9 +241,9 @@ func (t Table) List() ([]Record, error) {
 
 // Clear forgets all records.
 func (t Table) Clear() error {
-	for _, k := range kinds {
+	for _, k := range append(kinds[:], quirks) {
 		f, err := os.OpenFile(filepath.Join(string(t), k.name), os.O_WRONLY, 0)
-		if os.IsNotExist(err) && k.name == Name6 {
+		if os.IsNotExist(err) && k.name != Name4 {
 			continue
 		}
 		if err != nil {
@@ -244,7 +251,7 @@ func (t Table) Clear() error {
 		}
 		err = sys.Lock(f)
 		if err == nil {
-			_, err = f.WriteAt(make([]byte, slots*k.size), 0)
+			_, err = f.WriteAt(make([]byte, k.slots*k.size), 0)
 		}
 		if cerr := f.Close(); err == nil {
 			err = cerr

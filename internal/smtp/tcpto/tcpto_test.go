@@ -18,8 +18,8 @@ var (
 func table(t *testing.T) Table {
 	t.Helper()
 	dir := t.TempDir()
-	for _, k := range kinds {
-		if err := os.WriteFile(filepath.Join(dir, k.name), make([]byte, slots*k.size), 0o644); err != nil {
+	for _, k := range append(kinds[:], quirks) {
+		if err := os.WriteFile(filepath.Join(dir, k.name), make([]byte, k.slots*k.size), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,13 +100,14 @@ func TestClearForgetsAll(t *testing.T) {
 	tab := table(t)
 	timeout(t, tab, host, now)
 	timeout(t, tab, six, now)
+	learn(t, tab, host, Quirk{Group: 1}, now)
 	if list, err := tab.List(); err != nil || len(list) != 2 {
 		t.Fatal(list, err)
 	}
 	if err := tab.Clear(); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := tab.List(); err != nil || len(list) != 0 {
+	if list, err := tab.List(); err != nil || len(list) != 0 || tab.Quirk(host, now) != (Quirk{}) {
 		t.Error(list, err)
 	}
 	if fi, err := os.Stat(filepath.Join(string(tab), Name4)); err != nil || fi.Size() != 1024 {

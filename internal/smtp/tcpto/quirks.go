@@ -1,0 +1,88 @@
+package tcpto
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+)
+
+// Ways are what qmail-remote does to be quick that a host may not bear.
+type Ways uint8
+
+// What can be left out.
+const (
+	Hello      Ways = 1 << iota // EHLO: HELO is said at once
+	Pipelining                  // commands sent ahead of replies
+	Parameters                  // what MAIL says of the message
+	Keeping                     // another transaction on one connection
+	Honest                      // no way: its refusals have proved to be the same without all of these
+)
+
+// A Quirk is what is known of one host.
+type Quirk struct {
+	Without Ways // what is left out
+	Group   int  // the most recipients in one transaction; 0: no limit is known
+}
+
+// remembered is how long a quirk counts after it has shown; then the host gets another chance.
+const remembered = 24 * time.Hour
+
+// A record of lock/quirks is the address, an IPv4 one mapped into IPv6, a byte of Ways, a zero, the group in two
+// bytes, zeros, and the time as in the other tables.
+const groupAt = 18
+
+func (k kind) quirk(b []byte, now time.Time) Quirk {
+	if !k.parse(b).within(remembered, now) {
+		return Quirk{}
+	}
+	return Quirk{Ways(b[k.addr]), int(binary.LittleEndian.Uint16(b[groupAt:]))}
+}
+
+// leastMissed returns the place of the record that can best be missed: one that says nothing, or else the oldest,
+// those first that only spare a question.
+func (k kind) leastMissed(b []byte, now time.Time) int {
+	best, bestWorth := 0, int64(-1)
+	for at := 0; at+k.size <= len(b); at += k.size {
+		worth := int64(0)
+		switch q := k.quirk(b[at:], now); q {
+		case Quirk{}:
+		case Quirk{Without: Honest}:
+			worth = k.parse(b[at:]).Time.Unix() - int64(remembered/time.Second)
+		default:
+			worth = k.parse(b[at:]).Time.Unix()
+		}
+		if bestWorth < 0 || worth < bestWorth {
+			best, bestWorth = at, worth
+		}
+	}
+	return best
+}
+
+// Quirk returns what is known of ip. What cannot be read is nothing: the table only saves time.
+func (t Table) Quirk(ip netip.Addr, now time.Time) Quirk {
+	b := t.bytes(quirks)
+	if _, at, ok := quirks.find(b, netip.AddrFrom16(ip.As16())); ok {
+		return quirks.quirk(b[at:], now)
+	}
+	return Quirk{}
+}
+
+// Learn adds to what is known of ip: more that is left out, or a group that is smaller.
+func (t Table) Learn(ip netip.Addr, more Quirk, now time.Time) error {
+	return t.change(quirks, func(k kind, b []byte) int {
+		ip := netip.AddrFrom16(ip.As16())
+		_, at, ok := k.find(b, ip)
+		if !ok {
+			at = k.leastMissed(b, now)
+			clear(b[at : at+k.size])
+		}
+		q := k.quirk(b[at:], now)
+		q.Without |= more.Without
+		if more.Group > 0 && (q.Group == 0 || more.Group < q.Group) {
+			q.Group = min(more.Group, 1<<16-1)
+		}
+		k.put(b[at:], Record{ip, int(q.Without), now})
+		binary.LittleEndian.PutUint16(b[at+groupAt:], uint16(q.Group))
+		return at
+	})
+}
