@@ -99,7 +99,11 @@ func Files() []File {
 			true},
 		{"concurrencyperhost", Number, "0", "Deliveries to one remote host at once: ", ".", send,
 			"How many remote deliveries to one host may run at once; 0 is no limit.", true},
+		{"nopipelining", Entries, "SMTP hosts that offer PIPELINING get it.", "No PIPELINING to ", ".", remote,
+			"Hosts, by name or address or .suffix, that qmail-remote sends one command at a time, whatever they offer.", true},
 		{"remotecombine", Number, "50", "Recipients in one SMTP transaction: ", ".", []string{"qmail-rspawn"},
 			"How many recipients of a message on one host may share an SMTP transaction; 1 gives each its own.", true},
+		{"timeoutdelivery", Number, "1800", "Time for one remote delivery: ", seconds, remote,
+			"How many seconds a remote delivery may take, plus one for each 1000 bytes sent and ten for each recipient.", true},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"qmail/internal/smtp/tcpto"
+	"qmail/internal/text/report"
 )
 
 // Connect opens a TCP connection.
@@ -16,35 +17,116 @@ func Connect(to netip.AddrPort, within time.Duration) (net.Conn, error) {
 	return d.Dial("tcp", to.String())
 }
 
-// dial connects to the first candidate that answers. One that timed out is remembered, so that
-// others need not wait for it.
-func (m *Remote) dial(list []candidate, j *job) (net.Conn, netip.AddrPort, error) {
-	dead := m.Dead.Look()
-	for _, x := range list {
-		if x.addr.Port() == 0 || dead.Dead(x.addr.Addr(), j.now, m.Pid) {
+// connect sees to it that there is a session that is ready for MAIL: the one at hand, the one that was kept if it
+// leads where the message goes, else a new one. If there is none it returns why.
+func (c *course) connect() *outcome {
+	if c.s.usable(c.without) {
+		return nil
+	}
+	if c.s != nil {
+		c.drop()
+	}
+	if c.list == nil {
+		lately := func(s *session) bool { return s.wanted == c.to && c.j.now.Sub(s.asked) < trust }
+		if c.s = c.m.take(lately, c.j); c.s != nil {
+			c.m.combines = c.s.pipelining
+			return nil
+		}
+		list, err := c.m.candidates(c.to)
+		if err != nil {
+			return outcomeOf(err)
+		}
+		c.list = list
+		if c.s = c.m.take(func(s *session) bool { return among(list, s.peer) }, c.j); c.s == nil {
+			c.m.Rest()
+			c.dead = c.m.Dead.Look()
+		}
+	}
+	var lost *outcome
+	for i := 0; i < len(c.list) && c.s == nil; i++ {
+		x := c.list[i]
+		if x.addr.Port() == 0 || c.dead.Dead(x.addr.Addr(), c.j.now, c.m.Pid) {
 			continue
 		}
-		c, err := m.Dial(x.addr, j.timeoutConnect)
-		m.remember(dead, x.addr.Addr(), err)
-		if err == nil {
-			return c, x.addr, nil
+		if c.over() {
+			return tooLong(lost)
+		}
+		if o := c.open(x); lost == nil {
+			lost = o
 		}
 	}
-	return nil, netip.AddrPort{}, errNoConnection
+	switch {
+	case c.s != nil:
+		c.s.wanted, c.s.asked, c.m.combines = c.to, c.j.now, c.s.pipelining
+		return nil
+	case lost != nil:
+		return lost
+	}
+	return outcomeOf(errNoConnection)
 }
 
-// remember keeps the table of dead hosts. Trouble with it is none: it only saves time.
-func (m *Remote) remember(dead tcpto.View, ip netip.Addr, err error) {
-	switch {
-	case timedOut(err):
-		m.Dead.TimedOut(ip, m.Now())
-	case err != nil && !errors.Is(err, syscall.ECONNREFUSED):
-	case dead.Counted(ip):
-		m.Dead.Answered(ip)
+// outcomeOf turns an error into what the report says.
+func outcomeOf(err error) *outcome {
+	r := report.Of(err)
+	return &outcome{ours: true, message: answer{byte(r.Kind), r.Error() + "\n"}}
+}
+
+func tooLong(lost *outcome) *outcome {
+	if lost != nil {
+		return lost
+	}
+	return outcomeOf(errTooLong)
+}
+
+// open connects to a host and introduces us. EHLO that fails in any way but one that leaves the connection as it was
+// is followed by HELO on another one. If there is no session for it, c.s is nil, and the outcome says what the host
+// did, if it did anything.
+func (c *course) open(x candidate) *outcome {
+	ip := x.addr.Addr()
+	quirk := c.m.Dead.Quirk(ip, c.m.Now())
+	without := quirk.Without | c.without
+	for {
+		conn, err := c.m.Dial(x.addr, min(c.j.timeoutConnect, max(time.Second, time.Until(c.j.end))))
+		if err != nil {
+			switch {
+			case timedOut(err):
+				c.m.Dead.TimedOut(ip, c.m.Now())
+			case errors.Is(err, syscall.ECONNREFUSED) && c.dead.Counted(ip):
+				c.m.Dead.Answered(ip)
+			}
+			return nil
+		}
+		s := newSession(conn, x.addr, c.j)
+		s.name, s.quirk = x.name, quirk
+		o := s.introduce(without)
+		if o == nil {
+			if more := without &^ (quirk.Without | c.without); more != 0 {
+				c.without |= more
+				c.m.Dead.Learn(ip, tcpto.Quirk{Without: more}, c.m.Now())
+			}
+			c.s = s
+			return nil
+		}
+		s.quit()
+		if o.place != atHello || !o.ehlo || o.code != 0 && o.code < refusedForNow || c.over() {
+			if o.silent {
+				c.m.Dead.TimedOut(ip, c.m.Now())
+			}
+			return o
+		}
+		without |= tcpto.Hello
 	}
 }
 
-func timedOut(err error) bool {
-	n, ok := errors.AsType[net.Error](err)
-	return ok && n.Timeout()
+// finish remembers whether the host still answers. Trouble with the table is none: it only saves time.
+func (c *course) finish() {
+	if o := c.last; o != nil && o.peer.IsValid() {
+		switch {
+		case o.silent && o.place > atHello:
+			c.m.Dead.TimedOut(o.peer, c.m.Now())
+		case o.code != 0 && c.dead.Counted(o.peer):
+			c.m.Dead.Answered(o.peer)
+		}
+	}
+	c.m.done(c.s, c.without)
 }

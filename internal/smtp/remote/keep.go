@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"qmail/internal/smtp/tcpto"
 	"qmail/internal/sys"
 )
 
@@ -20,16 +21,16 @@ const RestAfter = 3 * time.Second
 
 // done keeps the connection of a delivery that went well, or ends it. Only a host that offered PIPELINING is one
 // that expects to be talked to like this; and a host that has said something unasked is left.
-func (m *Remote) done(s *session) {
-	if !s.finished {
+func (m *Remote) done(s *session, without tcpto.Ways) {
+	if s == nil {
 		return
 	}
-	if !m.Keep || !s.pipelining || s.r.Buffered() > 0 {
+	ways := tcpto.Keeping | tcpto.Pipelining
+	if !m.Keep || s.closed || s.spent || !s.finished || !s.pipelining || (s.quirk.Without|without)&ways != 0 || s.r.Buffered() > 0 {
 		s.quit()
 		return
 	}
-	s.finished = false
-	s.reused = true
+	s.inherited = true
 	m.kept = s
 }
 
@@ -46,7 +47,7 @@ func (m *Remote) take(wanted func(*session) bool, j *job) *session {
 		s.quit()
 		return nil
 	}
-	s.timeout = j.timeoutRemote
+	s.timeout, s.end = j.timeoutRemote, &j.end
 	return s
 }
 

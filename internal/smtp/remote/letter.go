@@ -21,6 +21,9 @@ type letter struct {
 	surveyed bool
 	size     int64 // on the wire, doubled dots and the final dot aside (RFC 1870); -1 if unknown
 	eight    bool  // there are bytes over 127
+
+	sent  bool  // what follows the first piece has been read
+	start int64 // where that begins, if it can be read again
 }
 
 // openLetter reads the first piece.
@@ -112,6 +115,9 @@ func (l *letter) send(w io.Writer) error {
 		return err
 	}
 	if !l.whole {
+		if err := l.rewind(); err != nil {
+			return err
+		}
 		buf := make([]byte, pieceSize)
 		for {
 			n, rerr := l.r.Read(buf)
@@ -127,4 +133,25 @@ func (l *letter) send(w io.Writer) error {
 		}
 	}
 	return e.Close()
+}
+
+// rewind goes to what follows the first piece. A long message from a pipe can be sent only once.
+func (l *letter) rewind() error {
+	s, ok := l.r.(io.Seeker)
+	if !l.sent {
+		l.sent, l.start = true, -1
+		if ok {
+			if at, err := s.Seek(0, io.SeekCurrent); err == nil {
+				l.start = at
+			}
+		}
+		return nil
+	}
+	if !ok || l.start < 0 {
+		return errRead
+	}
+	if _, err := s.Seek(l.start, io.SeekStart); err != nil {
+		return errRead
+	}
+	return nil
 }

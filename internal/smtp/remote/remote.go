@@ -31,8 +31,8 @@ type Remote struct {
 	Dead    tcpto.Table
 	Pid     int
 	Now     func() time.Time
-	Resolve func() Resolver // called once for a delivery
-	Mine    func() (ipme.Set, error)
+	Resolve func() Resolver                      // called once for a delivery
+	Ours    func([]netip.Addr) (ipme.Set, error) // those at which this machine would meet itself
 	Dial    func(to netip.AddrPort, within time.Duration) (net.Conn, error)
 
 	// Keep says that a connection may stay open after a delivery, for the next. Whoever sets it
@@ -55,6 +55,7 @@ type job struct {
 	recipients []string
 	message    *letter
 	now        time.Time
+	end        time.Time // when all must be over
 }
 
 // New returns a Remote for the tree at home.
@@ -65,7 +66,7 @@ func New(home string) *Remote {
 		Pid:     os.Getpid(),
 		Now:     time.Now,
 		Resolve: func() Resolver { return dns.Open(dns.SystemConf) },
-		Mine:    ipme.Mine,
+		Ours:    ipme.Ours,
 		Dial:    Connect,
 	}
 }
@@ -77,7 +78,7 @@ func (m *Remote) Deliver(args []string, message io.Reader, out io.Writer) exit.C
 	m.combines = false
 	if err := m.run(args, message, o); err != nil {
 		r := report.Of(err)
-		o.part(string(r.Kind), r.Error(), "\n")
+		o.part(byte(r.Kind), r.Error()+"\n")
 	}
 	if o.flush() != nil {
 		return exit.Temp
@@ -90,6 +91,7 @@ var (
 	errUsage    = report.Fail("5.3.5", "I (qmail-remote) was invoked improperly.")
 	errControls = report.Defer("4.3.0", "Unable to read control files.")
 	errRead     = report.Defer("4.3.0", "Unable to read message.")
+	errTooLong  = report.Defer("4.4.2", "Sorry, this delivery took too long.")
 	errSystem   = report.Defer("4.3.0", "System resources temporarily unavailable.")
 	errPartial  = report.Fail("5.6.2", "SMTP cannot transfer messages with partial final lines.")
 	errSender   = report.Fail("5.1.7", "Sorry, a line end inside the sender address cannot be sent by SMTP.")
@@ -111,50 +113,10 @@ func (m *Remote) run(args []string, message io.Reader, o *output) error {
 	if j.message, err = openLetter(message); err != nil {
 		return errRead
 	}
-	for {
-		s, err := m.connect(j, o)
-		if s == nil {
-			return err
-		}
-		// Until DATA is answered a connection that was kept may turn out to be dead; then nothing that was
-		// reported counts.
-		o.held = s.reused
-		m.combines = s.pipelining
-		again, err := s.transact(j, o)
-		if !again {
-			m.done(s)
-			return err
-		}
-		s.close()
-		o.reset()
-	}
-}
-
-// connect returns a session that is ready for MAIL: the one that was kept if it leads where the message
-// goes, else a new one. It is nil if there is none; the report is then written, or the error.
-func (m *Remote) connect(j *job, o *output) (*session, error) {
-	t := j.target(j.host)
-	if s := m.take(func(s *session) bool { return s.wanted == t && j.now.Sub(s.asked) < trust }, j); s != nil {
-		return s, nil
-	}
-	list, err := m.candidates(t)
-	if err != nil {
-		return nil, err
-	}
-	if s := m.take(func(s *session) bool { return among(list, s.peer) }, j); s != nil {
-		s.wanted, s.asked = t, j.now
-		return s, nil
-	}
-	m.Rest()
-	c, peer, err := m.dial(list, j)
-	if err != nil {
-		return nil, err
-	}
-	s := newSession(c, peer, j)
-	s.wanted, s.asked = t, j.now
-	if !s.greet(o) {
-		s.close()
-		return nil, nil
-	}
-	return s, nil
+	j.end = time.Now().Add(j.timeoutDelivery + time.Duration(len(j.recipients))*perRecipient)
+	c := &course{m: m, j: j, to: j.target(j.host), known: make(map[kind]bool)}
+	c.run()
+	c.finish()
+	c.report(o)
+	return nil
 }

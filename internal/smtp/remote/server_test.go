@@ -225,7 +225,7 @@ func newRig(t testing.TB, s *server) *rig {
 	for _, n := range []struct {
 		name string
 		size int
-	}{{tcpto.Name4, 1024}, {tcpto.Name6, 2048}} {
+	}{{tcpto.Name4, 1024}, {tcpto.Name6, 2048}, {tcpto.NameQuirks, 8192}} {
 		if err := os.WriteFile(filepath.Join(home, n.name), make([]byte, n.size), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ func newRig(t testing.TB, s *server) *rig {
 	g.Remote = &Remote{
 		Control: control.Dir(home), Dead: tcpto.Table(home), Pid: 1, Now: time.Now,
 		Resolve: func() Resolver { return g.dns },
-		Mine: func() (ipme.Set, error) {
+		Ours: func([]netip.Addr) (ipme.Set, error) {
 			return ipme.Set{netip.MustParseAddr("127.0.0.1"): {}, netip.MustParseAddr("10.9.9.9"): {}}, nil
 		},
 		Dial: g.dial,

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"qmail/internal/site/control"
+	"qmail/internal/smtp/tcpto"
 	"qmail/internal/text/ascii"
 )
 
@@ -30,26 +32,36 @@ type session struct {
 	c       net.Conn
 	r       *bufio.Reader
 	w       *bufio.Writer
+	name    string // of the host, as the DNS or smtproutes has it
 	peer    netip.AddrPort
-	timeout time.Duration
-	text    []byte // of the reply read last, until it has been reported
+	timeout time.Duration // for each reply, and for each part of the message
+	end     *time.Time    // when the delivery must be over
+	text    []byte        // of the reply read last
 
 	helo       string
 	pipelining bool
 	size       bool
+	maxSize    int64 // what the host says it takes; 0: it does not say
 	eightBit   bool
+	quirk      tcpto.Quirk
 
 	flight chan error // the commands sent ahead are written when it has something
 
-	finished bool      // the last delivery ended with the message accepted
-	reused   bool      // a delivery has used it before
-	since    time.Time // when it was opened
-	wanted   target    // the target that led here last
-	asked    time.Time // when that was looked up
+	ehlo      bool // EHLO was said, not only HELO
+	inherited bool // from an earlier delivery, and not used in this one
+	closed    bool
+	spent     bool      // the host has said that it takes nothing more
+	open      bool      // a transaction has begun and not ended: RSET comes before another
+	used      bool      // it has had a transaction
+	taken     int       // recipients that it has accepted
+	finished  bool      // the last delivery ended with the message accepted
+	since     time.Time // when it was opened
+	wanted    target    // the target that led here last
+	asked     time.Time // when that was looked up
 }
 
 func newSession(c net.Conn, peer netip.AddrPort, j *job) *session {
-	s := &session{c: c, peer: peer, timeout: j.timeoutRemote, helo: j.helo, since: j.now}
+	s := &session{c: c, peer: peer, timeout: j.timeoutRemote, end: &j.end, helo: j.helo, since: j.now}
 	s.r = bufio.NewReaderSize(c, 2<<10)
 	s.w = bufio.NewWriterSize(timed{s}, pieceSize)
 	return s
@@ -59,8 +71,17 @@ func newSession(c net.Conn, peer netip.AddrPort, j *job) *session {
 type timed struct{ s *session }
 
 func (t timed) Write(p []byte) (int, error) {
-	t.s.c.SetWriteDeadline(time.Now().Add(t.s.timeout))
+	t.s.c.SetWriteDeadline(t.s.by(t.s.timeout))
 	return t.s.c.Write(p)
+}
+
+// by is when something must have happened that may take d.
+func (s *session) by(d time.Duration) time.Time {
+	t := time.Now().Add(d)
+	if !s.end.IsZero() && s.end.Before(t) {
+		return *s.end
+	}
+	return t
 }
 
 // host is the server as the report names it.
@@ -104,8 +125,10 @@ func (s *session) landed() error {
 // reply reads one reply, all of it within the timeout. The code is that of its first line: three bytes
 // taken for digits whatever they are, so that a short or a garbled line reads as it always has. The reply
 // ends with the first line whose fourth byte is no hyphen. Its text is kept without CRs.
-func (s *session) reply() (code uint64, err error) {
-	s.c.SetReadDeadline(time.Now().Add(s.timeout))
+func (s *session) reply() (code uint64, err error) { return s.replyBy(s.by(s.timeout)) }
+
+func (s *session) replyBy(t time.Time) (code uint64, err error) {
+	s.c.SetReadDeadline(t)
 	s.text = s.text[:0]
 	left := maxReply
 	next := func() (c byte) {
@@ -143,14 +166,12 @@ func (s *session) reply() (code uint64, err error) {
 	return code, err
 }
 
-// said returns the text of the last reply as the report has it, once.
+// said returns the text of the last reply as the report has it.
 func (s *session) said() string {
 	if len(s.text) == 0 {
 		return ""
 	}
-	t := "Remote host said: " + string(s.text)
-	s.text = s.text[:0]
-	return t
+	return "Remote host said: " + string(s.text)
 }
 
 // offers notes what the reply to EHLO offers (RFC 5321, section 4.1.1.1).
@@ -160,17 +181,37 @@ func (s *session) offers() {
 		if len(l) < 5 {
 			continue
 		}
-		word, _, _ := strings.Cut(l[4:], " ")
+		word, arg, _ := strings.Cut(l[4:], " ")
 		s.pipelining = s.pipelining || ascii.Equal(word, "PIPELINING")
-		s.size = s.size || ascii.Equal(word, "SIZE")
+		if ascii.Equal(word, "SIZE") {
+			n, _ := control.ParseInt(arg)
+			s.size, s.maxSize = true, int64(n)
+		}
 		s.eightBit = s.eightBit || ascii.Equal(word, "8BITMIME")
 	}
 }
 
-func (s *session) close() { s.c.Close() }
+// usable reports whether a session can have a transaction, if there is a session at all.
+func (s *session) usable(without tcpto.Ways) bool {
+	switch {
+	case s == nil || s.closed || s.spent:
+		return false
+	case s.inherited || !s.used:
+		return true
+	}
+	return (s.quirk.Without|without)&tcpto.Keeping == 0
+}
+
+func (s *session) close() {
+	s.closed = true
+	s.c.Close()
+}
 
 // quit says QUIT and closes. It does not wait for the reply, and not for commands that are still being sent.
 func (s *session) quit() {
+	if s.closed {
+		return
+	}
 	if s.flight == nil || len(s.flight) > 0 {
 		s.c.SetWriteDeadline(time.Now().Add(quitWithin))
 		io.WriteString(s.c, "QUIT\r\n")

@@ -1,10 +1,13 @@
 package remote
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"qmail/internal/site/control"
+	"qmail/internal/text/ascii"
 )
 
 // settings is what the control files say; they are read for each delivery.
@@ -13,7 +16,13 @@ type settings struct {
 	routes         control.Map
 	timeoutConnect time.Duration
 	timeoutRemote  time.Duration // for each reply, and for each part of the message
+	// timeoutDelivery is for all, beside what the length of the message and the number of recipients grant.
+	timeoutDelivery time.Duration
+	plodding        control.Map // names and suffixes of hosts that are spared PIPELINING
 }
+
+// perRecipient is what each recipient adds to the time for a delivery.
+const perRecipient = 10 * time.Second
 
 func readSettings(d control.Dir) (*settings, error) {
 	helo, ok, err := d.LineOrMe("helohost")
@@ -27,6 +36,7 @@ func readSettings(d control.Dir) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	routes := control.NewMap(lines)
 	connect, err := d.Int("timeoutconnect", 60)
 	if err != nil {
 		return nil, err
@@ -35,10 +45,31 @@ func readSettings(d control.Dir) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	delivery, err := d.Int("timeoutdelivery", 1800)
+	if err != nil {
+		return nil, err
+	}
+	lines, _, err = d.List("nopipelining")
+	if err != nil {
+		return nil, err
+	}
+	plodding := make(control.Map, len(lines))
+	for _, l := range lines {
+		plodding[ascii.LowerString(l)] = ""
+	}
 	return &settings{
-		helo: helo, routes: control.NewMap(lines),
+		helo: helo, routes: routes,
 		timeoutConnect: time.Duration(connect) * time.Second, timeoutRemote: time.Duration(reply) * time.Second,
+		timeoutDelivery: time.Duration(delivery) * time.Second, plodding: plodding,
 	}, nil
+}
+
+// lockstep reports whether control/nopipelining has one of the names.
+func (s *settings) lockstep(names ...string) bool {
+	return len(s.plodding) > 0 && slices.ContainsFunc(names, func(name string) bool {
+		_, ok := s.plodding.GetHost(name)
+		return ok
+	})
 }
 
 // smtpPort is where mail goes unless smtproutes says otherwise.
@@ -64,8 +95,12 @@ func (s *settings) target(host string) target {
 	return target{host: relay, port: port, relay: true}
 }
 
-// splitRoute splits "relay:port"; the brackets of an IPv6 address may hold colons.
+// splitRoute splits "relay:port". An IPv6 address needs brackets only before a port: without them all of the route
+// is the address.
 func splitRoute(route string) (relay string, port uint16) {
+	if _, err := netip.ParseAddr(route); err == nil {
+		return route, smtpPort
+	}
 	from := 0
 	if strings.HasPrefix(route, "[") {
 		from = max(0, strings.IndexByte(route, ']'))

@@ -33,11 +33,12 @@ var (
 type candidate struct {
 	addr netip.AddrPort
 	pref uint16
+	name string
 }
 
 // among reports whether a is one of the candidates that would be tried first.
 func among(list []candidate, a netip.AddrPort) bool {
-	return slices.Contains(list, candidate{a, list[0].pref})
+	return slices.ContainsFunc(list, func(c candidate) bool { return c.addr == a && c.pref == list[0].pref })
 }
 
 // candidates returns at least one address to try, in order.
@@ -49,11 +50,15 @@ func (m *Remote) candidates(t target) ([]candidate, error) {
 	rand.Shuffle(len(list), func(a, b int) { list[a], list[b] = list[b], list[a] })
 	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(a.pref, b.pref) })
 	if !t.relay {
-		mine, err := m.Mine()
+		ips := make([]netip.Addr, len(list))
+		for i, c := range list {
+			ips[i] = c.addr.Addr()
+		}
+		ours, err := m.Ours(ips)
 		if err != nil {
 			return nil, errSystem
 		}
-		list = better(list, mine.Has)
+		list = better(list, ours.Has)
 		if len(list) == 0 {
 			return nil, errAmbiguous
 		}
@@ -73,8 +78,8 @@ func better(list []candidate, mine func(netip.Addr) bool) []candidate {
 }
 
 func (m *Remote) addresses(t target) ([]candidate, error) {
-	if ip, ok := dns.Literal(t.host); ok {
-		return []candidate{{netip.AddrPortFrom(ip, t.port), 0}}, nil
+	if ip, ok := literal(t.host); ok {
+		return []candidate{{netip.AddrPortFrom(ip, t.port), 0, t.host}}, nil
 	}
 	r := m.Resolve()
 	if t.relay {
@@ -89,26 +94,35 @@ func (m *Remote) addresses(t target) ([]candidate, error) {
 	}
 	slices.SortStableFunc(mxs, func(a, b dns.MX) int { return cmp.Compare(a.Pref, b.Pref) })
 	if mxs[0].Host == "." && len(mxs) == 1 {
-		return nil, report.Fail("5.1.10", "Sorry, the domain "+t.host+" takes no mail: its MX is null.")
+		return nil, report.Fail("5.1.10", "Sorry, the domain "+printable(t.host)+" takes no mail: its MX is null.")
 	}
 	return exchangers(r, mxs[:min(len(mxs), maxHosts)], t.port)
+}
+
+// literal returns the address that a name is, with or without brackets. The DNS and smtproutes may have IPv6
+// addresses without.
+func literal(host string) (netip.Addr, bool) {
+	if ip, ok := dns.Literal(host); ok {
+		return ip, true
+	}
+	return dns.Literal("[" + host + "]")
 }
 
 // hostOnly looks up the host's own addresses.
 func hostOnly(r Resolver, t target) ([]candidate, error) {
 	ips, err := r.Addrs(t.host)
 	if errors.Is(err, dns.ErrNotFound) {
-		return nil, report.Fail("5.1.2", "Sorry, I couldn't find any host named "+t.host+".")
+		return nil, report.Fail("5.1.2", "Sorry, I couldn't find any host named "+printable(t.host)+".")
 	}
 	if err != nil {
 		return nil, errLookup
 	}
-	return with(nil, ips, t.port, 0), nil
+	return with(nil, ips, t.port, 0, t.host), nil
 }
 
-func with(list []candidate, ips []netip.Addr, port, pref uint16) []candidate {
+func with(list []candidate, ips []netip.Addr, port, pref uint16, name string) []candidate {
 	for _, ip := range ips {
-		list = append(list, candidate{netip.AddrPortFrom(ip, port), pref})
+		list = append(list, candidate{netip.AddrPortFrom(ip, port), pref, name})
 	}
 	return list
 }
@@ -121,6 +135,10 @@ func exchangers(r Resolver, mxs []dns.MX, port uint16) ([]candidate, error) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, parallel)
 	for i, mx := range mxs {
+		if ip, ok := literal(mx.Host); ok {
+			ips[i] = []netip.Addr{ip}
+			continue
+		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			ips[i], errs[i] = r.Addrs(mx.Host)
@@ -130,7 +148,7 @@ func exchangers(r Resolver, mxs []dns.MX, port uint16) ([]candidate, error) {
 	wg.Wait()
 	var list []candidate
 	for i, mx := range mxs {
-		list = with(list, ips[i], port, mx.Pref)
+		list = with(list, ips[i], port, mx.Pref, mx.Host)
 	}
 	if len(list) > 0 {
 		return list, nil
