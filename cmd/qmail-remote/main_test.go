@@ -106,7 +106,7 @@ func TestWorkerSendsOneMessageAfterTheOtherOnOneConnectionAndQuits(t *testing.T)
 	os.WriteFile(filepath.Join(home, "smtproutes"), []byte(":[127.0.0.1]:"+l.Addr().String()[len("127.0.0.1:"):]+"\n"),
 		0o644)
 	r := &remote.Remote{
-		Control: control.Dir(home), Dead: tcpto.Table(home), Now: time.Now, Mine: ipme.Mine,
+		Control: control.Dir(home), Dead: tcpto.Table(home), Now: time.Now, Ours: ipme.Ours,
 		Dial: func(to netip.AddrPort, within time.Duration) (net.Conn, error) { return remote.Connect(to, within) },
 	}
 	parent, child, err := sys.PacketPair()
