@@ -1,7 +1,11 @@
 # make           build everything below build/, and ./config and ./config-fast
 # make setup     install below HOME (the first line of conf/conf-qmail), or below DESTDIR
 # make check     compare the installed tree with what it should be; silence means that all is well
-# make test      every test; as root with whole systems in private namespaces
+# make test      every test; as root with whole systems in private namespaces, on Debian it installs what they need
+# make test-here the tests that this machine has all for; both say at their end which were left out, and why
+# make check-fast what needs no root and less than two minutes
+# make fuzz      hostile bytes for each parser, some seconds each (FUZZTIME)
+# make attack    the long attacks on the daemons, as root
 # make demo      the tests of INSTALL.md, on a system of its own that is gone afterwards
 # make startup   what it costs to start each program, as a ratio to an empty Go program
 # make man       the manual pages, formatted, in build/man
@@ -10,11 +14,15 @@
 GO = go
 DESTDIR =
 HOME_DIR := $(shell sed 's/[ \t\r]*$$//;q' conf/conf-qmail)
+# Of go test: the time limit is for what hangs, a busy machine included. TESTFLAGS is yours: -run, -shuffle=on, -cover.
+GOTEST = $(GO) run ./internal/dev/gotest -timeout 30m
+TESTFLAGS =
+FUZZTIME = 2s
 FLAGS = -trimpath -buildvcs=false -ldflags '-s -w'
 PROGRAMS := $(filter-out qmail-getpw,$(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.go)))))
 SOURCES := go.mod go.sum $(wildcard conf/* cmd/*/*.go internal/*/*.go internal/*/*/*.go internal/*/*/*/*.go)
 
-.PHONY: all setup check test demo startup man deb deb-test bench crashtest clean
+.PHONY: all setup check test test-packages test-here check-fast fuzz attack demo startup man deb deb-test bench crashtest clean
 
 all: build/stamp config config-fast
 
@@ -44,11 +52,26 @@ setup: all
 check: all
 	@build/bin/instcheck .
 
-# Whole systems need root: what is left out without it is said here, since go test keeps quiet about what it skips.
-test: all
-	@test "$$(id -u)" = 0 || echo "make test: not root: the tests that run whole systems are left out"
+test: test-packages test-here
+
+test-packages:
+	@sh scripts/test-packages.sh
+
+# No result is taken from an earlier run: go test does not know what programs its tests start.
+test-here: all
 	$(GO) vet ./...
-	$(GO) test ./...
+	$(GOTEST) -count=1 $(TESTFLAGS) ./...
+
+check-fast:
+	@test -z "$$(gofmt -l conf cmd internal)" || { gofmt -d conf cmd internal; exit 1; }
+	$(GO) vet ./...
+	$(GOTEST) -short $(TESTFLAGS) ./...
+
+fuzz:
+	@sh scripts/fuzz.sh $(FUZZTIME)
+
+attack: all
+	QMAIL_TEST_ATTACK=long $(GOTEST) -count=1 $(TESTFLAGS) ./internal/dev/attack
 
 demo: all build/demo
 	@QMAIL_TEST_BUILT=1 build/demo

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"qmail/internal/dev/testqmail"
 )
 
 // onDisk runs this test again in a mount namespace of its own, with a small filesystem over the queue of a new
 // home, and calls fn there. It needs root.
 func onDisk(t *testing.T, options string, fn func(h *home)) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root for a filesystem of its own")
-	}
+	testqmail.NeedRoot(t)
 	if os.Getenv("QUEUE_TEST_OWN_MOUNTS") == "" {
 		again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 		again.Env = append(os.Environ(), "QUEUE_TEST_OWN_MOUNTS=1", "QUEUE_TEST_HOME="+homeDir)

@@ -109,19 +109,12 @@ func waiting(t *testing.T) []string {
 	return files
 }
 
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		testqmail.Skip(t, err.Error())
-	}
-}
-
 // The line is that of INSTALL step 23, the dialogue that of step 28.
 func TestInetdServesTheDialogueOfTheManual(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
 	}
-	need(t, "inetd")
+	testqmail.Need(t, "inetd")
 	controls(t, map[string]string{"me": "domain\n"})
 	line := "smtp stream tcp nowait qmaild " + home("bin/tcp-env") + " tcp-env " + home("bin/qmail-smtpd") + "\n"
 	if err := os.WriteFile("/run/inetd.conf", []byte(line), 0o644); err != nil {
@@ -288,8 +281,8 @@ func TestTcpserverAndSwaksAgreeWithQmailSmtpd(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
 	}
-	need(t, "tcpserver")
-	need(t, "swaks")
+	testqmail.Need(t, "tcpserver")
+	testqmail.Need(t, "swaks")
 	controls(t, map[string]string{"me": "m.test\n", "rcpthosts": "ours.test\n"})
 	e, err := passwd.Lookup(conf.UserNames().Daemon)
 	if err != nil {

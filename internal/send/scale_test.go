@@ -22,7 +22,7 @@ func BenchmarkWaiting(b *testing.B) {
 	next := time.Now().Add(time.Hour)
 	empty := latency(s)
 	for i := range messages {
-		id := queue.ID(1<<40 + i)
+		id := queue.ID(1<<40) + queue.ID(i)
 		for _, f := range [...]struct{ name, text string }{
 			{queue.Mess(id), "x\n"}, {queue.Info(id), "Fsender@here.test\x00"}, {queue.Remote.File(id), "Tsomebody@far.test\x00"},
 		} {

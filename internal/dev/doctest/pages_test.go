@@ -165,12 +165,9 @@ func mentions(text, word string) bool {
 }
 
 func TestTheManualPagesAreWellFormed(t *testing.T) {
-	lint, err := exec.LookPath("mandoc")
-	if err != nil {
-		testqmail.Skip(t, "mandoc is not installed")
-	}
+	testqmail.Need(t, "mandoc")
 	files, _ := filepath.Glob(filepath.Join(top, "docs/man/*.[1-8]"))
-	out, err := exec.Command(lint, append([]string{"-T", "lint", "-W", "warning"}, files...)...).CombinedOutput()
+	out, err := exec.Command("mandoc", append([]string{"-T", "lint", "-W", "warning"}, files...)...).CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

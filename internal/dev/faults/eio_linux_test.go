@@ -120,7 +120,7 @@ func (r run) all() {
 	runs := 0
 	for _, name := range slices.Sorted(maps.Keys(most)) {
 		for n := 1; n <= most[name]; n++ {
-			if pipes[call(name, n)] || testing.Short() && (n+len(name))%4 != 0 {
+			if pipes[call(name, n)] {
 				continue
 			}
 			os.Remove("/run/trace/out")
@@ -151,13 +151,6 @@ func impossible(over <-chan struct{}, end func()) {
 		}
 	}
 	end()
-}
-
-func needStrace(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("strace"); err != nil {
-		testqmail.Skip(t, "needs strace")
-	}
 }
 
 // open opens a file that was written with text.
@@ -207,7 +200,7 @@ func later(code int) bool {
 const eioText = "Subject: x\n\nbody, and more of it\n"
 
 func TestQmailQueueSurvivesAnErrorOfAnyCall(t *testing.T) {
-	needStrace(t)
+	testqmail.Need(t, "strace")
 	if !inWorld(t) {
 		return
 	}
@@ -231,7 +224,7 @@ func TestQmailQueueSurvivesAnErrorOfAnyCall(t *testing.T) {
 }
 
 func TestQmailInjectSurvivesAnErrorOfAnyCall(t *testing.T) {
-	needStrace(t)
+	testqmail.Need(t, "strace")
 	if !inWorld(t) {
 		return
 	}
@@ -249,7 +242,7 @@ func TestQmailInjectSurvivesAnErrorOfAnyCall(t *testing.T) {
 }
 
 func TestQmailGetpwSurvivesAnErrorOfAnyCall(t *testing.T) {
-	needStrace(t)
+	testqmail.Need(t, "strace")
 	if !inWorld(t) {
 		return
 	}
@@ -268,7 +261,7 @@ func TestQmailGetpwSurvivesAnErrorOfAnyCall(t *testing.T) {
 }
 
 func TestQmailCleanSurvivesAnErrorOfAnyCall(t *testing.T) {
-	needStrace(t)
+	testqmail.Need(t, "strace")
 	if !inWorld(t) {
 		return
 	}
@@ -329,7 +322,7 @@ func localRun(t *testing.T, w *world, lines string, judge func(what string, code
 }
 
 func TestQmailLocalToAMaildirSurvivesAnErrorOfAnyCall(t *testing.T) {
-	needStrace(t)
+	testqmail.Need(t, "strace")
 	if !inWorld(t) {
 		return
 	}
@@ -349,7 +342,7 @@ func TestQmailLocalToAMaildirSurvivesAnErrorOfAnyCall(t *testing.T) {
 }
 
 func TestQmailLocalToAnMboxSurvivesAnErrorOfAnyCall(t *testing.T) {
-	needStrace(t)
+	testqmail.Need(t, "strace")
 	if !inWorld(t) {
 		return
 	}
@@ -364,7 +357,7 @@ func TestQmailLocalToAnMboxSurvivesAnErrorOfAnyCall(t *testing.T) {
 }
 
 func TestQmailLocalThatForwardsAndRunsSurvivesAnErrorOfAnyCall(t *testing.T) {
-	needStrace(t)
+	testqmail.Need(t, "strace")
 	if !inWorld(t) {
 		return
 	}

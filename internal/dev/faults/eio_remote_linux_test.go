@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"qmail/conf"
+	"qmail/internal/dev/testqmail"
 )
 
 // sink takes all mail over SMTP and counts it.
@@ -45,7 +46,7 @@ func sink(l net.Listener, took *atomic.Int64) {
 }
 
 func TestQmailRemoteSurvivesAnErrorOfAnyCall(t *testing.T) {
-	needStrace(t)
+	testqmail.Need(t, "strace")
 	if !inWorld(t) {
 		return
 	}

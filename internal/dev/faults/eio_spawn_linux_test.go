@@ -51,7 +51,7 @@ func (w *world) spawned(args []string, o sendproto.Order, calls string, before f
 }
 
 func TestADeliveryUnderQmailLspawnSurvivesAnErrorOfAnyCall(t *testing.T) {
-	needStrace(t)
+	testqmail.Need(t, "strace")
 	if !inWorld(t) {
 		return
 	}
@@ -85,7 +85,7 @@ func TestADeliveryUnderQmailLspawnSurvivesAnErrorOfAnyCall(t *testing.T) {
 }
 
 func TestAnUnknownAddressStillFailsUnderQmailLspawn(t *testing.T) {
-	needStrace(t) // or the test before would prove less: here is what a failure looks like
+	testqmail.Need(t, "strace") // or the test before would prove less: here is what a failure looks like
 	if !inWorld(t) {
 		return
 	}

@@ -29,6 +29,7 @@ const (
 // onIllDisk puts a folder on such a disk, which is well at first; options are those of mkfs.
 func (w *world) onIllDisk(fs, dir string, options ...string) *illDisk {
 	w.t.Helper()
+	testqmail.Need(w.t, "mkfs."+fs, "losetup")
 	w.must(testqmail.Devices())
 	w.must(os.Mkdir(illMount, 0o755))
 	w.must(os.WriteFile(illDevice, nil, 0o600))

@@ -131,10 +131,7 @@ func TestTwentyInjectorsWhileQmailSendIsKilledFiveTimes(t *testing.T) {
 		return
 	}
 	w := newWorld(t)
-	each := 100
-	if testing.Short() {
-		each = 20
-	}
+	const each = 100
 	end := w.supervised()
 	wg := w.burst(20, each)
 	done := make(chan struct{})

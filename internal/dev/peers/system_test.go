@@ -35,11 +35,7 @@ func TestMain(m *testing.M) {
 func inside(t *testing.T, programs ...string) bool {
 	t.Helper()
 	t.Parallel()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			testqmail.Skip(t, p+" is not installed")
-		}
-	}
+	testqmail.Need(t, programs...)
 	return testqmail.Inside(t)
 }
 

@@ -139,11 +139,7 @@ func ends(t *testing.T, done <-chan struct{}) {
 
 // The system is this machine itself, with an overlay that takes all changes.
 func TestThePackageIsInstalledUpgradedRemovedAndPurged(t *testing.T) {
-	for _, p := range []string{"dpkg-deb", "dpkg", "setpriv"} {
-		if _, err := exec.LookPath(p); err != nil {
-			testqmail.Skip(t, p+" is not installed")
-		}
-	}
+	testqmail.Need(t, "dpkg-deb", "dpkg", "setpriv")
 	if !testqmail.Inside(t) {
 		return
 	}

@@ -107,11 +107,7 @@ func TestServicesRunUnderS6(t *testing.T)          { underSupervisor(t, supervis
 // underSupervisor installs the service directories as docs/SERVICES.md says, and has mail go through them.
 func underSupervisor(t *testing.T, s supervisor) {
 	t.Parallel()
-	for _, p := range append(s.programs, "tcpserver", "perl") {
-		if _, err := exec.LookPath(p); err != nil {
-			testqmail.Skip(t, p+" is not installed")
-		}
-	}
+	testqmail.Need(t, append(s.programs, "tcpserver", "perl")...)
 	if !testqmail.Inside(t) {
 		return
 	}

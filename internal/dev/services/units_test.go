@@ -32,9 +32,7 @@ func units(t *testing.T) map[string]string {
 }
 
 func TestSystemdFindsNothingWrongWithTheUnits(t *testing.T) {
-	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		testqmail.Skip(t, err.Error())
-	}
+	testqmail.Need(t, "systemd-analyze")
 	if !testqmail.Inside(t) {
 		return
 	}

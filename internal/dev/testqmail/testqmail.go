@@ -36,11 +36,13 @@ func Inside(t *testing.T, environment ...string) bool {
 	if err := Possible(); err != nil {
 		Skip(t, err.Error())
 	}
-	out, err := Run(append([]string{
+	out, err := Run([]string{
 		"-test.run=^" + regexp.QuoteMeta(t.Name()) + "$", "-test.v", "-test.timeout=" + timeout(t), "-test.count=1",
-	}, short()...), environment...)
+	}, environment...)
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
+	} else if m := regexp.MustCompile(`\n    \S+\.go:\d+: (.*)\n--- SKIP: `).FindSubmatch(out); m != nil {
+		t.Skip(string(m[1]))
 	} else if testing.Verbose() {
 		t.Logf("%s", out)
 	}
@@ -52,27 +54,41 @@ func timeout(t *testing.T) string {
 	if end, ok := t.Deadline(); ok {
 		return max(time.Until(end)-2*time.Second, time.Second).String()
 	}
-	return "9m"
+	return "1h"
 }
 
-func short() []string {
-	if testing.Short() {
-		return []string{"-test.short"}
-	}
-	return nil
-}
-
-// Skip skips a test that cannot run here; under CI nothing may be left out.
+// Skip skips a test that cannot run here; under CI nothing may be left out but by -short.
 func Skip(t *testing.T, why string) {
 	t.Helper()
-	if os.Getenv("CI") != "" {
+	if os.Getenv("CI") != "" && !testing.Short() {
 		t.Fatalf("left out under CI: %s", why)
 	}
 	t.Skip(why)
 }
 
+// Need skips a test where one of these programs is missing.
+func Need(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			Skip(t, p+" is not installed")
+		}
+	}
+}
+
+// NeedRoot skips a test that becomes other users, or mounts something, where it may not.
+func NeedRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		Skip(t, "needs root")
+	}
+}
+
 // Possible says why no world can be made here, or nil.
 func Possible() error {
+	if testing.Testing() && testing.Short() {
+		return errors.New("-short leaves whole systems out")
+	}
 	if runtime.GOOS != "linux" {
 		return errors.New("whole systems run in Linux namespaces only")
 	}

@@ -9,15 +9,15 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"qmail/internal/dev/poll"
+	"qmail/internal/dev/testqmail"
 )
 
 // dnsmasq starts a real server at a free port.
 func dnsmasq(t *testing.T, records ...string) *Resolver {
 	t.Helper()
-	path, err := exec.LookPath("dnsmasq")
-	if err != nil {
-		t.Skip("dnsmasq is not installed")
-	}
+	testqmail.Need(t, "dnsmasq")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -29,20 +29,17 @@ func dnsmasq(t *testing.T, records ...string) *Resolver {
 			"--no-resolv", "--no-hosts", "--local=/test/", "--local=/arpa/", "--listen-address=127.0.0.1", "--bind-interfaces",
 			"--edns-packet-max=1232", "--user=", "--group=", fmt.Sprint("--port=", addr.Port())},
 		records...)
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command("dnsmasq", args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	r := &Resolver{config{servers: []netip.AddrPort{addr}, timeout: time.Second, attempts: 2, ndots: 1}}
-	for range 50 {
-		if _, err = r.Addrs("nothing.test"); err == ErrNotFound {
-			return r
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatal("dnsmasq does not answer:", err)
-	return nil
+	poll.Until(t, "dnsmasq answers", func() bool {
+		_, err := r.Addrs("nothing.test")
+		return err == ErrNotFound
+	})
+	return r
 }
 
 func TestRealServerIsUnderstood(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"qmail/internal/dev/testqmail"
 	"qmail/internal/send/sendproto"
 	"qmail/internal/site/users"
 	"qmail/internal/spawn"
@@ -14,17 +15,6 @@ import (
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 )
-
-// needRoot leaves out a test that becomes other users.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("this test needs root")
-		}
-		t.Skip("this test needs root")
-	}
-}
 
 // site makes a qmail home with the two programs as shell scripts, and users/cdb where assign is not empty.
 func site(t *testing.T, getpw, local, assign string) *Deliverer {
@@ -84,7 +74,7 @@ const (
 )
 
 func TestQmailLocalGetsTheAnswerOfGetpwAndBecomesTheUser(t *testing.T) {
-	needRoot(t)
+	testqmail.NeedRoot(t)
 	l := site(t, `[ "$*" = "Joe-ext" ] && [ $(id -u) = 61 ] && [ "$(id -G)" = 62 ] && `+joe, sayArgs, "")
 	want := "K-- joe /home/joe Joe-ext - ext host sender@far ./Mailbox\n" + l.Home + "\n71\n72\n"
 	if got := deliver(t, l, "Joe-ext@host"); got != want {
@@ -93,7 +83,7 @@ func TestQmailLocalGetsTheAnswerOfGetpwAndBecomesTheUser(t *testing.T) {
 }
 
 func TestUsersCdbComesBeforeGetpw(t *testing.T) {
-	needRoot(t)
+	testqmail.NeedRoot(t)
 	l := site(t, joe, sayArgs, "+list-:lists:81:82:/home/lists:-:pre-:\n=root:root:0:0:/root:::\n.\n")
 	want := "K-- lists /home/lists list-X - pre-X host sender@far ./Mailbox\n" + l.Home + "\n81\n82\n"
 	if got := deliver(t, l, "list-X@host"); got != want {
@@ -124,7 +114,7 @@ func TestADamagedUsersCdbDefers(t *testing.T) {
 }
 
 func TestGetpwThatFailsOrLiesDefers(t *testing.T) {
-	needRoot(t)
+	testqmail.NeedRoot(t)
 	for _, getpw := range []string{
 		"exit 111", "exit 100", "exit 2", "exit 1", "kill -9 $$", "exit 0", `printf 'joe\0'`, `printf 'joe\0x\0y\0/\0-\0\0'`,
 		`printf 'joe\00071\00072\0/home/joe\0-\0ext'`, joe + `; exit 111`, "yes", `printf '\0'; head -c 100000 /dev/zero`,
@@ -139,7 +129,7 @@ func TestGetpwThatFailsOrLiesDefers(t *testing.T) {
 }
 
 func TestGetpwCannotMakeAnybodyRoot(t *testing.T) {
-	needRoot(t)
+	testqmail.NeedRoot(t)
 	l := site(t, `printf 'root\0%s\0%s\0/root\0\0\0' 0 0`, "echo delivered", "")
 	if got := deliver(t, l, "joe@host"); got != "ZNot allowed to perform deliveries as root.\n" {
 		t.Errorf("%q", got)
@@ -147,7 +137,7 @@ func TestGetpwCannotMakeAnybodyRoot(t *testing.T) {
 }
 
 func TestAMissingProgramDefers(t *testing.T) {
-	needRoot(t)
+	testqmail.NeedRoot(t)
 	l := site(t, joe, "", "")
 	os.Remove(filepath.Join(l.Home, "bin", "qmail-local"))
 	if got := deliver(t, l, "joe@host"); got != "ZUnable to run qmail-local.\n" {
@@ -171,7 +161,7 @@ func TestEachExitCodeOfQmailLocalHasItsMeaning(t *testing.T) {
 }
 
 func TestACrashedQmailLocalDefersAndItsTraceIsNotShown(t *testing.T) {
-	needRoot(t)
+	testqmail.NeedRoot(t)
 	for _, local := range []string{"echo half; kill -9 $$", "echo half; kill -ABRT $$", "echo panic; exit 2"} {
 		if got := deliver(t, site(t, joe, local, ""), "joe@host"); got != "Zqmail-local crashed.\n" {
 			t.Errorf("%s: %q", local, got)

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"qmail/internal/dev/testqmail"
 )
 
 type record struct{ key, value string }
@@ -157,14 +159,9 @@ func TestAnUnfinishedFileNeverTakesTheOldOnesPlace(t *testing.T) {
 
 // tool returns the path of the cdb program of Debian's tinycdb.
 func tool(t *testing.T) string {
-	path, err := exec.LookPath("cdb")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the cdb program (Debian: tinycdb) is missing")
-		}
-		t.Skip("the cdb program (Debian: tinycdb) is missing")
-	}
-	return path
+	t.Helper()
+	testqmail.Need(t, "cdb")
+	return "cdb"
 }
 
 func TestTinycdbReadsWhatWeWrite(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/dev/testqmail"
 	"qmail/internal/sys"
 	"qmail/internal/sys/priv"
 	"qmail/internal/sys/proc"
@@ -328,9 +329,7 @@ func TestStartThatFailsSendsItsJobTheClassicWay(t *testing.T) {
 }
 
 func TestWorkersNeverServeTwoUsers(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root")
-	}
+	testqmail.NeedRoot(t)
 	p := newPool(t)
 	// The test binary must be reachable for those users.
 	data, err := os.ReadFile(filepath.Join(p.dir, "program"))
