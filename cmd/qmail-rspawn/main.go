@@ -23,9 +23,6 @@ import (
 	"qmail/internal/worker/pool"
 )
 
-// combined is how many recipients of a message share a transaction unless control/remotecombine says.
-const combined = 50
-
 func main() {
 	proc.BeginTurns()
 	sys.InheritOnly(3)
@@ -36,7 +33,7 @@ func main() {
 	if err := proc.Chdir(conf.Home(), "queue", "mess"); err != nil {
 		proc.Die(exit.Temp, "qmail-rspawn: fatal: "+err.Error())
 	}
-	limit, err := control.Default().Int("remotecombine", combined)
+	limit, err := control.Default().Int("remotecombine")
 	if err != nil {
 		proc.Die(exit.Temp, "qmail-rspawn: fatal: "+err.Error())
 	}

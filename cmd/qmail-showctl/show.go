@@ -83,13 +83,9 @@ func value(dir control.Dir, f control.File) string {
 	if ok {
 		return f.Before + safe(s) + f.After + "\n"
 	}
-	s = f.Default
-	if f.Kind == control.TextOrMe {
-		if s, ok, err = dir.Line("me"); err != nil {
+	if s = f.Default; f.Kind == control.TextOrMe {
+		if s, _, err = dir.Text(f.Name); err != nil {
 			return trouble
-		}
-		if !ok {
-			s = f.Name
 		}
 	}
 	return isDefault + f.Before + safe(s) + f.After + "\n"

@@ -22,40 +22,25 @@ func ReadControls(dir control.Dir) (c Controls, err error) {
 		return c, err
 	}
 	for _, v := range [...]struct {
-		into            *string
-		file, otherwise string
-		me              bool
+		into *string
+		file string
 	}{
-		{&c.names.From, "bouncefrom", "MAILER-DAEMON", false},
-		{&c.names.Host, "bouncehost", "bouncehost", true},
-		{&c.names.DoubleTo, "doublebounceto", "postmaster", false},
-		{&c.names.DoubleHost, "doublebouncehost", "doublebouncehost", true},
+		{&c.names.From, "bouncefrom"}, {&c.names.Host, "bouncehost"},
+		{&c.names.DoubleTo, "doublebounceto"}, {&c.names.DoubleHost, "doublebouncehost"},
 	} {
-		read := dir.Line
-		if v.me {
-			read = dir.LineOrMe
-		}
-		s, ok, err := read(v.file)
-		if err != nil {
+		if *v.into, _, err = dir.Text(v.file); err != nil {
 			return c, err
 		}
-		if !ok {
-			s = v.otherwise
-		}
-		*v.into = s
 	}
 	lifetime := 0
 	for _, v := range [...]struct {
-		into      *int
-		file      string
-		otherwise int
+		into *int
+		file string
 	}{
-		{&lifetime, "queuelifetime", 604800},
-		{&c.concurrency[queue.Local], "concurrencylocal", 10},
-		{&c.concurrency[queue.Remote], "concurrencyremote", 20},
-		{&c.perHost, "concurrencyperhost", 0},
+		{&lifetime, "queuelifetime"}, {&c.perHost, "concurrencyperhost"},
+		{&c.concurrency[queue.Local], "concurrencylocal"}, {&c.concurrency[queue.Remote], "concurrencyremote"},
 	} {
-		if *v.into, err = dir.Int(v.file, v.otherwise); err != nil {
+		if *v.into, err = dir.Int(v.file); err != nil {
 			return c, err
 		}
 	}

@@ -86,7 +86,7 @@ func TestEveryControlFileIsInItsPagesAndNoOther(t *testing.T) {
 		if !slices.Contains(listed, f.Name) {
 			t.Errorf("qmail-control.5 does not list %s", f.Name)
 		}
-		for _, p := range f.Readers {
+		for _, p := range strings.Fields(f.Readers) {
 			if text, _ := pageOf(all, p); !mentions(text, f.Name) && !lends(all, text, f.Name) {
 				t.Errorf("the page of %s does not mention control/%s, which it reads", p, f.Name)
 			}

@@ -14,7 +14,7 @@ func (s Server) QMQP(in, out *os.File) exit.Code {
 	t := s.open(in, out)
 	// Who may use it may send to anyone, and cannot send the rest of a list by itself: only control/maxrcpt bounds that.
 	var err error
-	if t.limit, err = s.Control.RecipientLimit(0); err != nil {
+	if t.limit, err = s.Control.FriendsRecipients(); err != nil {
 		return exit.Temp
 	}
 	if err := t.relay(); err != nil {

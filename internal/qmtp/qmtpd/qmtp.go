@@ -7,6 +7,7 @@ import (
 	"qmail/internal/qmtp"
 	"qmail/internal/site/rcpthosts"
 	"qmail/internal/submit"
+	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 	"qmail/internal/text/tcpenv"
@@ -24,7 +25,7 @@ type qmtpSession struct {
 // QMTP serves one QMTP connection and returns the exit code.
 func (s Server) QMTP(in, out *os.File) exit.Code {
 	q := &qmtpSession{session: s.open(in, out)}
-	n, err := s.Control.Int("databytes", 0)
+	n, err := s.Control.Int("databytes")
 	if err != nil {
 		return exit.Temp
 	}
@@ -36,7 +37,7 @@ func (s Server) QMTP(in, out *os.File) exit.Code {
 		return exit.Temp
 	}
 	defer q.hosts.Close()
-	q.relay, q.relayClient = tcpenv.Get(s.Env, "RELAYCLIENT")
+	q.relay, q.relayClient = environ.Get(s.Env, "RELAYCLIENT")
 	for {
 		if err := q.message(); err != nil {
 			q.flush()

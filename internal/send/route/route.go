@@ -21,7 +21,7 @@ type Table struct {
 func Read(dir control.Dir) (*Table, error) {
 	t := &Table{}
 	var err error
-	if t.envNoAtHost, err = orMe(dir, "envnoathost", "envnoathost"); err != nil {
+	if t.envNoAtHost, _, err = dir.Text("envnoathost"); err != nil {
 		return nil, err
 	}
 	percent, _, err := dir.List("percenthack")
@@ -54,14 +54,6 @@ func (t *Table) Reread(dir control.Dir) (*Table, error) {
 	n := *t
 	n.locals, n.domains = control.NewSet(locals), control.NewMap(domains)
 	return &n, nil
-}
-
-func orMe(dir control.Dir, name, otherwise string) (string, error) {
-	s, ok, err := dir.LineOrMe(name)
-	if err != nil || ok {
-		return s, err
-	}
-	return otherwise, nil
 }
 
 // Rewrite returns the recipient in the form in which it is delivered, and by which channel. An empty recipient is the

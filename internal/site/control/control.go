@@ -43,18 +43,9 @@ func (d Dir) Line(name string) (s string, ok bool, err error) {
 	return string(trim(b)), true, nil
 }
 
-// LineOr is Line with a value for an absent file.
-func (d Dir) LineOr(name, otherwise string) (string, error) {
-	s, ok, err := d.Line(name)
-	if err != nil || ok {
-		return s, err
-	}
-	return otherwise, nil
-}
-
-// LineOrMe is Line with the first line of control/me in the place of an absent file. Where that is absent as
-// well ok is false.
-func (d Dir) LineOrMe(name string) (s string, ok bool, err error) { return new(Me).LineOr(d, name) }
+// Text returns the first line of a control file, or what the table has in its place. Where that would be the line of
+// control/me, and there is none, ok is false.
+func (d Dir) Text(name string) (s string, ok bool, err error) { return new(Me).Text(d, name) }
 
 // A Me reads control/me at most once. The zero value is ready.
 type Me struct {
@@ -62,12 +53,8 @@ type Me struct {
 	ok, read bool
 }
 
-// LineOr is d.LineOrMe(name).
-func (m *Me) LineOr(d Dir, name string) (s string, ok bool, err error) {
-	s, ok, err = d.Line(name)
-	if err != nil || ok {
-		return s, ok, err
-	}
+// Line returns the first line of control/me.
+func (m *Me) Line(d Dir) (s string, ok bool, err error) {
 	if !m.read {
 		if m.line, m.ok, err = d.Line("me"); err != nil {
 			return "", false, err
@@ -77,16 +64,31 @@ func (m *Me) LineOr(d Dir, name string) (s string, ok bool, err error) {
 	return m.line, m.ok, nil
 }
 
-// Int returns the number that the first line begins with. An absent file, or a line
-// that is no number, leaves the default.
-func (d Dir) Int(name string, otherwise int) (int, error) {
-	s, ok, err := d.Line(name)
-	if err != nil || !ok {
-		return otherwise, err
+// Text is d.Text(name).
+func (m *Me) Text(d Dir, name string) (s string, ok bool, err error) {
+	if s, ok, err = d.Line(name); ok || err != nil {
+		return s, ok, err
+	}
+	f := file(name)
+	if f.Kind != TextOrMe {
+		return f.Default, true, nil
+	}
+	if s, ok, err = m.Line(d); !ok {
+		s = f.Name
+	}
+	return s, ok, err
+}
+
+// Int returns the number that the first line begins with. In the place of an absent file, or of a line that is no
+// number, stands the default of the table.
+func (d Dir) Int(name string) (int, error) {
+	s, _, err := d.Line(name)
+	if err != nil {
+		return 0, err
 	}
 	n, ok := ParseInt(s)
 	if !ok {
-		return otherwise, nil
+		n, _ = ParseInt(file(name).Default)
 	}
 	return n, nil
 }

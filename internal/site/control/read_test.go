@@ -39,19 +39,19 @@ func TestOnlyAbsenceIsNoError(t *testing.T) {
 
 func TestMeIsReadOnce(t *testing.T) {
 	dir := t.TempDir()
-	me, own := filepath.Join(dir, "me"), filepath.Join(dir, "own")
+	me, own := filepath.Join(dir, "me"), filepath.Join(dir, "helohost")
 	os.WriteFile(me, []byte("m.test\n"), 0o644)
 	os.WriteFile(own, []byte("own.test\n"), 0o644)
 	var m Me
-	for i, c := range []struct{ name, want string }{{"own", "own.test"}, {"absent", "m.test"}, {"other", "m.test"}} {
-		if s, ok, err := m.LineOr(Dir(dir), c.name); s != c.want || !ok || err != nil {
+	for i, c := range []struct{ name, want string }{{"helohost", "own.test"}, {"bouncehost", "m.test"}, {"idhost", "m.test"}} {
+		if s, ok, err := m.Text(Dir(dir), c.name); s != c.want || !ok || err != nil {
 			t.Errorf("%s: %q, %v, %v", c.name, s, ok, err)
 		}
 		if i == 1 {
 			os.Remove(me)
 		}
 	}
-	if s, ok, err := new(Me).LineOr(Dir(dir), "absent"); ok || err != nil {
+	if s, ok, err := Dir(dir).Text("idhost"); s != "idhost" || ok || err != nil {
 		t.Errorf("%q, %v, %v", s, ok, err)
 	}
 }

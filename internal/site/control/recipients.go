@@ -1,8 +1,6 @@
 package control
 
 const (
-	// defaultMaxRcpt is how many recipients a message may have where control/maxrcpt does not say.
-	defaultMaxRcpt = 1000
 	// perRecipient is how many bytes there are for each of them on average, and leastBytes for all of them in any case.
 	perRecipient, leastBytes = 256, 64 << 10
 	// mostBytes bounds them where nothing else does.
@@ -15,20 +13,22 @@ type RecipientLimit struct {
 	Bytes int
 }
 
-// RecipientLimit reads control/maxrcpt; otherwise is the number where that is absent.
-func (d Dir) RecipientLimit(otherwise int) (RecipientLimit, error) {
-	n, err := d.Int("maxrcpt", otherwise)
-	if err != nil {
-		return RecipientLimit{}, err
-	}
+// StrangersRecipients reads control/maxrcpt for those who may be anybody.
+func (d Dir) StrangersRecipients() (RecipientLimit, error) {
+	n, err := d.Int("maxrcpt")
 	if n == 0 || n > mostBytes/perRecipient {
-		return RecipientLimit{n, mostBytes}, nil
+		return RecipientLimit{n, mostBytes}, err
 	}
-	return RecipientLimit{n, max(n*perRecipient, leastBytes)}, nil
+	return RecipientLimit{n, max(n*perRecipient, leastBytes)}, err
 }
 
-// StrangersRecipients is RecipientLimit for those who may be anybody.
-func (d Dir) StrangersRecipients() (RecipientLimit, error) { return d.RecipientLimit(defaultMaxRcpt) }
+// FriendsRecipients reads it for those who are known: where the file is absent there is no limit.
+func (d Dir) FriendsRecipients() (RecipientLimit, error) {
+	if _, ok, err := d.Line("maxrcpt"); !ok {
+		return RecipientLimit{0, mostBytes}, err
+	}
+	return d.StrangersRecipients()
+}
 
 // Allows reports whether a message may have so many recipients, of so many bytes.
 func (l RecipientLimit) Allows(count, bytes int) bool {

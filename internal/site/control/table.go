@@ -5,7 +5,7 @@ type Kind uint8
 
 const (
 	Text     Kind = iota // its first line
-	TextOrMe             // its first line, or that of me where it is absent
+	TextOrMe             // its first line, or that of me where it is absent, or where that is as well its own name
 	Number               // the number that its first line begins with
 	Entries              // its lines, comments and empty ones aside
 	Database             // a cdb
@@ -15,95 +15,110 @@ const (
 type File struct {
 	Name    string
 	Kind    Kind
-	Default string // what stands in the place of an absent file; Entries: the whole sentence
+	Default string // what stands in the place of an absent file; Entries: what qmail-showctl says then
 	Before  string // what qmail-showctl prints before a value
 	After   string // and after it
-	Readers []string
+	Readers string // the programs, blanks between them
 	About   string // one sentence
 	Ours    bool   // no C qmail has it: qmail-showctl is silent where it is absent
 }
 
-// Files returns every control file, in the order of qmail-showctl.
-func Files() []File {
-	const (
-		seconds = " seconds."
-		accepts = "SMTP clients may send messages to recipients at "
-	)
-	send, remote, inject := []string{"qmail-send"}, []string{"qmail-remote"}, []string{"qmail-inject", "sendmail"}
-	smtpd, servers := []string{"qmail-smtpd"}, []string{"qmail-smtpd", "qmail-qmtpd"}
-	return []File{
-		{"badmailfrom", Entries, "Any MAIL FROM is allowed.", "", " not accepted in MAIL FROM.", smtpd,
-			"Envelope senders, or @host for all of a host, whose mail qmail-smtpd refuses.", false},
-		{"bouncefrom", Text, "MAILER-DAEMON", "Bounce user name is ", ".", send,
-			"The user name in the From field of a bounce.", false},
-		{"bouncehost", TextOrMe, "", "Bounce host name is ", ".", send,
-			"The host name in the From field of a bounce.", false},
-		{"concurrencylocal", Number, "10", "Local concurrency is ", ".", send,
-			"How many local deliveries may run at once.", false},
-		{"concurrencyremote", Number, "20", "Remote concurrency is ", ".", send,
-			"How many remote deliveries may run at once.", false},
-		{"databytes", Number, "0", "SMTP DATA limit is ", " bytes.", []string{"qmail-smtpd", "qmail-qmtpd", "qmail-qmqpd"},
-			"The longest message accepted from the network, in bytes; 0 is no limit.", false},
-		{"defaultdomain", TextOrMe, "", "Default domain name is ", ".", inject,
-			"The domain added to a host name without dots.", false},
-		{"defaulthost", TextOrMe, "", "Default host name is ", ".", inject,
-			"The host name added to an address without one.", false},
-		{"doublebouncehost", TextOrMe, "", "2B recipient host: ", ".", send,
-			"The host that double bounces go to.", false},
-		{"doublebounceto", Text, "postmaster", "2B recipient user: ", ".", send,
-			"The user that double bounces go to.", false},
-		{"envnoathost", TextOrMe, "", "Presumed domain name is ", ".", send,
-			"The host name added to an envelope recipient without one.", false},
-		{"helohost", TextOrMe, "", "SMTP client HELO host name is ", ".", remote,
-			"The name that qmail-remote says in EHLO and HELO.", false},
-		{"idhost", TextOrMe, "", "Message-ID host name is ", ".", inject,
-			"The host name in generated Message-IDs.", false},
-		{"localiphost", TextOrMe, "", "Local IP address becomes ", ".", smtpd,
-			"The host name that stands for a literal address of this machine in a recipient.", false},
-		{"locals", Entries, "Messages for me are delivered locally.", "Messages for ", " are delivered locally.", send,
-			"The domain names whose mail is delivered on this machine.", false},
-		{"me", Text, "undefined! Uh-oh", "My name is ", ".",
-			[]string{"qmail-send", "qmail-inject", "sendmail", "qmail-smtpd", "qmail-remote"},
-			"The name of this host, and the default of many other control files.", false},
-		{"percenthack", Entries, "The percent hack is not allowed.", "The percent hack is allowed for user%host@", ".", send,
-			"Domain names where user%host@domain is sent on to user@host.", false},
-		{"plusdomain", TextOrMe, "", "Plus domain name is ", ".", inject,
-			"The domain added to a host name that ends in a plus sign.", false},
-		{"qmqpservers", Entries, "No QMQP servers.", "QMQP server: ", ".", []string{"qmail-qmqpc"},
-			"The addresses of the servers that qmail-qmqpc gives mail to, in the order in which it asks them.", false},
-		{"queuelifetime", Number, "604800", "Message lifetime in the queue is ", seconds, send,
-			"How long a message may stay in the queue before its deferrals become failures.", false},
-		{"rcpthosts", Entries, "SMTP clients may send messages to any recipient.", accepts, ".", servers,
-			"The domain names that mail from the network is accepted for; .domain stands for all below it.", false},
-		{"morercpthosts", Entries, "No effect.", accepts, ".", []string{"qmail-newmrh"},
-			"Further lines of rcpthosts, as many as there may be, that qmail-newmrh turns into morercpthosts.cdb.", false},
-		{"morercpthosts.cdb", Database, "No effect.", "", "", servers,
-			"What qmail-newmrh made of morercpthosts; it counts where rcpthosts exists.", false},
-		{"smtpgreeting", TextOrMe, "", "SMTP greeting: 220 ", ".", smtpd,
-			"The text of the SMTP greeting, a host name first.", false},
-		{"smtproutes", Entries, "No artificial SMTP routes.", "SMTP route: ", "", remote,
-			"Lines domain:relay or domain:relay:port that take the place of DNS.", false},
-		{"timeoutconnect", Number, "60", "SMTP client connection timeout is ", seconds, remote,
-			"How many seconds qmail-remote waits for a connection.", false},
-		{"timeoutremote", Number, "1200", "SMTP client data timeout is ", seconds, remote,
-			"How many seconds qmail-remote waits for each answer of a server.", false},
-		{"timeoutsmtpd", Number, "1200", "SMTP server data timeout is ", seconds, smtpd,
-			"How many seconds qmail-smtpd waits for each piece of data from a client.", false},
-		{"virtualdomains", Entries, "No virtual domains.", "Virtual domain: ", "", send,
-			"Lines user@domain:prepend, domain:prepend or .domain:prepend: recipients there become " +
-				"prepend-recipient, a local address.", false},
+// Files returns every control file, in the order of qmail-showctl. Nobody changes them.
+func Files() []File { return files[:] }
 
-		{"maxrcpt", Number, "1000", "Recipients of a message from the network: ", ".",
-			[]string{"qmail-smtpd", "qmail-qmtpd", "qmail-qmqpd"},
-			"How many recipients a message from the network may have; 0 is any number. qmail-qmqpd has no limit of its own.",
-			true},
-		{"concurrencyperhost", Number, "0", "Deliveries to one remote host at once: ", ".", send,
-			"How many remote deliveries to one host may run at once; 0 is no limit.", true},
-		{"nopipelining", Entries, "SMTP hosts that offer PIPELINING get it.", "No PIPELINING to ", ".", remote,
-			"Hosts, by name or address or .suffix, that qmail-remote sends one command at a time, whatever they offer.", true},
-		{"remotecombine", Number, "50", "Recipients in one SMTP transaction: ", ".", []string{"qmail-rspawn"},
-			"How many recipients of a message on one host may share an SMTP transaction; 1 gives each its own.", true},
-		{"timeoutdelivery", Number, "1800", "Time for one remote delivery: ", seconds, remote,
-			"How many seconds a remote delivery may take, plus one for each 1000 bytes sent and ten for each recipient.", true},
+// file returns the entry of a file. Each has one; see the policy tests.
+func file(name string) *File {
+	for i := range files {
+		if files[i].Name == name {
+			return &files[i]
+		}
 	}
+	panic("no control file " + name)
+}
+
+const (
+	seconds = " seconds."
+	accepts = "SMTP clients may send messages to recipients at "
+
+	send    = "qmail-send"
+	remote  = "qmail-remote"
+	inject  = "qmail-inject sendmail"
+	smtpd   = "qmail-smtpd"
+	servers = "qmail-smtpd qmail-qmtpd"
+)
+
+// files is data that the linker lays out: nothing is made of it at a start.
+var files = [...]File{
+	{"badmailfrom", Entries, "Any MAIL FROM is allowed.", "", " not accepted in MAIL FROM.", smtpd,
+		"Envelope senders, or @host for all of a host, whose mail qmail-smtpd refuses.", false},
+	{"bouncefrom", Text, "MAILER-DAEMON", "Bounce user name is ", ".", send,
+		"The user name in the From field of a bounce.", false},
+	{"bouncehost", TextOrMe, "", "Bounce host name is ", ".", send,
+		"The host name in the From field of a bounce.", false},
+	{"concurrencylocal", Number, "10", "Local concurrency is ", ".", send,
+		"How many local deliveries may run at once.", false},
+	{"concurrencyremote", Number, "20", "Remote concurrency is ", ".", send,
+		"How many remote deliveries may run at once.", false},
+	{"databytes", Number, "0", "SMTP DATA limit is ", " bytes.", servers + " qmail-qmqpd",
+		"The longest message accepted from the network, in bytes; 0 is no limit.", false},
+	{"defaultdomain", TextOrMe, "", "Default domain name is ", ".", inject,
+		"The domain added to a host name without dots.", false},
+	{"defaulthost", TextOrMe, "", "Default host name is ", ".", inject,
+		"The host name added to an address without one.", false},
+	{"doublebouncehost", TextOrMe, "", "2B recipient host: ", ".", send,
+		"The host that double bounces go to.", false},
+	{"doublebounceto", Text, "postmaster", "2B recipient user: ", ".", send,
+		"The user that double bounces go to.", false},
+	{"envnoathost", TextOrMe, "", "Presumed domain name is ", ".", send,
+		"The host name added to an envelope recipient without one.", false},
+	{"helohost", TextOrMe, "", "SMTP client HELO host name is ", ".", remote,
+		"The name that qmail-remote says in EHLO and HELO.", false},
+	{"idhost", TextOrMe, "", "Message-ID host name is ", ".", inject,
+		"The host name in generated Message-IDs.", false},
+	{"localiphost", TextOrMe, "", "Local IP address becomes ", ".", smtpd,
+		"The host name that stands for a literal address of this machine in a recipient.", false},
+	{"locals", Entries, "Messages for me are delivered locally.", "Messages for ", " are delivered locally.", send,
+		"The domain names whose mail is delivered on this machine.", false},
+	{"me", Text, "undefined! Uh-oh", "My name is ", ".",
+		"qmail-send qmail-inject sendmail qmail-smtpd qmail-remote",
+		"The name of this host, and the default of many other control files.", false},
+	{"percenthack", Entries, "The percent hack is not allowed.", "The percent hack is allowed for user%host@", ".", send,
+		"Domain names where user%host@domain is sent on to user@host.", false},
+	{"plusdomain", TextOrMe, "", "Plus domain name is ", ".", inject,
+		"The domain added to a host name that ends in a plus sign.", false},
+	{"qmqpservers", Entries, "No QMQP servers.", "QMQP server: ", ".", "qmail-qmqpc",
+		"The addresses of the servers that qmail-qmqpc gives mail to, in the order in which it asks them.", false},
+	{"queuelifetime", Number, "604800", "Message lifetime in the queue is ", seconds, send,
+		"How long a message may stay in the queue before its deferrals become failures.", false},
+	{"rcpthosts", Entries, "SMTP clients may send messages to any recipient.", accepts, ".", servers,
+		"The domain names that mail from the network is accepted for; .domain stands for all below it.", false},
+	{"morercpthosts", Entries, "No effect.", accepts, ".", "qmail-newmrh",
+		"Further lines of rcpthosts, as many as there may be, that qmail-newmrh turns into morercpthosts.cdb.", false},
+	{"morercpthosts.cdb", Database, "No effect.", "", "", servers,
+		"What qmail-newmrh made of morercpthosts; it counts where rcpthosts exists.", false},
+	{"smtpgreeting", TextOrMe, "", "SMTP greeting: 220 ", ".", smtpd,
+		"The text of the SMTP greeting, a host name first.", false},
+	{"smtproutes", Entries, "No artificial SMTP routes.", "SMTP route: ", "", remote,
+		"Lines domain:relay or domain:relay:port that take the place of DNS.", false},
+	{"timeoutconnect", Number, "60", "SMTP client connection timeout is ", seconds, remote,
+		"How many seconds qmail-remote waits for a connection.", false},
+	{"timeoutremote", Number, "1200", "SMTP client data timeout is ", seconds, remote,
+		"How many seconds qmail-remote waits for each answer of a server.", false},
+	{"timeoutsmtpd", Number, "1200", "SMTP server data timeout is ", seconds, smtpd,
+		"How many seconds qmail-smtpd waits for each piece of data from a client.", false},
+	{"virtualdomains", Entries, "No virtual domains.", "Virtual domain: ", "", send,
+		"Lines user@domain:prepend, domain:prepend or .domain:prepend: recipients there become " +
+			"prepend-recipient, a local address.", false},
+
+	{"maxrcpt", Number, "1000", "Recipients of a message from the network: ", ".", servers + " qmail-qmqpd",
+		"How many recipients a message from the network may have; 0 is any number. qmail-qmqpd has no limit of its own.",
+		true},
+	{"concurrencyperhost", Number, "0", "Deliveries to one remote host at once: ", ".", send,
+		"How many remote deliveries to one host may run at once; 0 is no limit.", true},
+	{"nopipelining", Entries, "SMTP hosts that offer PIPELINING get it.", "No PIPELINING to ", ".", remote,
+		"Hosts, by name or address or .suffix, that qmail-remote sends one command at a time, whatever they offer.", true},
+	{"remotecombine", Number, "50", "Recipients in one SMTP transaction: ", ".", "qmail-rspawn",
+		"How many recipients of a message on one host may share an SMTP transaction; 1 gives each its own.", true},
+	{"timeoutdelivery", Number, "1800", "Time for one remote delivery: ", seconds, remote,
+		"How many seconds a remote delivery may take, plus one for each 1000 bytes sent and ten for each recipient.", true},
 }

@@ -25,7 +25,7 @@ type settings struct {
 const perRecipient = 10 * time.Second
 
 func readSettings(d control.Dir) (*settings, error) {
-	helo, ok, err := d.LineOrMe("helohost")
+	helo, ok, err := d.Text("helohost")
 	if err != nil {
 		return nil, err
 	}
@@ -37,15 +37,15 @@ func readSettings(d control.Dir) (*settings, error) {
 		return nil, err
 	}
 	routes := control.NewMap(lines)
-	connect, err := d.Int("timeoutconnect", 60)
+	connect, err := d.Int("timeoutconnect")
 	if err != nil {
 		return nil, err
 	}
-	reply, err := d.Int("timeoutremote", 1200)
+	reply, err := d.Int("timeoutremote")
 	if err != nil {
 		return nil, err
 	}
-	delivery, err := d.Int("timeoutdelivery", 1800)
+	delivery, err := d.Int("timeoutdelivery")
 	if err != nil {
 		return nil, err
 	}

@@ -6,15 +6,12 @@ import (
 
 	"qmail/internal/site/control"
 	"qmail/internal/site/rcpthosts"
+	"qmail/internal/text/environ"
 	"qmail/internal/text/tcpenv"
 )
 
-const (
-	// defaultTimeout is how many seconds a client may be silent.
-	defaultTimeout = 1200
-	// maxTimeout bounds what control/timeoutsmtpd may say.
-	maxTimeout = 7 * 24 * 60 * 60
-)
+// maxTimeout bounds what control/timeoutsmtpd may say.
+const maxTimeout = 7 * 24 * 60 * 60
 
 // controls are the control files and the environment of one session; see qmail-smtpd(8).
 type controls struct {
@@ -34,18 +31,18 @@ type controls struct {
 func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 	var err error
 	var me control.Me
-	if c.greeting, ok, err = me.LineOr(dir, "smtpgreeting"); !ok || err != nil {
+	if c.greeting, ok, err = me.Text(dir, "smtpgreeting"); !ok || err != nil {
 		return c, false
 	}
-	if c.localIPHost, _, err = me.LineOr(dir, "localiphost"); err != nil {
+	if c.localIPHost, _, err = me.Text(dir, "localiphost"); err != nil {
 		return c, false
 	}
-	seconds, err := dir.Int("timeoutsmtpd", defaultTimeout)
+	seconds, err := dir.Int("timeoutsmtpd")
 	if err != nil {
 		return c, false
 	}
 	c.timeout = time.Duration(min(max(seconds, 1), maxTimeout)) * time.Second
-	n, err := dir.Int("databytes", 0)
+	n, err := dir.Int("databytes")
 	if err != nil {
 		return c, false
 	}
@@ -61,7 +58,7 @@ func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 	if c.hosts, err = rcpthosts.Open(dir); err != nil {
 		return c, false
 	}
-	c.relay, c.relayClient = tcpenv.Get(env, "RELAYCLIENT")
+	c.relay, c.relayClient = environ.Get(env, "RELAYCLIENT")
 	c.peer = tcpenv.Read(env)
 	return c, true
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"qmail/internal/site/control"
+	"qmail/internal/text/environ"
 	"qmail/internal/text/rfc822"
 )
 
@@ -31,22 +32,16 @@ type settings struct {
 // readSettings reads all control files, also those that the message may not need: one that cannot be read is always
 // an error.
 func readSettings(dir control.Dir, env []string) (s settings, err error) {
-	me, haveMe, err := dir.Line("me")
-	if err != nil {
+	var me control.Me
+	if _, _, err := me.Line(dir); err != nil {
 		return s, errRead
 	}
 	get := func(name, variable string) string {
-		v, ok, e := dir.Line(name)
-		switch {
-		case e != nil:
+		v, _, e := me.Text(dir, name)
+		if e != nil {
 			err = errRead
-		case ok:
-		case haveMe:
-			v = me
-		default:
-			v = name
 		}
-		if x, ok := lookup(env, variable); ok {
+		if x, ok := environ.Get(env, variable); ok {
 			return x
 		}
 		return v
@@ -91,17 +86,17 @@ func (s *settings) people(env []string) {
 		s.name = &v
 	}
 	s.senderUser, s.senderHost = s.user, s.host
-	if v, ok := lookup(env, "QMAILSUSER"); ok {
+	if v, ok := environ.Get(env, "QMAILSUSER"); ok {
 		s.senderUser = v
 	}
-	if v, ok := lookup(env, "QMAILSHOST"); ok {
+	if v, ok := environ.Get(env, "QMAILSHOST"); ok {
 		s.senderHost = v
 	}
-	s.mftFile, _ = lookup(env, "QMAILMFTFILE")
+	s.mftFile, _ = environ.Get(env, "QMAILMFTFILE")
 }
 
 func (s *settings) flags(env []string) {
-	letters, _ := lookup(env, "QMAILINJECT")
+	letters, _ := environ.Get(env, "QMAILINJECT")
 	for i := 0; i < len(letters); i++ {
 		switch letters[i] {
 		case 'c':
@@ -157,19 +152,9 @@ func (s *settings) defaultSender(now time.Time, pid int) (string, error) {
 // verpMark at the end of a sender asks qmail-send for a sender of its own for each recipient; see addresses(5).
 const verpMark = "-@[]"
 
-// lookup returns the value of a variable of env; the first counts, as for getenv(3).
-func lookup(env []string, name string) (string, bool) {
-	for _, e := range env {
-		if len(e) > len(name) && e[len(name)] == '=' && e[:len(name)] == name {
-			return e[len(name)+1:], true
-		}
-	}
-	return "", false
-}
-
 func first(env []string, names ...string) (string, bool) {
 	for _, n := range names {
-		if v, ok := lookup(env, n); ok {
+		if v, ok := environ.Get(env, n); ok {
 			return v, true
 		}
 	}
