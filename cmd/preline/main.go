@@ -16,6 +16,7 @@ import (
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/getopt"
 )
 
 const (
@@ -43,8 +44,7 @@ func main() {
 			head += line
 		}
 	}
-	code, err := command.Feed(args, os.Environ(), head,
-		os.Stdin, os.Stdout, os.Stderr)
+	code, err := command.Feed(args, os.Environ(), head, os.Stdin, os.Stdout, os.Stderr)
 	if err == nil {
 		proc.Exit(code)
 	}
@@ -62,25 +62,19 @@ func main() {
 // options returns what is left of args, and which of the three lines to put in front.
 func options(args []string) (rest []string, put [3]bool, ok bool) {
 	put = [3]bool{true, true, true}
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
-		word := args[0]
-		args = args[1:]
-		if word == "--" {
-			break
-		}
-		for i := 1; i < len(word); i++ {
-			switch word[i] {
-			case 'f', 'F':
-				put[0] = word[i] == 'F'
-			case 'r', 'R':
-				put[1] = word[i] == 'R'
-			case 'd', 'D':
-				put[2] = word[i] == 'D'
-			default:
-				os.Stderr.WriteString("preline: illegal option -- " + word[i:i+1] + "\n")
-				return nil, put, false
-			}
+	g := getopt.New("preline", args, "fFrRdD")
+	for g.Next() {
+		switch c := g.Letter; c {
+		case 'f', 'F':
+			put[0] = c == 'F'
+		case 'r', 'R':
+			put[1] = c == 'R'
+		case 'd', 'D':
+			put[2] = c == 'D'
 		}
 	}
-	return args, put, true
+	if g.Mistake != "" {
+		os.Stderr.WriteString(g.Mistake + "\n")
+	}
+	return g.Rest(), put, g.Mistake == ""
 }

@@ -17,13 +17,14 @@ import (
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/getopt"
 )
 
 func main() {
 	proc.Begin()
-	o, err := options(os.Args[1:])
-	if err != nil {
-		proc.Die(exit.Perm, "qmail-pw2u: "+err.Error())
+	o, mistake := options(os.Args[1:])
+	if mistake != "" {
+		proc.Die(exit.Perm, mistake)
 	}
 	if err := proc.Chdir(conf.Home()); err != nil {
 		die("unable to chdir to " + conf.Home() + ": " + sys.Reason(err))
@@ -41,40 +42,30 @@ func main() {
 func die(text string) { proc.Die(exit.Temp, "qmail-pw2u: fatal: "+text) }
 
 // options reads the command line.
-func options(args []string) (users.Options, error) {
-	o := users.Options{Break: string([]byte{conf.Break()})}
-	for n := 0; n < len(args) && len(args[n]) > 1 && args[n][0] == '-' && args[n] != "--"; n++ {
-		for i := 1; i < len(args[n]); i++ {
-			switch c := args[n][i]; c {
-			case '/':
-				o.Slash = true
-			case 'o':
-				o.Home = users.HomeOwned
-			case 'h':
-				o.Home = users.HomeRequired
-			case 'H':
-				o.Home = users.HomeAny
-			case 'u':
-				o.Capital = true
-			case 'U':
-				o.Capital = false
-			case 'C':
-				o.Break = ""
-			case 'c':
-				o.Break = args[n][i+1:]
-				if o.Break == "" {
-					if n++; n == len(args) {
-						return o, errors.New("option requires an argument -- c")
-					}
-					o.Break = args[n]
-				}
-				i = len(args[n])
-			default:
-				return o, errors.New("illegal option -- " + string([]byte{c}))
-			}
+func options(args []string) (o users.Options, mistake string) {
+	o.Break = string([]byte{conf.Break()})
+	g := getopt.New("qmail-pw2u", args, "/ohHuUCc:")
+	for g.Next() {
+		switch g.Letter {
+		case '/':
+			o.Slash = true
+		case 'o':
+			o.Home = users.HomeOwned
+		case 'h':
+			o.Home = users.HomeRequired
+		case 'H':
+			o.Home = users.HomeAny
+		case 'u':
+			o.Capital = true
+		case 'U':
+			o.Capital = false
+		case 'C':
+			o.Break = ""
+		case 'c':
+			o.Break = g.Value
 		}
 	}
-	return o, nil
+	return o, g.Mistake
 }
 
 // site reads the files of the users folder.

@@ -10,7 +10,6 @@ package main
 
 import (
 	"bufio"
-	"flag"
 	"os"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/getopt"
 )
 
 func main() {
@@ -35,21 +35,27 @@ func main() {
 
 func run(out *bufio.Writer) exit.Code {
 	var want selection
-	flags := flag.NewFlagSet("qmail-qread", flag.ContinueOnError)
-	asJSON := flags.Bool("j", false, "write a JSON object a line")
-	flags.Var(&want.ids, "i", "only the message with this `number`")
-	flags.Var(&want.senders, "s", "only messages from this `address`")
-	flags.Var(&want.recipients, "r", "only messages to this `address`")
-	if flags.Parse(os.Args[1:]) != nil || flags.NArg() > 0 {
+	show := plain
+	g := getopt.New("qmail-qread", os.Args[1:], "ji:s:r:")
+	for g.Next() {
+		switch g.Letter {
+		case 'j':
+			show = object
+		case 'i':
+			want.ids = append(want.ids, g.Value)
+		case 's':
+			want.senders = append(want.senders, g.Value)
+		case 'r':
+			want.recipients = append(want.recipients, g.Value)
+		}
+	}
+	if g.Mistake != "" || len(g.Rest()) > 0 {
+		os.Stderr.WriteString("qmail-qread: usage: qmail-qread [-j] [-i number] [-s sender] [-r recipient]\n")
 		return exit.Perm
 	}
 	if err := proc.Chdir(conf.Home(), "queue"); err != nil {
 		out.WriteString("fatal: unable to chdir: " + sys.Reason(err) + "\n")
 		return exit.Temp
-	}
-	show := plain
-	if *asJSON {
-		show = object
 	}
 	// Without the control files a message that is only in todo is shown with its recipients as they were given.
 	table, _ := route.Read(control.Default())

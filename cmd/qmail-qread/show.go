@@ -86,9 +86,6 @@ type selection struct{ ids, senders, recipients patterns }
 
 type patterns []string
 
-func (p *patterns) String() string     { return "" }
-func (p *patterns) Set(s string) error { *p = append(*p, s); return nil }
-
 func (s selection) has(m *message) bool {
 	if !s.ids.fit(m.id.String()) || !s.senders.fit(m.sender) {
 		return false

@@ -15,6 +15,7 @@ import (
 	"qmail/internal/local/command"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/getopt"
 )
 
 const fatal = "qsmhook: fatal: "
@@ -26,9 +27,9 @@ func main() {
 			proc.Die(exit.Perm, fatal+"incorrect usage")
 		}
 	}
-	o, args, wrong := options(os.Args[1:])
-	if wrong != "" {
-		proc.Die(exit.Perm, wrong)
+	o, args, mistake := options(os.Args[1:])
+	if mistake != "" {
+		proc.Die(exit.Perm, mistake)
 	}
 	if len(args) == 0 {
 		proc.Die(exit.Perm, fatal+"incorrect usage")
@@ -43,8 +44,7 @@ func main() {
 	if o.trace {
 		head += os.Getenv("DTLINE")
 	}
-	code, err := command.Feed(args, os.Environ(), head,
-		os.Stdin, os.Stdout, os.Stderr)
+	code, err := command.Feed(args, os.Environ(), head, os.Stdin, os.Stdout, os.Stderr)
 	var feed *command.FeedError
 	switch {
 	case err == nil:
@@ -55,43 +55,25 @@ func main() {
 	proc.Die(exit.Temp, fatal+"temporary problem")
 }
 
-// flags are the flags of a mailer that mean something here.
+// flags are the flags of a mailer that mean something here; what D, F, M, s and x ask for is always so, or never.
 type flags struct {
 	from       bool // the From line of an mbox, unless n
 	returnPath bool // P
 	trace      bool // l: Delivered-To
 }
 
-func options(args []string) (o flags, rest []string, wrong string) {
+func options(args []string) (o flags, rest []string, mistake string) {
 	o.from = true
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
-		word := args[0]
-		args = args[1:]
-		if word == "--" {
-			break
-		}
-	letters:
-		for i := 1; i < len(word); i++ {
-			switch word[i] {
-			case 'n':
-				o.from = false
-			case 'P':
-				o.returnPath = true
-			case 'l':
-				o.trace = true
-			case 'D', 'F', 'M', 's': // always so here, or never
-			case 'x': // its text is the rest of the word or the next one
-				if i+1 == len(word) {
-					if len(args) == 0 {
-						return o, nil, "qsmhook: option requires an argument -- x"
-					}
-					args = args[1:]
-				}
-				break letters
-			default:
-				return o, nil, "qsmhook: illegal option -- " + word[i:i+1]
-			}
+	g := getopt.New("qsmhook", args, "DFlMnPsx:")
+	for g.Next() {
+		switch g.Letter {
+		case 'n':
+			o.from = false
+		case 'P':
+			o.returnPath = true
+		case 'l':
+			o.trace = true
 		}
 	}
-	return o, args, ""
+	return o, g.Rest(), g.Mistake
 }

@@ -21,28 +21,23 @@ import (
 	"qmail/internal/sys/passwd"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/getopt"
 )
 
 const found exit.Code = 1
 
 func main() {
 	proc.Begin()
-	mend, args := false, os.Args[1:]
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
-		switch args[0] {
-		case "-n":
-			mend = false
-		case "-f":
-			mend = true
-		default:
-			usage()
-		}
-		args = args[1:]
+	mend := false
+	options := getopt.New("queue-fix", os.Args[1:], "nf")
+	for options.Next() {
+		mend = options.Letter == 'f'
 	}
-	site := queuefix.Site{Dir: conf.Home() + "/queue", Now: time.Now()}
-	if len(args) > 1 {
+	args := options.Rest()
+	if options.Mistake != "" || len(args) > 1 {
 		usage()
 	}
+	site := queuefix.Site{Dir: conf.Home() + "/queue", Now: time.Now()}
 	if len(args) == 1 {
 		site.Dir = args[0]
 	}

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"qmail/internal/submit/inject"
 	"qmail/internal/sys"
+	"qmail/internal/text/environ"
+	"qmail/internal/text/getopt"
 	"qmail/internal/text/rfc822"
 )
 
@@ -28,9 +29,9 @@ type options struct {
 // parse reads the arguments. Options that tell the other sendmail how to do its work are accepted and do nothing:
 // -i, -m, -v, -x, -E, -J, and with an argument -B, -e, -o, -p. A mistake is returned as text for descriptor 2.
 func parse(args []string) (o options, mistake string) {
-	g := inject.NewGetopt("sendmail", args, "vimte:f:p:o:B:F:EJ::xb:")
+	g := getopt.New("sendmail", args, "vimte:f:p:o:B:F:EJ::xb:")
 	for g.Next() {
-		switch g.Option {
+		switch g.Letter {
 		case 't':
 			o.fromHeader = true
 		case 'f':
@@ -83,11 +84,11 @@ func (o options) environ(env []string) []string {
 		if i := strings.LastIndexByte(user, '@'); i >= 0 {
 			user, host = user[:i], user[i+1:]
 		}
-		env = unset(env, "QMAILNAME", "MAILNAME", "NAME", "MAILHOST")
-		env = set(set(env, "QMAILUSER", user), "QMAILHOST", host)
+		env = environ.Without(env, "QMAILNAME", "MAILNAME", "NAME", "MAILHOST")
+		env = environ.With(env, "QMAILUSER="+user, "QMAILHOST="+host)
 	}
 	if o.hasName {
-		env = set(env, "MAILNAME", o.name)
+		env = environ.With(env, "MAILNAME="+o.name)
 	}
 	return env
 }
@@ -115,33 +116,12 @@ func (o options) classic() []string {
 
 // serverEnv makes qmail-smtpd believe in a connection from this host, unless something else has told it of one.
 func serverEnv(env []string) []string {
-	for _, e := range env {
-		if len(e) >= 6 && e[:6] == "PROTO=" {
-			return env
-		}
+	if _, told := environ.Get(env, "PROTO"); told {
+		return env
 	}
-	for _, v := range [][2]string{
-		{"PROTO", "TCP"}, {"TCPLOCALIP", "127.0.0.1"}, {"TCPLOCALHOST", "localhost"},
-		{"TCPREMOTEIP", "127.0.0.1"}, {"TCPREMOTEHOST", "localhost"}, {"TCPREMOTEINFO", "sendmail-bs"},
-		{"RELAYCLIENT", ""}, {"DATABYTES", "0"},
-	} {
-		env = set(env, v[0], v[1])
-	}
-	return env
-}
-
-// set returns env with a variable set.
-func set(env []string, name, value string) []string { return append(unset(env, name), name+"="+value) }
-
-// unset returns env without some variables.
-func unset(env []string, names ...string) []string {
-	out := make([]string, 0, len(env)+2)
-	for _, e := range env {
-		if name, _, _ := strings.Cut(e, "="); !slices.Contains(names, name) {
-			out = append(out, e)
-		}
-	}
-	return out
+	return environ.With(env, "PROTO=TCP", "TCPLOCALIP=127.0.0.1", "TCPLOCALHOST=localhost",
+		"TCPREMOTEIP=127.0.0.1", "TCPREMOTEHOST=localhost", "TCPREMOTEINFO=sendmail-bs",
+		"RELAYCLIENT=", "DATABYTES=0")
 }
 
 // ours reports whether path is an ordinary program made by Go, as our qmail-inject is: not a script, a link or a

@@ -11,6 +11,7 @@ import (
 	"qmail/internal/net/listener"
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
+	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/tcpenv"
 )
@@ -72,7 +73,7 @@ func installed(command, env []string) bool {
 // sockets returns the descriptors that are listening sockets and the environment without what systemd said of them.
 func sockets(env []string) (fds []int, rest []string) {
 	const first, most = 3, 64
-	pid, _ := tcpenv.Get(env, "LISTEN_PID")
+	pid, _ := environ.Get(env, "LISTEN_PID")
 	if n, ok := tcpenv.GetInt(env, "LISTEN_FDS"); ok && pid == strconv.Itoa(os.Getpid()) {
 		for fd := first; fd < first+min(n, most); fd++ {
 			if sys.IsListening(fd) {
@@ -83,5 +84,5 @@ func sockets(env []string) (fds []int, rest []string) {
 	if len(fds) == 0 && sys.IsListening(0) {
 		fds = []int{0}
 	}
-	return fds, tcpenv.Without(env, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+	return fds, environ.Without(env, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 }

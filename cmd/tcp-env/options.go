@@ -4,6 +4,7 @@ import (
 	"qmail/internal/net/client"
 	"qmail/internal/net/listener"
 	"qmail/internal/site/control"
+	"qmail/internal/text/getopt"
 )
 
 // options are what the command line says.
@@ -14,39 +15,19 @@ type options struct {
 	program    []string // with its arguments
 }
 
-// parse reads the command line as getopt does: options first, several letters may share a hyphen.
+// parse reads the command line.
 func parse(args []string) (o options, ok bool) {
 	o = options{peer: client.Default(), limit: listener.DefaultLimit, perAddress: listener.DefaultPerAddress}
-	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
-		word := args[0]
-		args = args[1:]
-		if word == "--" {
-			break
-		}
-		for i := 1; i < len(word); i++ {
-			switch letter := word[i]; letter {
-			case 'r', 'R':
-				o.peer.Ident = letter == 'r'
-				continue
-			case 't', 'c', 'a':
-				value := word[i+1:]
-				if value == "" {
-					if len(args) == 0 {
-						return o, false
-					}
-					value, args = args[0], args[1:]
-				}
-				if !o.set(letter, value) {
-					return o, false
-				}
-			default:
-				return o, false
-			}
-			break
+	g := getopt.New("tcp-env", args, "rRt:c:a:")
+	for g.Next() {
+		if c := g.Letter; c == 'r' || c == 'R' {
+			o.peer.Ident = c == 'r'
+		} else if !o.set(c, g.Value) {
+			return o, false
 		}
 	}
-	o.program = args
-	return o, len(args) > 0
+	o.program = g.Rest()
+	return o, g.Mistake == "" && len(o.program) > 0
 }
 
 // set sets what an option with a value means.

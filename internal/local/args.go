@@ -1,5 +1,7 @@
 package local
 
+import "qmail/internal/text/getopt"
+
 const usage = "qmail-local: usage: qmail-local [ -nN ] user homedir local dash ext domain sender aliasempty\n"
 
 // args is the command line of qmail-local.
@@ -16,23 +18,14 @@ type args struct {
 // parseArgs returns the arguments, or what to say about them.
 func parseArgs(argv []string) (a args, problem string) {
 	a.doit = true
-	for len(argv) > 0 && len(argv[0]) > 1 && argv[0][0] == '-' {
-		word := argv[0]
-		argv = argv[1:]
-		if word == "--" {
-			break
-		}
-		for i := 1; i < len(word); i++ {
-			switch word[i] {
-			case 'n':
-				a.doit = false
-			case 'N':
-				a.doit = true
-			default:
-				return a, "qmail-local: illegal option -- " + word[i:i+1] + "\n" + usage
-			}
-		}
+	options := getopt.New("qmail-local", argv, "nN")
+	for options.Next() {
+		a.doit = options.Letter == 'N'
 	}
+	if options.Mistake != "" {
+		return a, options.Mistake + "\n" + usage
+	}
+	argv = options.Rest()
 	if len(argv) != 8 || argv[1] == "" || argv[1][0] != '/' {
 		return a, usage
 	}

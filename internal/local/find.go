@@ -9,6 +9,7 @@ import (
 	"qmail/conf"
 	"qmail/internal/sys"
 	"qmail/internal/text/dotqmail"
+	"qmail/internal/text/environ"
 	"qmail/internal/text/report"
 )
 
@@ -54,7 +55,7 @@ func (d *delivery) open() (f *os.File, forwardOnly bool, err error) {
 			continue
 		}
 		if rest >= 0 {
-			d.env = d.env.with("DEFAULT", d.ext[rest:])
+			d.env = environ.With(d.env, "DEFAULT="+d.ext[rest:])
 		}
 		return f, forwardOnly, nil
 	}
@@ -107,7 +108,7 @@ func (d *delivery) findOwner() error {
 			d.newSender = d.local + "-owner-@" + d.host + "-@[]"
 		}
 	}
-	d.env = d.env.with("NEWSENDER", d.newSender)
+	d.env = environ.With(d.env, "NEWSENDER="+d.newSender)
 	return nil
 }
 

@@ -46,7 +46,7 @@ func (d descriptor) File() (*os.File, error) { return d.f, nil }
 type delivery struct {
 	Job
 	args
-	env       environment
+	env       []string
 	head      string // the lines that a Maildir message gets in front: Return-Path, Delivered-To
 	trace     string // the Delivered-To line
 	fromLine  string

@@ -7,6 +7,7 @@ import (
 
 	"qmail/conf"
 	"qmail/internal/submit/envelope"
+	"qmail/internal/text/environ"
 	"qmail/internal/text/report"
 	"qmail/internal/worker"
 	"qmail/internal/worker/pool"
@@ -30,7 +31,7 @@ func New(env []string, stderr *os.File) *Client { return NewIn(conf.Home(), env,
 // NewIn is New for another HOME.
 func NewIn(home string, env []string, stderr *os.File) *Client {
 	c := &Client{home: home, path: "bin/qmail-queue", env: env, stderr: stderr}
-	if q, set := lookup(env, "QMAILQUEUE"); set {
+	if q, set := environ.Get(env, "QMAILQUEUE"); set {
 		c.path = q
 	}
 	return c
@@ -54,7 +55,7 @@ type How struct {
 // that runs as qmaild or qmails and may have many messages to hand on: qmail-queue is a worker for no other user.
 // QMAILQUEUE in the environment always means the classic way.
 func (c *Client) Keep(h How) {
-	if _, set := lookup(c.env, "QMAILQUEUE"); !set && c.keeper == nil {
+	if _, set := environ.Get(c.env, "QMAILQUEUE"); !set && c.keeper == nil {
 		c.keeper = &keeper{path: c.file(), soon: h.Soon,
 			spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true, Alone: h.Alone}}
 	}
@@ -252,13 +253,4 @@ func (m *Message) send() job {
 func (m *Message) Abort() {
 	m.Fail()
 	m.Commit()
-}
-
-func lookup(env []string, name string) (value string, set bool) {
-	for i := len(env) - 1; i >= 0; i-- {
-		if e := env[i]; len(e) > len(name) && e[len(name)] == '=' && e[:len(name)] == name {
-			return e[len(name)+1:], true
-		}
-	}
-	return "", false
 }

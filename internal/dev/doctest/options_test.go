@@ -19,7 +19,8 @@ func elsewhere() map[string]string {
 	const tools = "internal/send/queuetool/queuetool.go"
 	return map[string]string{
 		"qmail-inject": "internal/submit/inject/options.go", "qmail-local": "internal/local/args.go",
-		"qmail-rm": tools, "qmail-hold": tools, "qmail-release": tools, "qmail-run": tools,
+		"qmail-log": "internal/history/query.go",
+		"qmail-rm":  tools, "qmail-hold": tools, "qmail-release": tools, "qmail-run": tools,
 	}
 }
 
@@ -104,8 +105,7 @@ func letter(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '/'
 }
 
-// options finds the letters of options that a file reads: flags of a FlagSet, the letters of a getopt, and
-// comparisons of a character or a word that begins with a hyphen.
+// options returns the letters that a file has package getopt read.
 func options(t *testing.T, path string) []byte {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
@@ -113,89 +113,28 @@ func options(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	var found []byte
-	word := func(x ast.Expr, whole bool) {
-		lit, ok := x.(*ast.BasicLit)
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
 		if !ok {
-			return
-		}
-		s, err := strconv.Unquote(lit.Value)
-		if err != nil {
-			return
-		}
-		if lit.Kind == token.CHAR && whole && letter(s[0]) {
-			found = append(found, s[0])
-		} else if len(s) == 2 && s[0] == '-' && letter(s[1]) {
-			found = append(found, s[1])
-		}
-	}
-	for _, d := range file.Decls {
-		f, ok := d.(*ast.FuncDecl)
-		if !ok || !readsOptions(f) {
-			continue
-		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.CaseClause:
-				for _, x := range n.List {
-					word(x, true)
-					if b, ok := x.(*ast.BinaryExpr); ok {
-						ast.Inspect(b, func(n ast.Node) bool {
-							if c, ok := n.(*ast.BinaryExpr); ok && c.Op == token.EQL {
-								word(c.Y, false)
-							}
-							return true
-						})
-					}
-				}
-			case *ast.CallExpr:
-				found = append(found, declared(n)...)
-			}
 			return true
-		})
-	}
-	return found
-}
-
-// readsOptions reports whether a function is about arguments.
-func readsOptions(f *ast.FuncDecl) bool {
-	about := strings.Contains("main run parse options list parseArgs args readArgs set", f.Name.Name)
-	ast.Inspect(f, func(n ast.Node) bool {
-		if s, ok := n.(*ast.SelectorExpr); ok {
-			if id, ok := s.X.(*ast.Ident); ok && id.Name == "os" && s.Sel.Name == "Args" {
-				about = true
-			}
 		}
-		if id, ok := n.(*ast.Ident); ok && id.Name == "NewGetopt" {
-			about = true
+		f, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || f.Sel.Name != "New" {
+			return true
 		}
+		if id, ok := f.X.(*ast.Ident); !ok || id.Name != "getopt" {
+			return true
+		}
+		letters, ok := call.Args[2].(*ast.BasicLit)
+		if !ok {
+			t.Fatalf("%s: the letters of the options are no constant", path)
+		}
+		s, err := strconv.Unquote(letters.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, strings.ReplaceAll(s, ":", "")...)
 		return true
 	})
-	return about
-}
-
-// declared returns the letters that a call declares: flags.Bool("j", ...), NewGetopt(program, args, "ab:").
-func declared(call *ast.CallExpr) []byte {
-	name := ""
-	switch f := call.Fun.(type) {
-	case *ast.SelectorExpr:
-		name = f.Sel.Name
-	case *ast.Ident:
-		name = f.Name
-	}
-	var found []byte
-	for i, a := range call.Args {
-		lit, ok := a.(*ast.BasicLit)
-		if !ok || lit.Kind != token.STRING {
-			continue
-		}
-		s, err := strconv.Unquote(lit.Value)
-		switch {
-		case err != nil:
-		case name == "NewGetopt" && i == 2:
-			found = append(found, strings.ReplaceAll(s, ":", "")...)
-		case strings.Contains("Bool Int String Var BoolVar IntVar StringVar Uint64Var Func", name) && i < 2 && len(s) == 1:
-			found = append(found, s[0])
-		}
-	}
 	return found
 }

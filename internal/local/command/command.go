@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"qmail/internal/sys"
+	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
 )
 
@@ -22,7 +23,7 @@ func Start(argv, env []string, files [3]*os.File) (*os.Process, error) {
 	if strings.IndexByte(name, '/') >= 0 || name == "" {
 		return start(name, argv, env, files)
 	}
-	path, set := lookup(env, "PATH")
+	path, set := environ.Get(env, "PATH")
 	if !set {
 		path = "/bin:/usr/bin"
 	}
@@ -101,15 +102,6 @@ func Permanent(err error) bool {
 		return true
 	}
 	return false
-}
-
-func lookup(env []string, name string) (value string, set bool) {
-	for _, e := range env {
-		if k, v, _ := strings.Cut(e, "="); k == name {
-			return v, true
-		}
-	}
-	return "", false
 }
 
 // Feed runs a command that reads head and then the rest of input, and returns its exit code. A command need not read

@@ -16,6 +16,7 @@ import (
 	"qmail/internal/site/control"
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/getopt"
 )
 
 // A Tool is one of them.
@@ -127,37 +128,43 @@ func usage(t Tool) string {
 	return s
 }
 
-// parse reads the arguments.
+// parse reads the arguments. Numbers may stand before options.
 func parse(t Tool, args []string) (want choice, bounce bool, err error) {
 	for len(args) > 0 {
-		a := args[0]
-		args = args[1:]
-		switch {
-		case a == "-b" && t.Bounce:
-			bounce = true
-		case (a == "-s" || a == "-r" || a == "-i") && len(args) > 0:
-			switch v := args[0]; a {
-			case "-s":
-				want.senders = append(want.senders, v)
-			case "-r":
-				want.recipients = append(want.recipients, v)
-			default:
-				args = append([]string{v}, args[1:]...)
-				continue
+		g := getopt.New(t.Name, args, "bi:s:r:")
+		for g.Next() {
+			switch g.Letter {
+			case 'b':
+				bounce = true
+			case 'i':
+				err = errors.Join(err, want.addID(g.Value))
+			case 's':
+				want.senders = append(want.senders, g.Value)
+			case 'r':
+				want.recipients = append(want.recipients, g.Value)
 			}
+		}
+		if g.Mistake != "" {
+			return want, bounce, errUsage
+		}
+		if args = g.Rest(); len(args) > 0 {
+			err = errors.Join(err, want.addID(args[0]))
 			args = args[1:]
-		default:
-			n, e := strconv.ParseUint(a, 10, 64)
-			if e != nil || n == 0 {
-				return want, bounce, errUsage
-			}
-			want.ids = append(want.ids, queue.ID(n))
 		}
 	}
-	if want.empty() && !t.All {
+	if bounce && !t.Bounce || want.empty() && !t.All {
 		err = errUsage
 	}
 	return want, bounce, err
+}
+
+func (c *choice) addID(s string) error {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || n == 0 {
+		return errUsage
+	}
+	c.ids = append(c.ids, queue.ID(n))
+	return nil
 }
 
 func (c choice) empty() bool {

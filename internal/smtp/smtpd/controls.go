@@ -34,8 +34,11 @@ func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 	if c.greeting, ok, err = me.Text(dir, "smtpgreeting"); !ok || err != nil {
 		return c, false
 	}
-	if c.localIPHost, _, err = me.Text(dir, "localiphost"); err != nil {
+	if c.localIPHost, ok, err = me.Text(dir, "localiphost"); err != nil {
 		return c, false
+	}
+	if !ok {
+		c.localIPHost = ""
 	}
 	seconds, err := dir.Int("timeoutsmtpd")
 	if err != nil {

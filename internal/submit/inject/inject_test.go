@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func (y try) run(t testing.TB) result {
 	if err := os.WriteFile(queue, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	env := append([]string{"QMAILQUEUE=" + queue, "PATH=/bin:/usr/bin"}, y.env...)
+	env := append(slices.Clone(y.env), "QMAILQUEUE="+queue, "PATH=/bin:/usr/bin")
 	args, bySendmail := y.args, len(y.args) > 0 && y.args[0] == "sendmail"
 	if bySendmail {
 		args = args[1:]

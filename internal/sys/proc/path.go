@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"qmail/internal/text/environ"
 )
 
 // Look returns the file that execvp would execute for name, with PATH as the environment has it; name itself
@@ -18,12 +20,9 @@ func Look(name string, env []string) (string, error) {
 	if name == "" {
 		return "", fs.ErrNotExist
 	}
-	path := "/bin:/usr/bin"
-	for _, e := range env {
-		if len(e) >= 5 && e[:5] == "PATH=" {
-			path = e[5:]
-			break
-		}
+	path, set := environ.Get(env, "PATH")
+	if !set {
+		path = "/bin:/usr/bin"
 	}
 	failed := fs.ErrNotExist
 	for start, i := 0, 0; i <= len(path); i++ {

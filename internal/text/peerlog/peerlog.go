@@ -6,8 +6,8 @@ import (
 	"io"
 	"strconv"
 
+	"qmail/internal/text/environ"
 	"qmail/internal/text/qlog"
-	"qmail/internal/text/tcpenv"
 )
 
 // Variable is set in the environment of a server that is to say what it refuses.
@@ -33,10 +33,10 @@ func New(to io.Writer, program, address string, pid int) *Log {
 // Of returns the Log of a session whose environment is env, or nil where that does not ask for one. to is nil where
 // nothing may be written.
 func Of(to io.Writer, program string, env []string, pid int) *Log {
-	if _, wanted := tcpenv.Get(env, Variable); !wanted || to == nil {
+	if _, wanted := environ.Get(env, Variable); !wanted || to == nil {
 		return nil
 	}
-	ip, known := tcpenv.Get(env, "TCPREMOTEIP")
+	ip, known := environ.Get(env, "TCPREMOTEIP")
 	if !known {
 		ip = "unknown"
 	}

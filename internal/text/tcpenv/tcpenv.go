@@ -2,7 +2,11 @@
 // see tcp-environ(5).
 package tcpenv
 
-import "strconv"
+import (
+	"strconv"
+
+	"qmail/internal/text/environ"
+)
 
 // A Conn is what the environment tells of a connection. An empty string is unknown.
 type Conn struct {
@@ -35,7 +39,7 @@ type field struct {
 func Read(env []string) Conn {
 	var c Conn
 	for _, f := range c.fields() {
-		*f.value, _ = Get(env, f.name)
+		*f.value, _ = environ.Get(env, f.name)
 	}
 	return c
 }
@@ -43,16 +47,11 @@ func Read(env []string) Conn {
 // Replace returns env with the variables of c in the place of what was there; what is unknown is not set.
 func (c Conn) Replace(env []string) []string {
 	fields := c.fields()
-	out := make([]string, 0, len(env)+len(fields))
-	for _, e := range env {
-		ours := false
-		for _, f := range fields {
-			ours = ours || is(e, f.name)
-		}
-		if !ours {
-			out = append(out, e)
-		}
+	var names [len(fields)]string
+	for i, f := range fields {
+		names[i] = f.name
 	}
+	out := environ.Without(env, names[:]...)
 	for _, f := range fields {
 		if *f.value != "" {
 			out = append(out, f.name+"="+*f.value)
@@ -69,19 +68,9 @@ func (c Conn) Local() string {
 	return c.LocalIP
 }
 
-// Get returns the value of an environment variable and whether it is set. The first entry counts, as for getenv.
-func Get(env []string, name string) (value string, set bool) {
-	for _, e := range env {
-		if is(e, name) {
-			return e[len(name)+1:], true
-		}
-	}
-	return "", false
-}
-
 // GetInt returns the value of an environment variable that is a decimal number of at most nine digits.
 func GetInt(env []string, name string) (n int, ok bool) {
-	s, _ := Get(env, name)
+	s, _ := environ.Get(env, name)
 	if len(s) > 9 {
 		return 0, false
 	}
@@ -94,25 +83,10 @@ func GetInt(env []string, name string) (n int, ok bool) {
 	return n, s != ""
 }
 
-// Without returns env without the named variables.
-func Without(env []string, names ...string) []string {
-	out := make([]string, 0, len(env))
-	for _, e := range env {
-		keep := true
-		for _, n := range names {
-			keep = keep && !is(e, n)
-		}
-		if keep {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
 // DataBytes returns the most bytes of a message: DATABYTES in the environment, or else what control/databytes says.
 // 0 is no limit, as is a number past all bounds.
 func DataBytes(env []string, fromControl int) int64 {
-	s, set := Get(env, "DATABYTES")
+	s, set := environ.Get(env, "DATABYTES")
 	if !set {
 		return int64(fromControl)
 	}
@@ -125,8 +99,4 @@ func DataBytes(env []string, fromControl int) int64 {
 		return 0
 	}
 	return n
-}
-
-func is(entry, name string) bool {
-	return len(entry) > len(name) && entry[len(name)] == '=' && entry[:len(name)] == name
 }

@@ -31,18 +31,6 @@ func TestLocalNameIsTheAddressWhereThereIsNone(t *testing.T) {
 	}
 }
 
-func TestFirstEntryOfANameCounts(t *testing.T) {
-	if v, set := Get([]string{"X", "XY=0", "X=1", "X=2"}, "X"); v != "1" || !set {
-		t.Error(v, set)
-	}
-	if v, set := Get([]string{"X="}, "X"); v != "" || !set {
-		t.Error("an empty value is a value")
-	}
-	if _, set := Get([]string{"X"}, "X"); set {
-		t.Error("no equals sign")
-	}
-}
-
 func TestDATABYTESBeatsTheControlFile(t *testing.T) {
 	for value, want := range map[string]int64{"50": 50, "": 0, "x": 0, "12x": 12, "4294967295": 4294967295,
 		"99999999999999999999": 0} {
