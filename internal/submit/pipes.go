@@ -55,8 +55,9 @@ func (c *Client) open() (*pipes, *report.Report) {
 	return p, nil
 }
 
-// whole starts a qmail-queue for a message that is all here, or of which nothing more comes: then it has no envelope. If the pipes can hold it, it is in them before, so that nobody waits for anybody and switches between
-// two processes are saved.
+// whole starts a qmail-queue for a message that is all here, or of which nothing more comes: then it has no envelope.
+// If the pipes can hold it, it is in them before, so that nobody waits for anybody and switches between two processes
+// are saved.
 func (c *Client) whole(h *held, ends bool) (job, *report.Report) {
 	p, r := newPipes()
 	if r != nil {

@@ -88,6 +88,21 @@ func files(t *testing.T, ending string) []string {
 	return found
 }
 
+func TestALineOfCodeFitsInAWindow(t *testing.T) {
+	for _, f := range files(t, ".go") {
+		if strings.HasPrefix(f, "internal/send/") || strings.HasPrefix(f, "internal/spawn/") {
+			continue
+		}
+		n := 0
+		for l := range strings.Lines(document(t, f)) {
+			n++
+			if width := utf8.RuneCountInString(strings.TrimSuffix(l, "\n")); width > 120 {
+				t.Errorf("%s:%d has %d characters, more than 120", f, n, width)
+			}
+		}
+	}
+}
+
 // TestALineOfADocumentFitsBesideAnother leaves out what cannot be wrapped: tables, code, and the comments that hold
 // commands for doctest.
 func TestALineOfADocumentFitsBesideAnother(t *testing.T) {

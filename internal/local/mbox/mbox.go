@@ -11,8 +11,8 @@ import (
 	"qmail/internal/text/ascii"
 )
 
-// FromLine returns the line that begins a message in an mbox: the envelope sender, with blanks and control bytes made dashes, and
-// the time in GMT.
+// FromLine returns the line that begins a message in an mbox: the envelope sender, with blanks and control bytes made
+// dashes, and the time in GMT.
 func FromLine(sender string, t time.Time) string {
 	b := make([]byte, 0, len(sender)+40)
 	b = append(b, "From "...)

@@ -43,7 +43,8 @@ func TestMeIsReadOnce(t *testing.T) {
 	os.WriteFile(me, []byte("m.test\n"), 0o644)
 	os.WriteFile(own, []byte("own.test\n"), 0o644)
 	var m Me
-	for i, c := range []struct{ name, want string }{{"helohost", "own.test"}, {"bouncehost", "m.test"}, {"idhost", "m.test"}} {
+	for i, c := range []struct{ name, want string }{{"helohost", "own.test"}, {"bouncehost", "m.test"},
+		{"idhost", "m.test"}} {
 		if s, ok, err := m.Text(Dir(dir), c.name); s != c.want || !ok || err != nil {
 			t.Errorf("%s: %q, %v, %v", c.name, s, ok, err)
 		}

@@ -133,11 +133,13 @@ func sorted(list []string) string {
 
 // all is the report of n recipients who all have the message.
 func all(got string, n int) bool {
-	return strings.HasPrefix(got, strings.Repeat("r|", n)+"K10.0.0.1 accepted message.\n") && strings.Count(got, "|") == n+1
+	return strings.HasPrefix(got, strings.Repeat("r|", n)+"K10.0.0.1 accepted message.\n") &&
+		strings.Count(got, "|") == n+1
 }
 
 // ways are how a server says what it does not say well.
-var ways = []string{"552 5.5.3 too many recipients", "550 no", "503 what?", "452 4.5.3 later", "451 no", "500 what?", "554 no",
+var ways = []string{"552 5.5.3 too many recipients", "550 no", "503 what?", "452 4.5.3 later", "451 no", "500 what?",
+	"554 no",
 	"421 bye", "close", "silence"}
 
 func TestNobodyOfAGroupBouncesOrWaitsForALimitOfItsHost(t *testing.T) {
@@ -398,7 +400,8 @@ func TestAHostThatEndsConnectionsWithDeadUsersIsAskedForAll(t *testing.T) {
 	}
 	args = append(args, "live@far.test")
 	got := newRig(t, s).send(testMessage, args...)
-	if strings.Count(got, "h10.0.0.1 does not like recipient.\n") != 60 || !strings.Contains(got, "|r|K") || s.connections() > 20 {
+	if strings.Count(got, "h10.0.0.1 does not like recipient.\n") != 60 || !strings.Contains(got, "|r|K") ||
+		s.connections() > 20 {
 		t.Errorf("%d connections, %q", s.connections(), got)
 	}
 	h.messages()
@@ -480,7 +483,8 @@ func TestAHostThatAlwaysHangsIsNotAskedForEveryRecipient(t *testing.T) {
 	}}
 	start := time.Now()
 	got := newRig(t, serve(t, h.serve)).send(testMessage, letters("abcdefghijklmnopqrstuvwxyz")...)
-	if strings.Count(got, "|") != 27 || strings.Contains(got, "r|") || strings.Contains(got, "h10") || time.Since(start) > 15*time.Second {
+	if strings.Count(got, "|") != 27 || strings.Contains(got, "r|") || strings.Contains(got, "h10") ||
+		time.Since(start) > 15*time.Second {
 		t.Errorf("%v, %q", time.Since(start), got)
 	}
 }

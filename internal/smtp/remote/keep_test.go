@@ -202,7 +202,8 @@ func TestReportOfManyLongRefusalsIsBounded(t *testing.T) {
 	for range 2000 {
 		args = append(args, "no@far.test")
 	}
-	if got := g.send(testMessage, args...); strings.Count(got, "|") != 2002 || strings.Count(got, "h10.0.0.1 does") != 2000 ||
+	if got := g.send(testMessage, args...); strings.Count(got, "|") != 2002 ||
+		strings.Count(got, "h10.0.0.1 does") != 2000 ||
 		len(got) > 10<<20 {
 		t.Errorf("%d parts, %d bytes", strings.Count(got, "|"), len(got))
 	}

@@ -144,7 +144,8 @@ func TestExchangersAndRelaysMayBeBareAddresses(t *testing.T) {
 }
 
 func TestExchangerThatIsThisMachineGetsNothing(t *testing.T) {
-	for _, ip := range []string{"0.0.0.0", "0.0.0.9", "127.0.0.1", "127.0.3.1", "127.255.255.255", "::", "::1", "::ffff:127.0.3.1"} {
+	for _, ip := range []string{"0.0.0.0", "0.0.0.9", "127.0.0.1", "127.0.3.1", "127.255.255.255", "::", "::1",
+		"::ffff:127.0.3.1"} {
 		for _, mx := range []string{"me", ip} {
 			g := newRig(t, nil)
 			g.Ours = ipme.Ours

@@ -181,7 +181,8 @@ func TestASessionHasAnHourForAMessage(t *testing.T) {
 	go func() { s.Serve(server, server); server.Close() }()
 	go io.WriteString(client, strings.Repeat("NOOP\r\n", 20))
 	b, _ := io.ReadAll(client)
-	if n := strings.Count(string(b), "250 ok\r\n"); n < 4 || n > 6 || !strings.HasSuffix(string(b), "421 this takes too long (#4.7.0)\r\n") {
+	if n := strings.Count(string(b), "250 ok\r\n"); n < 4 || n > 6 ||
+		!strings.HasSuffix(string(b), "421 this takes too long (#4.7.0)\r\n") {
 		t.Errorf("%q", b)
 	}
 }

@@ -87,7 +87,8 @@ func FuzzQuirks(f *testing.F) {
 		os.WriteFile(filepath.Join(string(tab), NameQuirks), b, 0o644)
 		for _, ip := range []netip.Addr{host, six} {
 			err := tab.Learn(ip, Quirk{Hello, 5}, now)
-			if q := tab.Quirk(ip, now); err == nil && len(b) >= quirks.size && (q.Without&Hello == 0 || q.Group == 0 || q.Group > 5) {
+			if q := tab.Quirk(ip, now); err == nil && len(b) >= quirks.size &&
+				(q.Without&Hello == 0 || q.Group == 0 || q.Group > 5) {
 				t.Errorf("%v: %+v", ip, q)
 			}
 			if tab.Quirk(ip, now.Add(remembered)) != (Quirk{}) {

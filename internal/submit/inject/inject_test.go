@@ -253,7 +253,8 @@ func TestNoControlCharacterIsInAnAddressThatIsQueued(t *testing.T) {
 			{[]string{"-f", "a@b.c", "a@b.c"}, []string{"QMAILUSER=a" + s + "b"}, me, "\n"},
 			{[]string{"a@b.c"}, []string{"QMAILSUSER=a" + s + "b"}, me, "\n"},
 		} {
-			check(t, y.input, y.run(t), result{code: 100, trouble: "qmail-inject: fatal: an address holds a control character\n"})
+			check(t, y.input, y.run(t),
+				result{code: 100, trouble: "qmail-inject: fatal: an address holds a control character\n"})
 		}
 	}
 	for _, y := range []try{
@@ -275,14 +276,16 @@ func TestSendmailTakesWhatItsUsersHaveWrittenForAnother(t *testing.T) {
 		in, body string
 	}{
 		{[]string{"-a", "x@y.z"}, "To: (oops\nCc: a:\nBcc: )\nX: y\n\nb\n", head + "To: (oops\nCc: a:\nX: y\n\nb\n"},
-		{[]string{"-a", "x@y.z"}, "To: a@b.c\r\nX: y\r\n z\n\r\nb\rc\r\r\nd\r", head + "To: a@b.c\nX: y\n z\n\nb\rc\r\nd\r\n"},
+		{[]string{"-a", "x@y.z"}, "To: a@b.c\r\nX: y\r\n z\n\r\nb\rc\r\r\nd\r",
+			head + "To: a@b.c\nX: y\n z\n\nb\rc\r\nd\r\n"},
 		{[]string{"-a", "x@y.z"}, "To: a@b.c\nX: y\r\n\nb\r\n", head + "To: a@b.c\nX: y\r\n\nb\r\n"},
 		{[]string{"-H"}, "To: x@y.z\r\n\r\n" + long + "\r\n" + long[1:] + "\r\n",
 			head + "To: x@y.z\n\n" + long + "\n" + long[1:] + "\n"},
 	} {
 		y := try{append([]string{"sendmail"}, c.args...), []string{"USER=joe"}, me, c.in}
 		if got := y.run(t); got.code != 0 || got.envelope != env || got.out != c.body {
-			t.Errorf("%.60q: %d %s %q %.200q and %d more bytes", c.in, got.code, got.trouble, got.envelope, got.out, len(got.out))
+			t.Errorf("%.60q: %d %s %q %.200q and %d more bytes", c.in, got.code, got.trouble, got.envelope, got.out,
+				len(got.out))
 		}
 	}
 }

@@ -31,7 +31,8 @@ func Enter(r Rights) error {
 	return all.BestEffort().Restrict(rules...)
 }
 
-// everyFileAccess are all rights on files that a kernel can take, up to the ABI whose sockets and signals are named above.
+// everyFileAccess are all rights on files that a kernel can take, up to the ABI whose sockets and signals are named
+// above.
 const everyFileAccess = syscall.AccessFSIoctlDev<<1 - 1
 
 // add adds a rule for a file or a folder that exists. In a folder files may be moved from one folder to another.

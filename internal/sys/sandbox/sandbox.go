@@ -1,6 +1,6 @@
-// Package sandbox has a process give up the files and sockets that it has no use for, so that whoever takes it over by a
-// hostile message or reply finds less. It holds for all threads and until the end; a program that starts a set-uid one
-// cannot enter, since that right is given up, too.
+// Package sandbox has a process give up the files and sockets that it has no use for, so that whoever takes it over
+// by a hostile message or reply finds less. It holds for all threads and until the end; a program that starts a
+// set-uid one cannot enter, since that right is given up, too.
 package sandbox
 
 // Rights are what a process keeps. What it has open stays open.
