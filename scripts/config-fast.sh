@@ -26,5 +26,7 @@ put defaultdomain "$domain"
 put plusdomain "$domain"
 put locals "$fqdn"
 put rcpthosts "$fqdn"
+test -e databytes || put databytes 52428800
 echo "Now qmail will refuse to accept SMTP messages except to $fqdn."
 echo "Make sure to change rcpthosts if you add hosts to locals or virtualdomains!"
+echo "It will refuse messages of more than $(head -n 1 databytes) bytes, too: change databytes if that is too few, or too many."

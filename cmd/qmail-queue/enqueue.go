@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"strconv"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"qmail/conf"
 	"qmail/internal/queue"
 	"qmail/internal/submit/envelope"
+	"qmail/internal/submit/room"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/rfc822"
 )
@@ -33,12 +35,18 @@ func (c caller) invoker() string {
 	return "by uid " + strconv.Itoa(c.uid)
 }
 
-// enqueue takes one message from S1 to S4; see docs/INTERNALS.md.
+// enqueue takes one message from S1 to S4; see docs/INTERNALS.md. A text that may be long is a bounded.
 func enqueue(q *queue.Queue, us caller, text, env io.Reader) exit.Code {
+	if !room.InQueue(".") {
+		return envelope.WriteError
+	}
 	now := time.Now()
 	in, err := q.Begin(us.pid, now)
 	if err == nil {
 		err = in.Text(rfc822.ReceivedByQueue(us.pid, us.invoker(), now), text)
+		if b, ok := text.(*bounded); ok && b.full {
+			err = queue.ErrWrite
+		}
 	}
 	if err == nil {
 		err = in.Envelope(us.uid, us.pid)
@@ -104,4 +112,28 @@ func code(err error) exit.Code {
 		return envelope.NoTodo
 	}
 	return envelope.WriteError
+}
+
+// A bounded reads a message for as long as there is room for it: one that is long must not take what is left.
+type bounded struct {
+	r      io.Reader
+	copied int // since there was last looked for room
+	full   bool
+}
+
+// lookEvery is how many bytes are copied between two looks. It must be a small part of the reserve.
+const lookEvery = 64 << 10
+
+var errFull = errors.New("the queue's filesystem is nearly full")
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.copied >= lookEvery {
+		b.copied = 0
+		if b.full = !room.InQueue("."); b.full {
+			return 0, errFull
+		}
+	}
+	n, err := b.r.Read(p)
+	b.copied += n
+	return n, err
 }

@@ -4,11 +4,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"qmail/internal/dev/testqmail"
+	"qmail/internal/sys"
 )
 
 // onDisk runs this test again in a mount namespace of its own, with a small filesystem over the queue of a new
@@ -80,6 +82,62 @@ func TestADiskWithoutInodesIsTroubleWithTheFile(t *testing.T) {
 			}
 			if len(files) > n {
 				os.Remove(files[n])
+			}
+		}
+	})
+}
+
+// fill leaves so many bytes and inodes of the queue's filesystem free, and returns what gives the others back.
+func fill(t *testing.T, dir string, bytes, inodes uint64) (undo func()) {
+	t.Helper()
+	s, err := sys.SpaceOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "lock/fill")
+	made := []string{name}
+	if err := os.WriteFile(name, make([]byte, s.Free-bytes), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for i := s.FreeInodes - 1; i > inodes; i-- {
+		link := name + strconv.FormatUint(i, 10)
+		if err := os.Symlink("x", link); err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, link)
+	}
+	return func() {
+		for _, f := range made {
+			os.Remove(f)
+		}
+	}
+}
+
+func TestTheLastOfTheSpaceIsLeftForTheMailThatIsThere(t *testing.T) {
+	const (
+		bytes, inodes = 16 << 20, 6400
+		reserve, many = bytes / 64, inodes / 2
+	)
+	long := strings.Repeat("0123456789abcde\n", 1<<20/16)
+	onDisk(t, "size=16m,nr_inodes=6400", func(h *home) {
+		dir := filepath.Join(h.dir, "queue")
+		for _, c := range []struct {
+			what          string
+			bytes, inodes uint64
+			text          string
+			want          int
+		}{
+			{"few bytes", reserve - 4096, many, testText, 53},
+			{"few inodes", bytes / 2, inodes/64 - 1, testText, 53},
+			{"enough", reserve + 64<<10, inodes/64 + 5, testText, 0},
+			{"a message that would fit, but for the reserve", 1<<20 + reserve/2, many, long, 53},
+		} {
+			undo := fill(t, dir, c.bytes, c.inodes)
+			code := h.feed(h.command(), c.text, testEnvelope)
+			undo()
+			left := h.check(c.what, code, c.text)
+			if int(code) != c.want || c.want != 0 && left != 0 {
+				t.Errorf("%s: exit code %d, %d files left", c.what, code, left)
 			}
 		}
 	})

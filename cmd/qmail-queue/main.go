@@ -7,8 +7,8 @@
 //	      envelope, by two descriptors or in the job itself
 //	exec  nothing
 //	exit  0 when the message is in the queue and on disk; else the codes of package envelope: 11 address too long,
-//	      52 a day has passed, 53 write error, 54 read error, 61 no home, 62 no queue, 63-66 a file could not be made,
-//	      81 a signal that only a bug sends, 91 malformed envelope
+//	      52 a day has passed, 53 write error or nearly no space, 54 read error, 61 no home, 62 no queue,
+//	      63-66 a file could not be made, 81 a signal that only a bug sends, 91 malformed envelope
 //
 // Arguments and environment are not looked at.
 package main
@@ -47,7 +47,7 @@ func main() {
 					return worker.Answer{Code: enqueue(q, us, bytes.NewReader(j.Contents[0]), bytes.NewReader(j.Contents[1]))}
 				}
 				defer p.end()
-				return worker.Answer{Code: enqueue(q, us, p.first(j.Files[0]), p.with(j.Files[1]))}
+				return worker.Answer{Code: enqueue(q, us, &bounded{r: p.first(j.Files[0])}, p.with(j.Files[1]))}
 			}))
 		}
 	}
@@ -55,5 +55,5 @@ func main() {
 	if proc.WasClosed(text) || proc.WasClosed(env) {
 		proc.Exit(envelope.ReadError)
 	}
-	proc.Exit(enqueue(q, us, p.first(text), p.with(env)))
+	proc.Exit(enqueue(q, us, &bounded{r: p.first(text)}, p.with(env)))
 }

@@ -13,6 +13,7 @@ import (
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/peerlog"
 	"qmail/internal/text/tcpenv"
 )
 
@@ -34,12 +35,13 @@ func listen(o options, fds []int, env []string) exit.Code {
 	if err != nil {
 		self = filepath.Join(conf.Home(), "bin/tcp-env")
 	}
+	env = environ.With(env, peerlog.Variable+"=")
 	s := listener.Service{
-		Limit: o.limit, PerAddress: o.perAddress, Args: o.peer.Args(), Env: env, Path: self,
+		Limit: o.limit, PerAddress: o.perAddress, Verbose: o.verbose, Args: o.peer.Args(), Env: env, Path: self,
 		Command: append(append([]string{"tcp-env"}, o.peer.Args()...), o.program...), Log: proc.FD(2, "log"),
 	}
 	if installed(o.program, env) {
-		s.Worker = "qmail-smtpd"
+		s.Worker, s.Busy = "qmail-smtpd", "421 too many connections (#4.7.0)\r\n"
 	}
 	term, stop := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(term, syscall.SIGTERM)

@@ -12,19 +12,28 @@ type options struct {
 	peer       client.Options
 	limit      int      // -c: connections at a time
 	perAddress int      // -a: of them from one address
+	verbose    bool     // -v: each has a line in the log
 	program    []string // with its arguments
 }
 
 // parse reads the command line.
 func parse(args []string) (o options, ok bool) {
-	o = options{peer: client.Default(), limit: listener.DefaultLimit, perAddress: listener.DefaultPerAddress}
-	g := getopt.New("tcp-env", args, "rRt:c:a:")
+	o = options{peer: client.Default(), limit: listener.DefaultLimit}
+	g := getopt.New("tcp-env", args, "rRvt:c:a:")
 	for g.Next() {
-		if c := g.Letter; c == 'r' || c == 'R' {
+		switch c := g.Letter; c {
+		case 'r', 'R':
 			o.peer.Ident = c == 'r'
-		} else if !o.set(c, g.Value) {
-			return o, false
+		case 'v':
+			o.verbose = true
+		default:
+			if !o.set(c, g.Value) {
+				return o, false
+			}
 		}
+	}
+	if o.perAddress == 0 {
+		o.perAddress = listener.DefaultPerAddress(o.limit)
 	}
 	o.program = g.Rest()
 	return o, g.Mistake == "" && len(o.program) > 0

@@ -19,18 +19,22 @@ func TestOptionsAreReadAsGetoptDoes(t *testing.T) {
 		limit, per int
 		program    string
 	}
-	std := want{true, 30 * time.Second, listener.DefaultLimit, listener.DefaultPerAddress, "p a"}
+	std := want{false, 30 * time.Second, listener.DefaultLimit, 50, "p a"}
+	asks := std
+	asks.ident = true
 	for line, w := range map[string]want{
 		"p a":               std,
-		"-r p a":            std,
+		"-r p a":            asks,
 		"-R p a":            {false, std.timeout, std.limit, std.per, "p a"},
-		"-Rr p a":           std,
-		"-t5 p a":           {true, 5 * time.Second, std.limit, std.per, "p a"},
+		"-Rr p a":           asks,
+		"-vc80 p a":         {false, std.timeout, 80, 10, "p a"},
+		"-c20 -v p a":       {false, std.timeout, 20, 10, "p a"},
+		"-t5 p a":           {false, 5 * time.Second, std.limit, std.per, "p a"},
 		"-t 5 -R p -r":      {false, 5 * time.Second, std.limit, std.per, "p -r"},
 		"-Rt5 p":            {false, 5 * time.Second, std.limit, std.per, "p"},
-		"-c20 -a 3 -- -p":   {true, std.timeout, 20, 3, "-p"},
-		"-c99999999999 p a": {true, std.timeout, listener.MaxLimit, std.per, "p a"},
-		"- a":               {true, std.timeout, std.limit, std.per, "- a"},
+		"-c20 -a 3 -- -p":   {false, std.timeout, 20, 3, "-p"},
+		"-c99999999999 p a": {false, std.timeout, listener.MaxLimit, listener.MaxLimit / 8, "p a"},
+		"- a":               {false, std.timeout, std.limit, std.per, "- a"},
 	} {
 		o, ok := parse(strings.Fields(line))
 		got := want{o.peer.Ident, o.peer.Timeout, o.limit, o.perAddress, strings.Join(o.program, " ")}

@@ -56,15 +56,39 @@ docs/man/qmail-limits.7: 1002 bytes in the queue`},
 		{"internal/smtp/smtpd.maxAddress", 899, `docs/SECURITY.md: at most 899 bytes from SMTP
 docs/man/qmail-limits.7: takes 899.`},
 		{"internal/smtp/smtpd.maxCommand", 64 << 10, `docs/DEVIATIONS.md: A command line over 64 kB`},
-		{"internal/smtp/smtpd.maxRecipients", 16 << 20, `docs/DEVIATIONS.md: recipients past 16 MB`},
+		{"internal/smtp/smtpd.maxHelo", 255, `docs/DEVIATIONS.md: HELO or EHLO over 255 bytes
+docs/SECURITY.md: A name in HELO | 255 bytes
+docs/man/qmail-smtpd.8: of more than 255 bytes`},
+		{"internal/smtp/smtpd.maxErrors", 100, `docs/DEVIATIONS.md: after 100 errors
+docs/SECURITY.md: Errors (5xx) without a message | 100
+docs/man/qmail-smtpd.8: 100 replies of 5xx
+docs/man/qmail-limits.7: and 100`},
+		{"internal/smtp/smtpd.maxIdle", 1000, `docs/DEVIATIONS.md: 1000 commands or an hour
+docs/SECURITY.md: Commands but RCPT without a message | 1000
+docs/man/qmail-smtpd.8: 1000 commands besides RCPT
+docs/man/qmail-limits.7: has an hour, 1000 commands`},
+		{"internal/smtp/smtpd.maxCommands", 100000, `docs/SECURITY.md: Commands with RCPT without a message | 100000
+docs/man/qmail-smtpd.8: 100000 with`},
+		{"internal/smtp/smtpd.maxTalk", time.Hour, `docs/SECURITY.md: A session without a message | 1 hour
+docs/man/qmail-smtpd.8: them or an hour`},
+		{"internal/site/control.perRecipient", 256, `docs/SECURITY.md: 256 each, at least 64 kB
+docs/man/qmail-smtpd.8: 256 bytes each on average, 64 kilobytes`},
+		{"internal/submit/room.Reserve", 32 << 20, `docs/SECURITY.md: 32 MB and 2000 inodes, or a 64th
+docs/man/qmail-queue.8: than 32 megabytes or 2000 inodes, or a 64th
+docs/man/qmail-limits.7: less than 64 megabytes or 4000 inodes`},
 		{"internal/smtp/smtpd.maxHops", 100, `docs/man/qmail-limits.7: A message with 100`},
 		{"internal/smtp/tcpto.quiet", 2 * time.Minute, `docs/man/qmail-tcpto.8: at least two minutes later`},
 		{"internal/pop3.maxCommand", 4096, `docs/DEVIATIONS.md: command lines of 4096 bytes`},
 		{"internal/net/listener.DefaultLimit", 400, `docs/man/tcp-env.1: normally 400
 docs/SERVICES.md: 400 clients at a time
 docs/SCALING.md: the number of sessions, 400`},
-		{"internal/net/listener.DefaultPerAddress", 100, `docs/man/tcp-env.1: normally 100
-docs/SERVICES.md: 100 of one address`},
+		{"internal/net/listener.share", 8, `docs/man/tcp-env.1: normally an eighth of all
+docs/FAQ.md: an eighth of all
+docs/SECURITY.md: an eighth, 50
+docs/SERVICES.md: 50 of one address`},
+		{"internal/net/listener.defaultGrace", 10 * time.Second, `docs/man/tcp-env.1: had ten seconds
+docs/SECURITY.md: idle, or under 100 bytes a second | 10 s`},
+		{"internal/net/listener.leastRate", 100, `docs/man/tcp-env.1: less than 100 bytes a second`},
 		{"internal/submit/inject.maxHeader", 256 << 20, `docs/man/qmail-limits.7: may have 256 megabytes`},
 		{"internal/submit/inject.maxAddresses", 16 << 20, `docs/man/qmail-limits.7: one field of addresses 16.`},
 		{"internal/local/mbox.lockWait", 30 * time.Second, `docs/man/mbox.5: at most 30 seconds`},

@@ -25,7 +25,7 @@ type Options struct {
 }
 
 // Default are the options of a tcp-env without any.
-func Default() Options { return Options{Ident: true, Timeout: 30 * time.Second} }
+func Default() Options { return Options{Timeout: 30 * time.Second} }
 
 // Args returns the options as tcp-env has them on its command line.
 func (o Options) Args() []string {

@@ -18,41 +18,51 @@ import (
 const (
 	// DefaultLimit is how many connections are served at a time.
 	DefaultLimit = 400
-	// DefaultPerAddress is how many of them may come from one address.
-	DefaultPerAddress = 100
-	// MaxLimit bounds both: each connection costs a process.
+	// share and few say how many of them may come from one address: one of so many, but always a few.
+	share, few = 8, 10
+	// MaxLimit bounds that: each connection costs a process.
 	MaxLimit = 10000
 	// pause is how long to wait when the system has no descriptor or no memory for a connection.
 	pause = 100 * time.Millisecond
 )
 
+// DefaultPerAddress returns how many of limit connections may come from one address.
+func DefaultPerAddress(limit int) int { return max(limit/share, few) }
+
 // A Service is what is done with the connections.
 type Service struct {
-	Limit      int // connections at a time
-	PerAddress int // of them from one IPv4 address, or one IPv6 network of 64 bits
+	Limit      int           // connections at a time
+	PerAddress int           // of them from one IPv4 address, or one IPv6 network of 64 bits
+	Grace      time.Duration // how long every client has, however few connections are left; 0: ten seconds
+	Busy       string        // what a client is told that is not served
+	Verbose    bool          // each connection has a line in the log
 
 	Worker  string   // the program in HOME/bin that can be a worker; empty: none
 	Args    []string // the arguments of its jobs
 	Env     []string
 	Path    string   // the program that is started where no worker is at hand
 	Command []string // its whole argument list, its name first
-	Log     *os.File // its descriptor 2; the connection is 0 and 1
+	Log     *os.File // its descriptor 2, and where our lines go; the connection is 0 and 1
 }
 
 // A listener is a Service at work.
 type listener struct {
 	Service
-	pool     *pool.Pool
-	slots    chan struct{}
-	sessions sync.WaitGroup
+	pool  *pool.Pool
+	freed chan struct{} // there is room for a connection, perhaps
+	all   sync.WaitGroup
 
-	mu   sync.Mutex
-	from map[netip.Addr]int // connections of each address
+	mu      sync.Mutex
+	total   int // sessions
+	origins map[netip.Addr]*origin
 }
 
 // Serve accepts connections until stop is closed, and returns when the last one is done.
 func (s Service) Serve(sockets []*sys.Listener, stop <-chan struct{}) {
-	l := &listener{Service: s, slots: make(chan struct{}, s.Limit), from: make(map[netip.Addr]int)}
+	if s.Grace == 0 {
+		s.Grace = defaultGrace
+	}
+	l := &listener{Service: s, freed: make(chan struct{}, 1), origins: make(map[netip.Addr]*origin)}
 	l.pool = pool.New(s.Limit)
 	if l.Worker != "" {
 		l.pool.Warm(l.spec()) // so that the first burst finds out nothing new
@@ -66,36 +76,30 @@ func (s Service) Serve(sockets []*sys.Listener, stop <-chan struct{}) {
 		socket.Stop()
 	}
 	accepting.Wait()
-	l.sessions.Wait()
+	l.all.Wait()
 	l.pool.Close()
 }
 
-// accept takes connections from one socket. While all slots are taken it takes none: they wait in the kernel's queue.
+// accept takes connections from one socket. While there is no room for one that it has taken, it takes no more: they
+// wait in the kernel's queue.
 func (l *listener) accept(socket *sys.Listener, stop <-chan struct{}) {
 	for {
-		select {
-		case l.slots <- struct{}{}:
-		case <-stop:
-			return
-		}
 		conn, remote, err := inet.Accept(socket)
 		if err != nil {
-			<-l.slots
 			if wait(err, stop) {
 				continue
 			}
 			return
 		}
-		key := network(remote.Addr())
-		if !l.enter(key) {
+		s := l.admit(conn, remote.Addr())
+		if s == nil {
 			conn.Close()
-			<-l.slots
 			continue
 		}
-		l.sessions.Go(func() {
+		l.all.Go(func() {
 			l.serve(conn)
-			l.leave(key)
-			<-l.slots
+			l.leave(s)
+			conn.Close()
 		})
 	}
 }
@@ -128,34 +132,15 @@ func network(ip netip.Addr) netip.Addr {
 	return p.Addr()
 }
 
-func (l *listener) enter(key netip.Addr) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.from[key] >= l.PerAddress {
-		return false
-	}
-	l.from[key]++
-	return true
+func (l *listener) spec() pool.Spec {
+	return pool.Spec{Name: l.Worker, Env: l.Env, Eager: true, Log: l.Log}
 }
 
-func (l *listener) leave(key netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.from[key]--; l.from[key] == 0 {
-		delete(l.from, key)
-	}
-}
-
-func (l *listener) spec() pool.Spec { return pool.Spec{Name: l.Worker, Env: l.Env, Eager: true} }
-
-// serve has one connection served, and closes our copy of it as soon as someone else has it: the client must see
-// its end when that one closes it.
+// serve has one connection served. Ours stays open until that is done, so that we can end it.
 func (l *listener) serve(conn *os.File) {
-	defer conn.Close()
 	if l.Worker != "" {
 		w := l.pool.Take(l.spec(), "")
 		if w != nil && w.Send(worker.Job{Args: l.Args, Env: l.Env, Files: []*os.File{conn}}) == nil {
-			conn.Close()
 			w.Wait("", 0)
 			return
 		}
@@ -163,9 +148,7 @@ func (l *listener) serve(conn *os.File) {
 	p, err := priv.Start(priv.Child{
 		Path: l.Path, Args: l.Command, Env: l.Env, Files: []*os.File{conn, conn, l.Log},
 	})
-	if err != nil {
-		return
+	if err == nil {
+		p.Wait()
 	}
-	conn.Close()
-	p.Wait()
 }

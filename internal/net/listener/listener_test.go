@@ -35,6 +35,11 @@ func TestMain(m *testing.M) {
 // start serves on a socket of its own. finished is closed when Serve has returned.
 func start(t *testing.T, limit, perAddress int) (address string, stop chan struct{}, finished chan struct{}) {
 	t.Helper()
+	return serve(t, Service{Limit: limit, PerAddress: perAddress, Log: os.Stderr})
+}
+
+func serve(t *testing.T, s Service) (address string, stop chan struct{}, finished chan struct{}) {
+	t.Helper()
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -60,8 +65,7 @@ func start(t *testing.T, limit, perAddress int) (address string, stop chan struc
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Service{Limit: limit, PerAddress: perAddress, Env: []string{"LISTENER_TEST=1"}, Path: self,
-		Command: []string{"x", "a", "b"}, Log: os.Stderr}
+	s.Env, s.Path, s.Command = []string{"LISTENER_TEST=1"}, self, []string{"x", "a", "b"}
 	stop, finished = make(chan struct{}), make(chan struct{})
 	go func() { s.Serve([]*sys.Listener{l}, stop); close(finished) }()
 	t.Cleanup(func() {

@@ -59,7 +59,7 @@ var files = [...]File{
 		"How many local deliveries may run at once.", false},
 	{"concurrencyremote", Number, "20", "Remote concurrency is ", ".", send,
 		"How many remote deliveries may run at once.", false},
-	{"databytes", Number, "0", "SMTP DATA limit is ", " bytes.", servers + " qmail-qmqpd",
+	{"databytes", Number, "0", "SMTP DATA limit is ", " bytes.", servers,
 		"The longest message accepted from the network, in bytes; 0 is no limit.", false},
 	{"defaultdomain", TextOrMe, "", "Default domain name is ", ".", inject,
 		"The domain added to a host name without dots.", false},

@@ -55,6 +55,8 @@ type Spec struct {
 	// Eager says that a job takes as long as somebody else likes: none waits longer than a moment before another
 	// worker is started.
 	Eager bool
+	// Log is descriptor 2 of the worker; nil: nothing is.
+	Log *os.File
 }
 
 type key struct {

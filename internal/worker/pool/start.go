@@ -44,9 +44,13 @@ func (p *Pool) greeted(s Spec, program os.FileInfo) (*Worker, bool) {
 		return nil, false
 	}
 	defer null.Close()
+	log := s.Log
+	if log == nil {
+		log = null
+	}
 	proc, err := priv.Start(priv.Child{
 		Path: filepath.Join(p.dir, s.Name), Args: []string{s.Name}, Env: worker.Environ(s.Env), Dir: s.Dir,
-		Files: []*os.File{null, null, null, there}, As: s.As, Slack: sys.WorkerSlack,
+		Files: []*os.File{null, null, log, there}, As: s.As, Slack: sys.WorkerSlack,
 	})
 	if err != nil {
 		here.Close()

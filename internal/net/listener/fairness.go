@@ -1,0 +1,180 @@
+package listener
+
+import (
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"qmail/internal/sys/inet"
+	"qmail/internal/text/peerlog"
+)
+
+const (
+	// defaultGrace is how long no session is ended for another, and how long a client may then be idle.
+	defaultGrace = 10 * time.Second
+	// leastRate is how many bytes a second a client must move, after that, not to be slow.
+	leastRate = 100
+	// moment is how long one whose address has sessions waits for room.
+	moment = time.Second
+	// again is how long one waits for room before it is looked for anew.
+	again = 250 * time.Millisecond
+	// logged is how far apart lines are that say the same of one address.
+	logged = time.Second
+)
+
+// An origin is one address, or network, and the sessions of its clients.
+type origin struct {
+	sessions []*session
+	refused  int       // connections that no line in the log has told of
+	told     time.Time // when the last one did
+}
+
+// A session is one connection that is served.
+type session struct {
+	conn  *os.File
+	ip    netip.Addr
+	key   netip.Addr
+	began time.Time
+	ended time.Time // when we ended it for another; zero: we did not
+}
+
+// admit returns the session of a new connection, and nil where it is not served. While there is no room it waits, and
+// those behind it wait in the kernel's queue: so one whose address has sessions already waits for a moment only, and
+// not at all if it has many.
+func (l *listener) admit(conn *os.File, ip netip.Addr) *session {
+	s := &session{conn: conn, ip: ip, key: network(ip), began: time.Now()}
+	for {
+		l.mu.Lock()
+		o := l.origins[s.key]
+		if o == nil {
+			o = new(origin)
+			l.origins[s.key] = o
+		}
+		has := len(o.sessions)
+		if has >= l.PerAddress {
+			l.refuse(s, o, strconv.Itoa(has)+" of its address are open")
+			return nil
+		}
+		if l.total < l.Limit {
+			s.began = time.Now()
+			o.sessions = append(o.sessions, s)
+			l.total++
+			n := l.total
+			l.mu.Unlock()
+			if l.Verbose {
+				l.say(ip, "connection "+strconv.Itoa(n)+" of "+strconv.Itoa(l.Limit))
+			}
+			return s
+		}
+		now := time.Now()
+		victim, soon := l.victim(has, now)
+		if victim == nil && !soon && (has > l.Limit/(2*len(l.origins)) || has > 0 && now.Sub(s.began) > moment) {
+			l.refuse(s, o, "all "+strconv.Itoa(l.Limit)+" are open, "+strconv.Itoa(has)+" of them its address's")
+			return nil
+		}
+		l.mu.Unlock()
+		if victim != nil {
+			inet.Shutdown(victim.conn)
+			l.say(victim.ip, "ended a connection after "+strconv.Itoa(int(now.Sub(victim.began)/time.Second))+
+				" seconds: all "+strconv.Itoa(l.Limit)+" are open")
+		}
+		select {
+		case <-l.freed:
+		case <-time.After(again):
+		}
+	}
+}
+
+// refuse tells a client that it is not served, and the log; it unlocks. An address has a line a second at most.
+func (l *listener) refuse(s *session, o *origin, why string) {
+	o.refused++
+	n := 0
+	if now := time.Now(); now.Sub(o.told) >= logged {
+		n, o.refused, o.told = o.refused, 0, now
+	}
+	l.mu.Unlock()
+	s.conn.WriteString(l.Busy)
+	if n > 0 {
+		l.say(s.ip, "refused "+strconv.Itoa(n)+" connections: "+why)
+	}
+}
+
+func (l *listener) leave(s *session) {
+	l.mu.Lock()
+	o := l.origins[s.key]
+	for i, x := range o.sessions {
+		if x == s {
+			o.sessions = append(o.sessions[:i], o.sessions[i+1:]...)
+			break
+		}
+	}
+	if len(o.sessions) == 0 {
+		delete(l.origins, s.key)
+	}
+	l.total--
+	l.mu.Unlock()
+	select {
+	case l.freed <- struct{}{}:
+	default:
+	}
+}
+
+// victim chooses the session that ends for a newcomer whose address has some already; nil means that none must, and
+// soon that one that was chosen before is about to. The caller holds the lock.
+//
+// No session ends before its grace is over. Where an address has more than the newcomer's would then have, the slowest
+// session of the address with the most ends. Where all have few, only one that is slow does.
+func (l *listener) victim(has int, now time.Time) (victim *session, soon bool) {
+	var most *origin
+	for _, o := range l.origins {
+		for _, s := range o.sessions {
+			if !s.ended.IsZero() && now.Sub(s.ended) < l.Grace {
+				return nil, true
+			}
+		}
+		if most == nil || len(o.sessions) > len(most.sessions) {
+			most = o
+		}
+	}
+	worst := time.Duration(-1)
+	look := func(o *origin, least time.Duration) {
+		for _, s := range o.sessions {
+			if !s.ended.IsZero() || now.Sub(s.began) < l.Grace {
+				continue
+			}
+			if d := l.slowness(s, now); d > worst && d >= least {
+				victim, worst = s, d
+			}
+		}
+	}
+	if most != nil && len(most.sessions) > has+1 {
+		look(most, 0)
+	}
+	if victim == nil {
+		for _, o := range l.origins {
+			look(o, 1)
+		}
+	}
+	if victim != nil {
+		victim.ended = now
+	}
+	return victim, false
+}
+
+// slowness is how much longer a client has been idle than it may, or has taken than it may for what it has sent and
+// received; 0 for one that is not slow.
+func (l *listener) slowness(s *session, now time.Time) time.Duration {
+	age := now.Sub(s.began)
+	idle, bytes, ok := inet.Flow(s.conn)
+	if !ok {
+		idle = age
+	}
+	return max(0, idle-l.Grace, age-l.Grace-time.Duration(bytes/leastRate)*time.Second)
+}
+
+func (l *listener) say(ip netip.Addr, text string) {
+	if l.Log != nil {
+		peerlog.New(l.Log, "tcp-env", ip.WithZone("").String(), os.Getpid()).Say(text)
+	}
+}
