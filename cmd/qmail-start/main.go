@@ -40,13 +40,17 @@ func main() {
 	proc.Die(exit.Temp, "qmail-start: fatal: "+err.Error())
 }
 
-// start starts everything. It returns only when that fails; helpers that run already end with their pipes.
+// start starts everything, each in a session of its own: none keeps the terminal of the shell that we were started
+// from. It returns only when that fails; helpers that run already end with their pipes.
 func start(args []string) error {
 	ids, err := passwd.QmailIDs()
 	if err != nil {
 		return err
 	}
 	if err := proc.Chdir("/"); err != nil {
+		return err
+	}
+	if err := sys.LeaveTerminal(); err != nil {
 		return err
 	}
 	sys.Umask(0o077)

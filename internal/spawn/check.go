@@ -58,9 +58,9 @@ func checkMess(mess string) *report.Report {
 	return nil
 }
 
-// open opens a message: a regular file that the queue's owner made.
+// open opens a message: a regular file that the queue's owner made, reached through no link of his.
 func (s *Spawner) open(mess string) (*os.File, *report.Report) {
-	f, err := sys.OpenNow(mess, os.O_RDONLY)
+	f, err := sys.OpenPlain(mess, os.O_RDONLY)
 	if err != nil {
 		return nil, report.Defer("4.3.0", "qmail-spawn unable to open message.")
 	}

@@ -63,10 +63,11 @@ func Mkfifo(path string, mode fs.FileMode) error {
 	return nil
 }
 
-// OpenNow opens a file without ever waiting, as a FIFO or a device would make us; flag is as for os.OpenFile.
+// OpenNow opens a file without ever waiting, as a FIFO or a device would make us; flag is as for os.OpenFile. A
+// terminal does not become ours.
 // Reads and writes do not wait either, unless the runtime can poll the file.
 func OpenNow(path string, flag int) (*os.File, error) {
-	return os.OpenFile(path, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	return os.OpenFile(path, flag|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 }
 
 // Owner returns the uid and gid of a file.

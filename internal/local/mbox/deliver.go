@@ -147,9 +147,10 @@ func current(f *os.File, path string) bool {
 	return os.SameFile(ours, named)
 }
 
-// open opens an mbox for appending without ever waiting for a reader, should it be a FIFO.
+// open opens an mbox for appending without ever waiting for a reader, should it be a FIFO, and without making a
+// terminal ours: its user would be hung up when we end.
 func open(path string) (f *os.File, created bool, err error) {
-	const flag = os.O_WRONLY | os.O_APPEND | syscall.O_NONBLOCK
+	const flag = os.O_WRONLY | os.O_APPEND | syscall.O_NONBLOCK | syscall.O_NOCTTY
 	f, err = os.OpenFile(path, flag, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		f, err = os.OpenFile(path, flag|os.O_CREATE, 0o600)

@@ -36,8 +36,7 @@ type Child struct {
 	Env   []string      // its environment
 	Dir   string        // its working directory; empty: ours
 	Files []*os.File    // its descriptors from 0 on; it gets no other
-	As    *ID           // whom it runs as; nil: as we do
-	Group bool          // it leads a process group of its own
+	As    *ID           // whom it runs as, in a session of its own; nil: as we do, in ours
 	Slack time.Duration // of its timers; 0: as we have
 }
 
@@ -60,16 +59,16 @@ func (c *Child) slacken(start func()) {
 	sys.WithSlack(c.Slack, start)
 }
 
-// sys returns what of a child the system alone can do; nil if nothing.
+// sys returns what of a child the system alone can do; nil if nothing. What runs as another user does not get our
+// controlling terminal, where it could type for us, and is a process group that can be ended as a whole.
 func (c *Child) sys() *syscall.SysProcAttr {
-	if c.As == nil && !c.Group {
+	if c.As == nil {
 		return nil
 	}
-	attr := &syscall.SysProcAttr{Setpgid: c.Group}
-	if c.As != nil {
-		attr.Credential = &syscall.Credential{
+	return &syscall.SysProcAttr{
+		Setsid: true,
+		Credential: &syscall.Credential{
 			Uid: uint32(c.As.UID), Gid: uint32(c.As.GID), Groups: []uint32{uint32(c.As.GID)},
-		}
+		},
 	}
-	return attr
 }

@@ -1,0 +1,265 @@
+package attack
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/dev/testqmail"
+)
+
+// A victim is a system in which users may run programs.
+type victim struct {
+	t   *testing.T
+	log string // the file that the logger writes
+}
+
+// newVictim makes a system that delivers to Maildirs, with control files given by name and text.
+func newVictim(t *testing.T, control ...string) *victim {
+	t.Helper()
+	v := &victim{t, "/run/log"}
+	control = append(control, "me", testqmail.Host+"\n", "locals", testqmail.Host+"\n", "rcpthosts", "")
+	for i := 0; i < len(control); i += 2 {
+		v.write(filepath.Join(conf.Home(), "control", control[i]), control[i+1], 0o644)
+	}
+	v.write(filepath.Join(conf.Home(), "rc"), `#!/bin/sh
+exec env - PATH="`+conf.Home()+`/bin:$PATH" qmail-start ./Maildir/ sh -c 'exec cat >>`+v.log+`'
+`, 0o755)
+	v.write(v.log, "", 0o666)
+	return v
+}
+
+func (v *victim) write(path, text string, mode os.FileMode) {
+	v.t.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		v.t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// own writes a file of a user's home.
+func (v *victim) own(user, name, text string) {
+	v.t.Helper()
+	path := filepath.Join(testqmail.HomeOf(user), name)
+	v.write(path, text, 0o600)
+	uid, gid, _ := testqmail.Account(user)
+	if err := os.Chown(path, uid, gid); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+func (v *victim) read(path string) string {
+	b, _ := os.ReadFile(path)
+	return string(b)
+}
+
+// inject sends a message.
+func (v *victim) inject(text string, to ...string) {
+	v.t.Helper()
+	cmd := exec.Command(filepath.Join(conf.Home(), "bin/qmail-inject"), to...)
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		v.t.Fatalf("%v %s", err, out)
+	}
+}
+
+const victimPatience = time.Minute
+
+// wait waits until fn is true.
+func (v *victim) wait(what string, fn func() bool) {
+	v.t.Helper()
+	for end := time.Now().Add(victimPatience); !fn(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			v.t.Fatalf("waited in vain for %s; the log:\n%s", what, v.read(v.log))
+		}
+	}
+}
+
+func (v *victim) waitLog(text string) {
+	v.t.Helper()
+	v.wait(text, func() bool { return strings.Contains(v.read(v.log), text) })
+}
+
+// start starts the system without a terminal; stop ends it.
+func (v *victim) start() (stop func()) {
+	v.t.Helper()
+	cmd := exec.Command(filepath.Join(conf.Home(), "rc"))
+	if err := cmd.Start(); err != nil {
+		v.t.Fatal(err)
+	}
+	v.waitLog("status:")
+	return func() {
+		v.t.Helper()
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			v.t.Error(err)
+		}
+	}
+}
+
+// A task is a process of a world.
+type task struct {
+	pid, session, tty int
+	name              string
+}
+
+// tasks returns the processes that run our programs, and what starts with one of names.
+func tasks(names ...string) (list []task) {
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range all {
+		exe, _ := os.Readlink(dir + "/exe")
+		args, _ := os.ReadFile(dir + "/cmdline")
+		stat, err := os.ReadFile(dir + "/stat")
+		open, shut := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+		if err != nil || shut < 0 {
+			continue
+		}
+		named := slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(string(args), n) })
+		fields := strings.Fields(string(stat[shut+1:])) // state parent group session terminal
+		if !named && !strings.HasPrefix(exe, filepath.Join(conf.Home(), "bin")+"/") || fields[0] == "Z" {
+			continue
+		}
+		x := task{name: string(stat[open+1 : shut])}
+		x.pid, _ = strconv.Atoi(filepath.Base(dir))
+		x.session, _ = strconv.Atoi(fields[3])
+		x.tty, _ = strconv.Atoi(fields[4])
+		list = append(list, x)
+	}
+	return list
+}
+
+// A shell is root's, with job control, on a terminal.
+type shell struct {
+	keys io.WriteCloser
+	mu   sync.Mutex
+	seen bytes.Buffer
+}
+
+func (s *shell) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen.Write(b)
+}
+
+func (s *shell) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen.String()
+}
+
+func (s *shell) typed(line string) { io.WriteString(s.keys, line) }
+
+// rootShell starts one.
+func (v *victim) rootShell() *shell {
+	v.t.Helper()
+	for _, args := range [][]string{
+		{"mkdir", "/dev/pts"}, {"mount", "-t", "devpts", "-o", "newinstance,ptmxmode=666", "devpts", "/dev/pts"},
+		{"ln", "-s", "pts/ptmx", "/dev/ptmx"},
+	} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			v.t.Fatalf("%v %s", err, out)
+		}
+	}
+	s := new(shell)
+	cmd := exec.Command("script", "-qfc", "bash --norc -i", "/dev/null")
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "TERM=dumb", "PS1=ready "}
+	cmd.Stdout, cmd.Stderr = s, s
+	var err error
+	if s.keys, err = cmd.StdinPipe(); err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	v.wait("a prompt", func() bool { return strings.HasSuffix(s.text(), "ready ") })
+	return s
+}
+
+// pusher is a program that tries to have root's shell run a command.
+const pusher = `#!/usr/bin/perl
+use Fcntl;
+my $terminal = shift;
+sub note { open(my $f, ">>", "answers"); print $f "@_\n" }
+sub push_into {
+	my ($f, $what) = @_;
+	for my $c (split //, "touch /run/bent\n") { my $b = $c; ioctl($f, 0x5412, $b) or return }
+	note("pushed into $what");
+}
+sub look {
+	open(my $f, "<", "/proc/self/stat"); my $l = <$f>; $l =~ s/.*\) //; my @f = split(/ /, $l);
+	note("session of its own") if $f[3] != $ARGV[0] && $f[3] > 1;
+	note("terminal $f[4]") if $f[4] != 0;
+}
+look();
+if (open(my $f, "+<", "/dev/tty")) { note("opens /dev/tty"); push_into($f, "/dev/tty") }
+push_into(*STDIN, "descriptor 0");
+push_into(*STDOUT, "descriptor 1");
+push_into(*STDERR, "descriptor 2");
+if (sysopen(my $f, $terminal, O_RDWR)) { note("opens the terminal"); push_into($f, "the terminal") }
+look();
+note("over");
+`
+
+func TestAUsersProgramCannotTypeIntoTheShellThatQmailWasStartedFrom(t *testing.T) {
+	for _, p := range []string{"script", "bash", "perl"} {
+		if _, err := exec.LookPath(p); err != nil {
+			testqmail.Skip(t, p+" is not installed")
+		}
+	}
+	if !testqmail.Inside(t) {
+		return
+	}
+	v := newVictim(t)
+	root := v.rootShell()
+	root.typed("tty >/run/terminal; chmod 666 $(tty); " + conf.Home() + "/rc &\n")
+	v.waitLog("status:")
+	terminal := strings.TrimSpace(v.read("/run/terminal"))
+	var sessions []string
+	for _, x := range tasks("cat\x00") {
+		if x.tty != 0 {
+			t.Errorf("%s has terminal %d", x.name, x.tty)
+		}
+		if x.name == "qmail-send" {
+			sessions = append(sessions, strconv.Itoa(x.session))
+		}
+	}
+	if len(sessions) != 1 {
+		t.Fatal(sessions)
+	}
+	v.write("/run/push", pusher, 0o755)
+	v.own("me", ".qmail", "|/run/push "+terminal+" "+sessions[0]+"\n")
+	v.inject("Subject: x\n\nx\n", "me@"+testqmail.Host)
+	answers := filepath.Join(testqmail.HomeOf("me"), "answers")
+	v.wait("the program", func() bool { return strings.Contains(v.read(answers), "over\n") })
+	if got := v.read(answers); got != "session of its own\nopens the terminal\nsession of its own\nover\n" {
+		t.Error(got)
+	}
+	root.typed("echo still $((1+1))\n")
+	v.wait("the shell", func() bool { return strings.Contains(root.text(), "still 2") })
+	if _, err := os.Stat("/run/bent"); err == nil {
+		t.Error("the shell ran what was pushed into it")
+	}
+
+	// What INSTALL and an administrator do goes on as it did.
+	root.typed("kill %1\n")
+	v.waitLog("status: exiting")
+	v.wait("the end", func() bool { return len(tasks()) == 0 })
+	v.write(v.log, "", 0o666)
+	root.typed(conf.Home() + "/rc\n")
+	v.waitLog("status:")
+	root.typed("\x03")
+	v.wait("the end by an interrupt", func() bool { return len(tasks()) == 0 })
+}

@@ -1,0 +1,23 @@
+package sys
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// LeaveTerminal gives up the controlling terminal of this process, and with it the right to type into it for
+// whoever sits there. Its process group is what it was, so an interrupt from the keyboard still ends it. A leader of a
+// session keeps the terminal: nobody but what it starts would read there.
+func LeaveTerminal() error {
+	sid, err := unix.Getsid(0)
+	if err != nil || sid == os.Getpid() {
+		return os.NewSyscallError("getsid", err)
+	}
+	tty, err := Open("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil // there is none
+	}
+	defer tty.Close()
+	return os.NewSyscallError("ioctl TIOCNOTTY", unix.IoctlSetInt(int(tty.Fd()), unix.TIOCNOTTY, 0))
+}
