@@ -16,7 +16,8 @@ import (
 	"qmail/internal/worker"
 )
 
-// The test binary is also the delivery program: it is linked under this name into a folder of its own.
+// The test binary is also the delivery program: it is linked under this name into a folder of its own. It ends by
+// syscall.Exit, since os.Exit says on descriptor 2 that coverage is not written.
 const program = "qmail-fake"
 
 // quick keeps a program that is built with the race detector from waiting a second at its end.
@@ -31,12 +32,12 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	if len(os.Args) == 1 && sys.IsPacketSocket(3) {
-		os.Exit(int(worker.Accept(os.NewFile(3, "parent")).Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
+		syscall.Exit(int(worker.Accept(os.NewFile(3, "parent")).Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
 			code := play(j.Args, j.Files[0], out, out.File)
 			return worker.Answer{Code: code, Note: []byte("worker")}
 		})))
 	}
-	os.Exit(int(play(os.Args[1:], os.Stdin, os.Stdout, func() (*os.File, error) { return os.Stdout, nil })))
+	syscall.Exit(int(play(os.Args[1:], os.Stdin, os.Stdout, func() (*os.File, error) { return os.Stdout, nil })))
 }
 
 // play does what its arguments say: "print TEXT", "repeat N", "cat", "stderr TEXT", "child", "exit N", "kill N",
