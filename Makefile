@@ -9,6 +9,7 @@
 # make demo      the tests of INSTALL.md, on a system of its own that is gone afterwards
 # make startup   what it costs to start each program, as a ratio to an empty Go program
 # make man       the manual pages, formatted, in build/man
+# make bare-test this commit's demo and tests on a bare Debian (BARE: the commands), as root, which takes its time
 # make deb       a Debian package, in build; make deb-test tries it on a Debian of its own, with systemd
 
 GO = go
@@ -22,7 +23,7 @@ FLAGS = -trimpath -buildvcs=false -ldflags '-s -w'
 PROGRAMS := $(filter-out qmail-getpw,$(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.go)))))
 SOURCES := go.mod go.sum $(wildcard conf/* cmd/*/*.go internal/*/*.go internal/*/*/*.go internal/*/*/*/*.go)
 
-.PHONY: all setup check test test-packages test-here check-fast fuzz attack demo startup man deb deb-test bench crashtest clean
+.PHONY: all setup check test test-packages test-here check-fast fuzz attack demo startup man deb deb-test bare-test bench crashtest clean
 
 all: build/stamp config config-fast
 
@@ -91,6 +92,10 @@ deb: all
 
 deb-test: all
 	QMAIL_TEST_DEBIAN=1 $(GO) test ./internal/dev/services -run Debian -v -count=1 -timeout 20m
+
+BARE = make demo && make test
+bare-test:
+	QMAIL_TEST_BARE='$(BARE)' $(GO) test ./internal/dev/services -run BareMachine -v -count=1 -timeout 3h
 
 bench: all
 	@mkdir -p build

@@ -16,18 +16,21 @@ import (
 	"qmail/internal/dev/testqmail"
 )
 
-// cached is the folder with a small Debian that has systemd; bootstrap makes it, once.
-func cached(t *testing.T) string {
-	return "/var/tmp/qmail-debian-" + sh(t, `. /etc/os-release; printf %s "$VERSION_CODENAME"`)
+// bootable are the packages of a Debian that boots.
+const bootable = "init-system-helpers,systemd,systemd-sysv,systemd-container,dbus,procps,man-db"
+
+// cached is the folder with a small Debian of that kind; bootstrap makes it, once.
+func cached(t *testing.T, kind string) string {
+	return "/var/tmp/qmail-" + kind + "-" + sh(t, `. /etc/os-release; printf %s "$VERSION_CODENAME"`)
 }
 
-// bootstrap fetches the Debian that this machine has, from where it has it.
-func bootstrap(t *testing.T, dir string) {
+// bootstrap fetches the Debian that this machine has, from where it has it, with packages in addition to the least.
+func bootstrap(t *testing.T, dir, packages string) {
 	t.Helper()
+	testqmail.Need(t, "debootstrap")
 	sh(t, `. /etc/os-release; exec 9>`+dir+`.lock; flock 9; test ! -d `+dir+` || exit 0; rm -rf `+dir+`.new
 mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' | sed -n "s/^$VERSION_CODENAME //p" | head -n 1)
-debootstrap --variant=minbase --include=init-system-helpers,systemd,systemd-sysv,systemd-container,dbus,procps,man-db \
-  "$VERSION_CODENAME" `+dir+`.new $mirror
+debootstrap --variant=minbase --include=`+packages+` "$VERSION_CODENAME" `+dir+`.new $mirror
 rm -rf `+dir+`.new/var/cache/apt/archives; mv `+dir+`.new `+dir)
 }
 
@@ -87,13 +90,12 @@ done`).Run() == nil {
 
 // The system is a small Debian in which systemd is the first process.
 func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
-	lower := cached(t)
+	lower := cached(t, "debian")
 	if _, err := os.Stat(lower); err != nil {
 		if os.Getenv("QMAIL_TEST_DEBIAN") == "" && os.Getenv("CI") == "" {
 			t.Skip("make deb-test runs this: it fetches a Debian system, once")
 		}
-		testqmail.Need(t, "debootstrap")
-		bootstrap(t, lower)
+		bootstrap(t, lower, bootable)
 	}
 	if !testqmail.Inside(t) {
 		return
