@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -12,9 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/sys"
 )
 
@@ -321,7 +322,10 @@ func TestSignalsHaveTheirExitCodes(t *testing.T) {
 		h.waitForMess()
 		cmd.Process.Signal(c.signal)
 		if c.code == 0 {
-			time.Sleep(20 * time.Millisecond)
+			poll.Until(t, "the signal is taken", func() bool {
+				status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+				return bytes.Contains(status, []byte("\nShdPnd:\t0000000000000000\n"))
+			})
 			io.WriteString(w, testText)
 			w.Close()
 		}
@@ -336,13 +340,22 @@ func TestSignalsHaveTheirExitCodes(t *testing.T) {
 
 // waitForMess waits until the program has made its message file.
 func (h *home) waitForMess() {
-	for range 500 {
-		if m, _ := filepath.Glob(filepath.Join(h.dir, "queue/mess/*/*")); len(m) > 0 {
-			return
+	h.t.Helper()
+	poll.Until(h.t, "there is a message file", func() bool {
+		m, _ := filepath.Glob(filepath.Join(h.dir, "queue/mess/*/*"))
+		return len(m) > 0
+	})
+}
+
+// asleep reports whether each thread of a process waits for something.
+func asleep(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, name := range threads {
+		if stat, _ := os.ReadFile(name); !bytes.Contains(stat, []byte(") S ")) {
+			return false
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	h.t.Fatal("no message file")
+	return len(threads) > 0
 }
 
 func TestAnEmptyPipeThatDoesNotBlockIsWaitedFor(t *testing.T) {
@@ -368,8 +381,9 @@ func TestAnEmptyPipeThatDoesNotBlockIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Close()
+	h.waitForMess()
 	for i := range len(testText) {
-		time.Sleep(time.Millisecond)
+		poll.Until(t, "it waits for more", func() bool { return asleep(cmd.Process.Pid) })
 		w.Write([]byte{testText[i]})
 	}
 	w.Close()

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/submit/envelope"
 	"qmail/internal/sys"
 	"qmail/internal/text/exit"
@@ -82,12 +83,10 @@ func newWorld(t *testing.T) *world {
 // warm queues messages until one goes to a worker.
 func (w *world) warm() {
 	w.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if way, _ := w.queue("x", "s"); way == "packet" {
-			return
-		}
-	}
-	w.t.Fatal("no worker came")
+	poll.Until(w.t, "a message goes to a worker", func() bool {
+		way, _ := w.queue("x", "s")
+		return way == "packet"
+	})
 }
 
 // expect queues one message and says which way it must go, where a worker is there.

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"qmail/internal/dev/poll"
 )
 
 func TestASyslogMessageOutlivesARestartOfTheLogger(t *testing.T) {
@@ -23,14 +25,16 @@ func TestASyslogMessageOutlivesARestartOfTheLogger(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := make([]byte, 100)
-		sock.SetReadDeadline(time.Now().Add(5 * time.Second))
+		sock.SetReadDeadline(time.Now().Add(poll.Limit))
 		if n, err := sock.Read(b); err != nil || string(b[:n]) != text {
 			t.Errorf("%q %v, want %s", b[:n], err, text)
 		}
 		sock.Close()
 		os.Remove(path)
 	}
+	done := make(chan struct{})
 	time.AfterFunc(100*time.Millisecond, func() {
+		defer close(done)
 		sock, err := net.Listen("unix", path)
 		if err != nil {
 			t.Error(err)
@@ -38,7 +42,7 @@ func TestASyslogMessageOutlivesARestartOfTheLogger(t *testing.T) {
 		}
 		if c, err := sock.Accept(); err == nil {
 			b := make([]byte, 100)
-			c.SetReadDeadline(time.Now().Add(5 * time.Second))
+			c.SetReadDeadline(time.Now().Add(poll.Limit))
 			if n, err := c.Read(b); err != nil || string(b[:n]) != "four\x00" {
 				t.Errorf("%q %v", b[:n], err)
 			}
@@ -48,5 +52,5 @@ func TestASyslogMessageOutlivesARestartOfTheLogger(t *testing.T) {
 	if err := s.Send([]byte("four"), time.Now().Add(5*time.Second)); err != nil {
 		t.Error(err)
 	}
-	time.Sleep(50 * time.Millisecond)
+	<-done
 }

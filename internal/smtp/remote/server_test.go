@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/net/dns"
 	"qmail/internal/net/ipme"
 	"qmail/internal/site/control"
@@ -78,7 +79,7 @@ func serve(t testing.TB, scripts ...func(peer)) *server {
 			s.mu.Unlock()
 			s.wg.Go(func() {
 				defer c.Close()
-				c.SetDeadline(time.Now().Add(20 * time.Second))
+				c.SetDeadline(time.Now().Add(poll.Limit))
 				p := peer{c, bufio.NewReader(io.TeeReader(c, &transcript{s, n}))}
 				scripts[min(n, len(scripts)-1)](p)
 			})

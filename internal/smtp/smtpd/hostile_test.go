@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/text/exit"
 )
 
@@ -33,7 +35,7 @@ func (w *world) attack(client func(*net.TCPConn)) (replies string, code exit.Cod
 	client(c)
 	select {
 	case code = <-done:
-	case <-time.After(time.Minute):
+	case <-time.After(poll.Limit):
 		w.t.Fatal("the session goes on and on")
 	}
 	return <-text, code, int64(after.HeapAlloc) - int64(before.HeapAlloc)
@@ -59,17 +61,15 @@ func TestALineWithoutEndEndsTheSession(t *testing.T) {
 
 func TestDripFedCommandRunsOutOfTime(t *testing.T) {
 	w := newWorld(t, map[string]string{"me": "m.test\n", "timeoutsmtpd": "1\n"})
-	start := time.Now()
 	got, code, _ := w.attack(func(c *net.TCPConn) {
-		for range 100 {
+		for range time.Tick(100 * time.Millisecond) { // until the server has had enough
 			if _, err := c.Write([]byte("x")); err != nil {
 				return
 			}
-			time.Sleep(100 * time.Millisecond)
 		}
 	})
-	if code != ended || time.Since(start) > 5*time.Second || !strings.HasSuffix(got, "451 timeout (#4.4.2)\r\n") {
-		t.Errorf("exit %d after %v: %q", code, time.Since(start), got)
+	if code != ended || !strings.HasSuffix(got, "451 timeout (#4.4.2)\r\n") {
+		t.Errorf("exit %d: %q", code, got)
 	}
 }
 
@@ -230,15 +230,21 @@ func TestAHugeMessageIsReadToItsEndAndRefused(t *testing.T) {
 }
 
 func TestAResetConnectionEndsTheSessionAndQueuesNothing(t *testing.T) {
-	for _, said := range []string{"", "MAIL FROM:<a@b>\r\n",
-		"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n"} {
+	for said, replies := range map[string]int{"": 1, "MAIL FROM:<a@b>\r\n": 2,
+		"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n": 4} {
 		w := newWorld(t, map[string]string{"me": "m.test\n"})
-		_, code, _ := w.attack(func(c *net.TCPConn) {
-			io.WriteString(c, said)
-			time.Sleep(20 * time.Millisecond)
-			c.SetLinger(0)
-			c.Close()
-		})
+		c, server := pair(t)
+		done := make(chan exit.Code, 1)
+		go func() { done <- w.server().Serve(server, server) }()
+		io.WriteString(c, said)
+		for r := bufio.NewReader(c); replies > 0; replies-- {
+			if l, err := r.ReadString('\n'); err != nil {
+				t.Fatalf("after %q: %q, %v", said, l, err)
+			}
+		}
+		c.SetLinger(0)
+		c.Close()
+		code := <-done
 		if envs, _ := w.queued(); code != ended || len(envs) > 0 {
 			t.Errorf("after %q: exit %d, %q", said, code, envs)
 		}
@@ -253,7 +259,7 @@ func TestAClientThatDoesNotReadRunsOutOfTime(t *testing.T) {
 	go func() {
 		chunk := []byte(strings.Repeat("NOOP\r\n", 10_000))
 		for {
-			c.SetWriteDeadline(time.Now().Add(20 * time.Second))
+			c.SetWriteDeadline(time.Now().Add(poll.Limit))
 			if _, err := c.Write(chunk); err != nil {
 				return
 			}
@@ -264,7 +270,7 @@ func TestAClientThatDoesNotReadRunsOutOfTime(t *testing.T) {
 		if code != ended {
 			t.Error(code)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(poll.Limit):
 		t.Error("the session waits for ever")
 	}
 }
