@@ -25,8 +25,8 @@ func main() {
 		proc.Die(exit.Temp, "qmail-showctl: fatal: "+err.Error())
 	}
 	heading(out, conf.Home(), ids)
-	if err := show(out, control.Default()); err != nil {
-		out.WriteString("Oops! " + err.Error() + "\n")
+	if oops := show(out, control.Default()); oops != "" {
+		out.WriteString("Oops! " + oops + "\n")
 		code = exit.Temp
 	}
 	if out.Flush() != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -23,11 +22,11 @@ func heading(out *bufio.Writer, home string, ids passwd.IDs) {
 	out.WriteString(strconv.Itoa(ids.NoFiles) + ". This is qmail in Go " + conf.Version() + ".\n")
 }
 
-// show writes a paragraph for each control file, then one for each file that is none.
-func show(out *bufio.Writer, dir control.Dir) error {
+// show writes a paragraph for each control file, then one for each file that is none. It returns why it could not.
+func show(out *bufio.Writer, dir control.Dir) (oops string) {
 	folder, err := os.Open(string(dir))
 	if err != nil {
-		return errors.New("Unable to chdir to control.")
+		return "Unable to chdir to control."
 	}
 	defer folder.Close()
 	known := control.NewSet(nil)
@@ -41,14 +40,14 @@ func show(out *bufio.Writer, dir control.Dir) error {
 	}
 	names, err := folder.Readdirnames(-1)
 	if err != nil {
-		return errors.New("Unable to read the directory of control.")
+		return "Unable to read the directory of control."
 	}
 	for _, n := range names {
 		if _, ok := known[n]; !ok {
 			out.WriteString("\n" + safe(n) + ": I have no idea what this file does.\n")
 		}
 	}
-	return nil
+	return ""
 }
 
 const (

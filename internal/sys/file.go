@@ -33,20 +33,6 @@ func try(f *os.File, how int) error {
 	return err
 }
 
-// LockWithin takes an exclusive flock on f, or returns ErrLocked when it was not to be had
-// within d.
-func LockWithin(f *os.File, d time.Duration) error {
-	const first, longest = time.Millisecond, 100 * time.Millisecond
-	end := time.Now().Add(d)
-	for pause := first; ; pause = min(2*pause, longest) {
-		err := TryLock(f)
-		if err != ErrLocked || time.Now().After(end) {
-			return err
-		}
-		time.Sleep(pause)
-	}
-}
-
 func flock(f *os.File, how int) error {
 	for {
 		if err := unix.Flock(int(f.Fd()), how); err != unix.EINTR {

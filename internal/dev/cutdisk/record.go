@@ -59,16 +59,6 @@ func (r *Record) flushed(writes int) {
 	r.flushes = append(r.flushes, flush{time.Now(), writes})
 }
 
-// Span returns the times of the first and the last write.
-func (r *Record) Span() (first, last time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.writes) == 0 {
-		return first, last
-	}
-	return r.writes[0].at, r.writes[len(r.writes)-1].at
-}
-
 // A Cut is what a power cut did to the writes that no flush covered.
 type Cut struct {
 	Unflushed int    // sectors that were in the cache

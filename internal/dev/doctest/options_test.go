@@ -73,7 +73,6 @@ func flags(text string) map[byte]bool {
 			if m == nil {
 				break
 			}
-			l = "." + m[1]
 			if at := end.FindStringIndex(m[1] + " "); at != nil {
 				m[1], l = m[1][:at[0]], "."+m[1][at[0]:]
 			} else {

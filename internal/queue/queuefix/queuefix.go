@@ -48,10 +48,10 @@ type fixer struct {
 	again  bool // something has to wait for the next round
 	err    error
 
-	uid, gid map[string]int // owner and group of a message's file, by folder
-	mode     map[string]fs.FileMode
-	moves    []move
-	aside    map[string]bool // names in Lost that are taken by this round
+	uid   map[string]int // owner of a message's file, by folder
+	mode  map[string]fs.FileMode
+	moves []move
+	aside map[string]bool // names in Lost that are taken by this round
 }
 
 // Run goes through the queue and tells out of each fault, a line each; with mend they are repaired.

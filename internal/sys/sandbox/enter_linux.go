@@ -12,14 +12,13 @@ import (
 // Enter gives up all rights but r by Landlock. What the kernel does not know stays as it was, and a kernel without
 // Landlock is no error; nor is a path in r that does not exist.
 func Enter(r Rights) error {
-	net := landlock.AccessNetSet(syscall.AccessNetBindTCP)
-	if !r.Network {
-		net |= syscall.AccessNetConnectTCP
+	all := landlock.Config{
+		HandledAccessFS:  everyFileAccess,
+		HandledAccessNet: syscall.AccessNetBindTCP,
+		Scoped:           syscall.ScopeSignal | syscall.ScopeAbstractUnixSocket,
 	}
-	all, err := landlock.NewConfig(landlock.AccessFSSet(everyFileAccess), net,
-		landlock.ScopedSet(syscall.ScopeSignal|syscall.ScopeAbstractUnixSocket))
-	if err != nil {
-		return err
+	if !r.Network {
+		all.HandledAccessNet |= syscall.AccessNetConnectTCP
 	}
 	var rules []landlock.Rule
 	for _, path := range r.Read {

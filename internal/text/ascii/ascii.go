@@ -45,11 +45,6 @@ func HasPrefix(s, prefix string) bool {
 	return true
 }
 
-// HasSuffix reports whether s ends with suffix, case aside.
-func HasSuffix(s, suffix string) bool {
-	return len(s) >= len(suffix) && HasPrefix(s[len(s)-len(suffix):], suffix)
-}
-
 // IsControl reports whether c is a control byte, which no address may have: what it means depends on who reads it.
 func IsControl(c byte) bool { return c < ' ' || c == 127 }
 
