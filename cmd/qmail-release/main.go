@@ -10,19 +10,11 @@ package main
 import (
 	"os"
 
-	"qmail/conf"
 	"qmail/internal/send/queuetool"
-	"qmail/internal/send/sendctl"
-	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
-	"qmail/internal/text/exit"
 )
 
 func main() {
 	proc.Begin()
-	if err := proc.Chdir(conf.Home(), "queue"); err != nil {
-		proc.Die(exit.Temp, "qmail-release: fatal: unable to chdir: "+sys.Reason(err))
-	}
-	tool := queuetool.Tool{Name: "qmail-release", Verb: sendctl.Release, Done: "released"}
-	proc.Exit(queuetool.Run(tool, os.Args[1:], queuetool.Here(), proc.FD(1, "list")))
+	proc.Exit(queuetool.Run("qmail-release", os.Args[1:], proc.FD(1, "list"), os.Stderr))
 }

@@ -23,7 +23,7 @@ func (f Filter) Match(m *Message) bool {
 	switch {
 	case f.ID != 0 && m.Info.ID != f.ID,
 		f.QP != 0 && m.Info.QP != f.QP,
-		f.Sender != "" && !(m.Known && glob(f.Sender, m.Info.Sender)),
+		f.Sender != "" && !(m.Known && ascii.Match(f.Sender, m.Info.Sender)),
 		!f.Since.IsZero() && !m.End.IsZero() && m.End.Before(f.Since),
 		!f.Until.IsZero() && m.Start.After(f.Until),
 		f.Open && !m.End.IsZero():
@@ -34,34 +34,9 @@ func (f Filter) Match(m *Message) bool {
 	}
 	for i := range m.Deliveries {
 		d := &m.Deliveries[i]
-		if (f.Recipient == "" || glob(f.Recipient, d.Recipient)) && (!f.Failed || d.Result == 'D') {
+		if (f.Recipient == "" || ascii.Match(f.Recipient, d.Recipient)) && (!f.Failed || d.Result == 'D') {
 			return true
 		}
 	}
 	return false
-}
-
-// glob reports whether s matches the pattern, case aside. A star matches any bytes, as few as will do.
-func glob(pattern, s string) bool {
-	p, i := 0, 0
-	star, mark := -1, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && ascii.LowerByte(pattern[p]) == ascii.LowerByte(s[i]):
-			p++
-			i++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }

@@ -190,3 +190,20 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+func TestAQueryThatMakesNoSenseSaysWhatIsWrong(t *testing.T) {
+	for args, want := range map[string]string{
+		"-x": "qmail-log: illegal option -- x\n" + usage, "-i": "qmail-log: option requires an argument -- i\n" + usage,
+		"-i seven": "qmail-log: -i seven: no number", "-n -1": "qmail-log: -n -1: no number",
+		"-mb yesterday -n x": "qmail-log: -b yesterday: no time; write it as 2006-01-02 or 2006-01-02T15:04:05",
+	} {
+		if _, err := ParseArgs(strings.Fields(args)); err == nil || err.Error() != want {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	q, err := ParseArgs(strings.Fields("-jmo -i7 -s a@* -e 2024-11-22 -n 3 log -x"))
+	if err != nil || !q.JSON || !q.Each || !q.Open || q.ID != 7 || q.Sender != "a@*" || q.Until.Day() != 22 ||
+		q.Top != 3 || strings.Join(q.Files, " ") != "log -x" {
+		t.Errorf("%+v, %v", q, err)
+	}
+}

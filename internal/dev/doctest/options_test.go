@@ -19,8 +19,8 @@ func elsewhere() map[string]string {
 	const tools = "internal/send/queuetool/queuetool.go"
 	return map[string]string{
 		"qmail-inject": "internal/submit/inject/options.go", "qmail-local": "internal/local/args.go",
-		"qmail-log": "internal/history/query.go",
-		"qmail-rm":  tools, "qmail-hold": tools, "qmail-release": tools, "qmail-run": tools,
+		"qmail-log": "internal/history/query.go", "qmail-qread": "internal/send/listing/listing.go",
+		"qmail-rm": tools, "qmail-hold": tools, "qmail-release": tools, "qmail-run": tools,
 	}
 }
 

@@ -10,27 +10,13 @@ import (
 
 	"qmail/conf"
 	"qmail/internal/queue"
+	"qmail/internal/send/messages"
 	"qmail/internal/send/sendctl"
 	"qmail/internal/text/exit"
 )
 
-func TestAPatternsStarStandsForAnything(t *testing.T) {
-	for _, c := range []struct {
-		pattern, s string
-		want       bool
-	}{
-		{"a@b", "A@B", true}, {"a@b", "a@bc", false}, {"*", "", true}, {"", "", true}, {"", "x", false},
-		{"*@far.test", "x@FAR.test", true}, {"*@far.test", "x@far.test.", false}, {"a*b*c", "axxbyyc", true}, {"a*b*c", "acb", false},
-		{"a*a", "a", false}, {"*a*a*", "xaya", true},
-	} {
-		if got := match(c.pattern, c.s); got != c.want {
-			t.Errorf("%q, %q: %v", c.pattern, c.s, got)
-		}
-	}
-}
-
-func site(t *testing.T) Site {
-	dir := t.TempDir()
+func site(t *testing.T) (dir string, list messages.List) {
+	dir = t.TempDir()
 	for _, d := range []string{"todo", "intd", "sendctl"} {
 		os.Mkdir(filepath.Join(dir, d), 0o700)
 	}
@@ -53,18 +39,17 @@ func site(t *testing.T) Site {
 	}
 	put(queue.Mess(104), "x")
 	put(queue.Todo(104), "u1\x00p2\x00Fjoe@here\x00Tx\x00")
-	return Site{
+	return dir, messages.List{
 		Queue: queue.Open(dir, nil),
-		Dir:   dir,
 		Route: func(s string) (string, queue.Channel) { return s + "@far", queue.Remote },
 	}
 }
 
 func TestAToolAsksForTheMessagesThatAreMeant(t *testing.T) {
-	s := site(t)
+	dir, list := site(t)
 	var asked []string
 	done := make(chan string, 100)
-	err := sendctl.Listen(s.Dir, func(q sendctl.Request) sendctl.Answer {
+	err := sendctl.Listen(dir, func(q sendctl.Request) sendctl.Answer {
 		done <- string(rune(q.Verb)) + strconv.FormatUint(q.ID, 10)
 		if q.ID == 999 {
 			return sendctl.Unknown
@@ -74,10 +59,9 @@ func TestAToolAsksForTheMessagesThatAreMeant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rm := Tool{Name: "qmail-rm", Verb: sendctl.Remove, Done: "removed", Bounce: true}
-	run := Tool{Name: "qmail-run", Verb: sendctl.Run, Done: "run", All: true}
+	rm, run := tools()[0], tools()[3]
 	for _, c := range []struct {
-		tool Tool
+		tool tool
 		args string
 		want string
 		code exit.Code
@@ -98,21 +82,21 @@ func TestAToolAsksForTheMessagesThatAreMeant(t *testing.T) {
 		{run, "-b 5", "", exit.Perm},
 	} {
 		var out bytes.Buffer
-		code := Run(c.tool, strings.Fields(c.args), s, &out)
+		code := c.tool.run(strings.Fields(c.args), dir, list, &out)
 		asked = nil
 		for len(done) > 0 {
 			asked = append(asked, <-done)
 		}
 		if got := strings.Join(asked, " "); got != c.want || code != c.code {
-			t.Errorf("%s %s: asked %q, exit %d, said %q", c.tool.Name, c.args, got, code, out.String())
+			t.Errorf("%s %s: asked %q, exit %d, said %q", c.tool.name, c.args, got, code, out.String())
 		}
 	}
 }
 
 func TestWithoutQmailSendNothingIsDone(t *testing.T) {
-	s := site(t)
+	dir, list := site(t)
 	var out bytes.Buffer
-	code := Run(Tool{Name: "qmail-rm", Verb: sendctl.Remove}, []string{"101"}, s, &out)
+	code := tools()[0].run([]string{"101"}, dir, list, &out)
 	if code != exit.Temp || !strings.Contains(out.String(), "qmail-send is not running") {
 		t.Errorf("exit %d: %s", code, out.String())
 	}

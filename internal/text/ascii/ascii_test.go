@@ -15,3 +15,19 @@ func TestNothingInOneLineEndsIt(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestAStarStandsForAnything(t *testing.T) {
+	for _, c := range []struct {
+		pattern, s string
+		want       bool
+	}{
+		{"", "", true}, {"", "x", false}, {"*", "", true}, {"**", "x", true}, {"A", "a", true}, {"a", "ab", false},
+		{"a*", "abc", true}, {"*c", "abc", true}, {"a*c", "abbc", true}, {"a*c", "ab", false}, {"a*a", "a", false},
+		{"*a*b*", "xaxbx", true}, {"*a*b*", "xbxax", false}, {"a*b*c", "axxbyyc", true}, {"a*b*c", "acb", false},
+		{"*@far.test", "x@FAR.test", true}, {"*@far.test", "x@far.test.", false},
+	} {
+		if Match(c.pattern, c.s) != c.want {
+			t.Errorf("%q, %q", c.pattern, c.s)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package main
+package listing
 
 import (
 	"bufio"
@@ -6,11 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"qmail/conf"
 	"qmail/internal/queue"
+	"qmail/internal/send/messages"
+	"qmail/internal/text/exit"
 )
 
 // tree makes a queue with the given files, all changed at the second 1000000000.
@@ -34,15 +37,10 @@ func tree(t *testing.T, files map[string]string) *queue.Queue {
 	return queue.Open(dir, nil)
 }
 
-func list(t *testing.T, q *queue.Queue, want selection, show func(*bufio.Writer, *message)) string {
+func listed(t *testing.T, q *queue.Queue, want messages.Choice, show func(*bufio.Writer, *messages.Message)) string {
 	var b bytes.Buffer
 	w := bufio.NewWriter(&b)
-	err := lister{q: q, now: time.Unix(1e9+500, 0)}.each(func(m *message) {
-		if want.has(m) {
-			show(w, m)
-		}
-	})
-	if err != nil {
+	if err := list(w, messages.List{Queue: q, Now: time.Unix(1e9+500, 0)}, want, show); err != nil {
 		t.Fatal(err)
 	}
 	w.Flush()
@@ -65,7 +63,7 @@ func TestTheListReadsAsItAlwaysDid(t *testing.T) {
 		"\tlocal\tc@d\n  done\tlocal\tv-e_f@g\n\tremote\tx@y\n" +
 		"9 Sep 2001 01:46:40 GMT  #26  3  <> \n  done\tremote\tx@y\n\tremote\tz@y\n" +
 		"9 Sep 2001 01:46:40 GMT  #27  1  <q@r> \n\tlocal\ts@t\n"
-	if got := list(t, aQueue(t), selection{}, plain); got != want {
+	if got := listed(t, aQueue(t), messages.Choice{}, plain); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
@@ -76,41 +74,35 @@ func TestTheJSONFormTellsWhatIsNextAndWhatFailed(t *testing.T) {
 		`{"channel":"local","recipient":"c@d","state":"waiting","next_attempt":"2001-09-09T02:01:40Z"},` +
 		`{"channel":"local","recipient":"v-e f@g","state":"failed","last_failure":"Sorry.\nReally.\n"},` +
 		`{"channel":"remote","recipient":"x@y","state":"waiting","next_attempt":"2001-09-09T02:13:20Z"}]}` + "\n"
-	if got := list(t, aQueue(t), selection{ids: patterns{"25"}}, object); got != want {
+	if got := listed(t, aQueue(t), messages.Choice{IDs: []queue.ID{25}}, object); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
 
 func TestMessagesAreSelectedByNumberSenderAndRecipient(t *testing.T) {
 	for _, c := range []struct {
-		want selection
+		want messages.Choice
 		ids  string
 	}{
-		{selection{}, "25 26 27 "},
-		{selection{ids: patterns{"26", "27", "99"}}, "26 27 "},
-		{selection{senders: patterns{""}}, "26 "},
-		{selection{senders: patterns{"*@B"}}, "25 "},
-		{selection{recipients: patterns{"*@y"}}, "25 26 "},
-		{selection{senders: patterns{"a@b"}, recipients: patterns{"z@y"}}, ""},
+		{messages.Choice{}, "25 26 27 "},
+		{messages.Choice{IDs: []queue.ID{26, 27, 99}}, "26 27 "},
+		{messages.Choice{Senders: []string{""}}, "26 "},
+		{messages.Choice{Senders: []string{"*@B"}}, "25 "},
+		{messages.Choice{Recipients: []string{"*@y"}}, "25 26 "},
+		{messages.Choice{Senders: []string{"a@b"}, Recipients: []string{"z@y"}}, ""},
 	} {
-		got := list(t, aQueue(t), c.want, func(w *bufio.Writer, m *message) { w.WriteString(m.id.String() + " ") })
+		got := listed(t, aQueue(t), c.want, func(w *bufio.Writer, m *messages.Message) { w.WriteString(m.ID.String() + " ") })
 		if got != c.ids {
 			t.Errorf("%+v: %s, want %s", c.want, got, c.ids)
 		}
 	}
 }
 
-func TestAStarStandsForAnything(t *testing.T) {
-	for _, c := range []struct {
-		pattern, s string
-		want       bool
-	}{
-		{"", "", true}, {"*", "", true}, {"a*", "abc", true}, {"*c", "abc", true}, {"a*c", "abbc", true},
-		{"a*c", "ab", false},
-		{"*a*b*", "xaxbx", true}, {"*a*b*", "xbxax", false}, {"A", "a", true}, {"a", "ab", false}, {"**", "x", true},
-	} {
-		if match(c.pattern, c.s) != c.want {
-			t.Errorf("%q, %q", c.pattern, c.s)
+func TestAWrongUsageIsSaid(t *testing.T) {
+	for _, args := range []string{"-x", "-i", "-i x", "-i 0", "x"} {
+		var out, errs strings.Builder
+		if code := Run(strings.Fields(args), &out, &errs); code != exit.Perm || errs.String() != usage || out.Len() > 0 {
+			t.Errorf("%q: exit %d, %q", args, code, errs.String())
 		}
 	}
 }

@@ -1,0 +1,130 @@
+// Package listing is qmail-qread.
+package listing
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"strconv"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/send/messages"
+	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/getopt"
+)
+
+const usage = "qmail-qread: usage: qmail-qread [-j] [-i number] [-s sender] [-r recipient]\n"
+
+// Run lists the messages that args choose.
+func Run(args []string, out, errs io.Writer) exit.Code {
+	w := bufio.NewWriter(out)
+	var want messages.Choice
+	var err error
+	show := plain
+	g := getopt.New("qmail-qread", args, "ji:s:r:")
+	for err == nil && g.Next() {
+		if g.Letter == 'j' {
+			show = object
+		}
+		err = want.Set(g.Letter, g.Value)
+	}
+	if err != nil || g.Mistake != "" || len(g.Rest()) > 0 {
+		io.WriteString(errs, usage)
+		return exit.Perm
+	}
+	code := exit.OK
+	if err := proc.Chdir(conf.Home(), "queue"); err != nil {
+		w.WriteString("fatal: unable to chdir: " + sys.Reason(err) + "\n")
+		code = exit.Temp
+	} else if err := list(w, messages.Here(), want, show); err != nil {
+		w.WriteString("fatal: unable to read queue: " + sys.Reason(err) + "\n")
+		code = exit.Temp
+	}
+	if w.Flush() != nil {
+		code = exit.Temp
+	}
+	return code
+}
+
+func list(w *bufio.Writer, l messages.List, want messages.Choice, show func(*bufio.Writer, *messages.Message)) error {
+	return l.Each(func(m *messages.Message) {
+		if want.Has(m) {
+			show(w, m)
+		}
+	})
+}
+
+// plain writes a message as qmail-qread(8) always did.
+func plain(w *bufio.Writer, m *messages.Message) {
+	w.WriteString(m.Birth.UTC().Format("2 Jan 2006 15:04:05") + " GMT  #" + m.ID.String() + "  ")
+	w.WriteString(strconv.FormatInt(m.Size, 10) + "  <" + safe(m.Sender) + "> ")
+	if m.Bouncing {
+		w.WriteString(" bouncing")
+	}
+	w.WriteByte('\n')
+	for _, r := range m.Recipients {
+		if r.Done {
+			w.WriteString("  done")
+		}
+		w.WriteString("\t" + r.Channel.String() + "\t" + safe(r.Address) + "\n")
+	}
+}
+
+// safe makes text safe for a terminal.
+func safe(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c < 33 || c > 126 {
+			b[i] = '_'
+		}
+	}
+	return string(b)
+}
+
+// The JSON form. Names and meaning are those of qmail-qread(8).
+type jsonMessage struct {
+	ID         uint64          `json:"id"`
+	Birth      time.Time       `json:"birth"`
+	Size       int64           `json:"size"`
+	Sender     string          `json:"sender"`
+	State      string          `json:"state"` // todo or queued
+	Bouncing   bool            `json:"bouncing"`
+	Recipients []jsonRecipient `json:"recipients"`
+}
+
+type jsonRecipient struct {
+	Channel   string     `json:"channel"`
+	Recipient string     `json:"recipient"`
+	State     string     `json:"state"` // waiting, done or failed
+	Next      *time.Time `json:"next_attempt,omitempty"`
+	Failure   string     `json:"last_failure,omitempty"`
+}
+
+// object writes a message as one line of JSON.
+func object(w *bufio.Writer, m *messages.Message) {
+	j := jsonMessage{ID: uint64(m.ID), Birth: m.Birth.UTC(), Size: m.Size, Sender: m.Sender, State: "queued",
+		Bouncing: m.Bouncing, Recipients: []jsonRecipient{}}
+	if m.Todo {
+		j.State = "todo"
+	}
+	for _, r := range m.Recipients {
+		o := jsonRecipient{Channel: r.Channel.String(), Recipient: r.Address, State: "waiting", Failure: r.Failure}
+		if r.Failure != "" {
+			o.State = "failed"
+		} else if r.Done {
+			o.State = "done"
+		}
+		if !r.Next.IsZero() {
+			next := r.Next.UTC()
+			o.Next = &next
+		}
+		j.Recipients = append(j.Recipients, o)
+	}
+	b, err := json.Marshal(j)
+	if err == nil {
+		w.Write(append(b, '\n'))
+	}
+}
