@@ -42,9 +42,9 @@ func main() {
 	workers := pool.New(conf.Spawn())
 	// Only a worker tells of a host, and only when one has greeted do all deliveries go to workers.
 	workers.Warm(pool.Spec{Name: "qmail-remote", Env: os.Environ()})
-	deliverer := rspawn.New(spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers}, limit)
+	deliverer := rspawn.New(spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers})
 	spawner := spawn.Spawner{
-		Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start, StartGroup: deliverer.StartGroup, Combine: limit,
+		Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start, Combine: max(1, limit),
 	}
 	spawner.Run(proc.Pipe(0, "orders"), os.Stdout)
 	workers.Close()

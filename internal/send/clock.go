@@ -23,7 +23,7 @@ func (c *clock) jump(now time.Time) int64 {
 // it is again as late as it was. When it was set ahead, things are due early, and no harm is done.
 func (d *daemon) tick() {
 	now := d.Now()
-	d.sec = now.Unix()
+	d.desk.sec = now.Unix()
 	if jump := d.clock.jump(now); jump < -1 {
 		d.moved(jump)
 	}
@@ -31,15 +31,16 @@ func (d *daemon) tick() {
 
 // moved takes note that the clock was set back, by so many seconds: jump is negative.
 func (d *daemon) moved(jump int64) {
-	along := func(at int64) int64 { return min(at, max(at+jump, d.sec)) }
-	for i := range d.ch {
-		d.ch[i].retry.each(func(w due) int64 { return along(w.at) })
+	sec := d.desk.sec
+	along := func(at int64) int64 { return min(at, max(at+jump, sec)) }
+	for _, s := range d.slots {
+		s.retry.each(func(w due) int64 { return along(w.at) })
 	}
-	for i := range d.later {
-		d.later[i].at += jump
+	for i := range d.desk.later {
+		d.desk.later[i].at += jump
 	}
-	for _, m := range d.active {
-		m.birth = min(m.birth, d.sec)
+	for _, m := range d.messages.active {
+		m.birth = min(m.birth, sec)
 		if m.direct != nil {
 			m.direct.since += jump
 		}
@@ -49,8 +50,8 @@ func (d *daemon) moved(jump int64) {
 			}
 		}
 	}
-	d.todo.at += jump
-	d.cleanup.at += jump
+	d.intake.at += jump
+	d.survey.orphans.at += jump
 }
 
 // age returns the birth of a message. One in the future is a clock's fault: the message is born now, on disk as

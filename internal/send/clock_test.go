@@ -14,15 +14,15 @@ import (
 )
 
 func TestWhatIsUnderWayWhenTheClockIsSetBackIsNotPutOff(t *testing.T) {
-	d := &daemon{sec: 1000}
+	d := idle(nil, 1000)
 	j := &job{retry: 10000 + 400}
 	soon := &job{retry: 1005}
-	d.active = map[queue.ID]*message{
+	d.messages.active = map[queue.ID]*message{
 		7: {birth: 9000, jobs: [2]*job{nil, j}},
 		8: {birth: 500, jobs: [2]*job{soon}, direct: &direct{since: 9999}},
 	}
 	d.moved(-9000)
-	if a, b := d.active[7], d.active[8]; a.birth != 1000 || j.retry != 1400 || b.birth != 500 || soon.retry != 1000 ||
+	if a, b := d.messages.active[7], d.messages.active[8]; a.birth != 1000 || j.retry != 1400 || b.birth != 500 || soon.retry != 1000 ||
 		b.direct.since != 999 {
 		t.Errorf("born at %d and %d, tried at %d and %d, begun at %d", a.birth, b.birth, j.retry, soon.retry, b.direct.since)
 	}

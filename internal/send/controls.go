@@ -13,7 +13,7 @@ type Controls struct {
 	names       bounce.Names
 	lifetime    int64  // queuelifetime, in seconds
 	concurrency [2]int // by channel, before the spawner's limit is known
-	perHost     int    // concurrencyperhost; 0: no limit
+	shares      [2]int // of these, for one user or remote address; 0: see shares.room
 }
 
 // ReadControls reads all of them.
@@ -37,8 +37,9 @@ func ReadControls(dir control.Dir) (c Controls, err error) {
 		into *int
 		file string
 	}{
-		{&lifetime, "queuelifetime"}, {&c.perHost, "concurrencyperhost"},
+		{&lifetime, "queuelifetime"},
 		{&c.concurrency[queue.Local], "concurrencylocal"}, {&c.concurrency[queue.Remote], "concurrencyremote"},
+		{&c.shares[queue.Local], "concurrencyperuser"}, {&c.shares[queue.Remote], "concurrencyperhost"},
 	} {
 		if *v.into, err = dir.Int(v.file); err != nil {
 			return c, err

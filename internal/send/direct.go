@@ -10,66 +10,61 @@ import (
 type direct struct {
 	table   *route.Table // by which it was routed, so that a reread in between changes nothing
 	rcpts   [2][]recipient
-	done    []bool // by number: delivered
-	late    []late // delivered while the files were being written
-	begun   bool   // its first delivery has started,
-	since   int64  // then
-	counted bool   // among those that are delivered straight from todo
-}
-
-type late struct {
-	j *job
-	r recipient
+	done    []bool    // by number: delivered
+	late    []failure // no failures: delivered while the files were being written
+	started bool      // its first delivery has,
+	since   int64     // then
+	counted bool      // among those that are delivered straight from todo
 }
 
 // announce logs a new message and lines it up for its first delivery: straight from todo when it has few recipients and
 // not too many wait there, else from its own files.
-func (d *daemon) announce(f fresh, table *route.Table) {
+func (t *intake) announce(f arrival, table *route.Table) {
 	id := queue.ID(f.info.ID)
-	d.log = qlog.NewMsg(d.log, f.info.ID)
-	d.log = qlog.InfoMsg(d.log, f.info)
-	d.todo.known[id] = read
-	m := d.message(id)
-	m.sender, m.birth = f.info.Sender, d.sec
+	t.log = qlog.NewMsg(t.log, f.info.ID)
+	t.log = qlog.InfoMsg(t.log, f.info)
+	t.entries[id] = known
+	m := t.get(id)
+	m.sender, m.birth = f.info.Sender, t.sec
 	m.direct = &direct{table: table, rcpts: f.rcpts, done: make([]bool, f.count)}
-	if f.many || d.todo.direct >= maxDirect || !d.canStart(f) {
-		d.write(m)
+	if f.many || t.direct >= maxDirect || !t.canStart(f) {
+		t.write(m)
 		return
 	}
-	d.todo.direct++
+	t.direct++
 	m.direct.counted = true
 	for _, c := range queue.Channels() {
 		if len(f.rcpts[c]) == 0 {
 			continue
 		}
 		j := &job{
-			m: m, first: true, next: f.rcpts[c], left: len(f.rcpts[c]), eof: true,
+			m: m, first: true, left: len(f.rcpts[c]), eof: true,
 		}
 		m.jobs[c] = j
-		d.ch[c].line(j)
+		t.slots[c].add(j, f.rcpts[c])
 	}
-	d.progress(m)
+	t.advance(m)
 }
 
-// begun takes note that a delivery of a job starts now. With its first delivery the time of a message in todo begins.
-func (d *daemon) begun(c queue.Channel, j *job) {
+// started takes note that a delivery of a job starts now. With its first delivery the time of a message in todo begins.
+func (t *intake) started(c queue.Channel, j *job) {
 	m := j.m
 	if j.retry == 0 {
-		j.retry, j.dying = nextRetry(m.birth, d.sec, c), d.sec > m.birth+d.Controls.lifetime
+		j.retry, j.dying = nextRetry(m.birth, t.sec, c), t.sec > m.birth+t.controls.lifetime
 	}
-	if x := m.direct; x != nil && !x.begun {
-		x.begun, x.since = true, d.sec
-		d.todo.directs = append(d.todo.directs, m)
+	if x := m.direct; x != nil && !x.started {
+		x.started, x.since = true, t.sec
+		t.directs = append(t.directs, m)
 	}
 }
 
-// progressDirect ends a message that all recipients have got, or has its files written when one of them has not.
-func (d *daemon) progressDirect(m *message) {
+// workDirect ends a message that all recipients have got, or has its files written when one of them has not.
+func (t *intake) workDirect(m *message) {
 	if m.writing {
 		return
 	}
 	if len(m.bounce) > 0 {
-		d.write(m)
+		t.write(m)
 		return
 	}
 	for _, j := range m.jobs {
@@ -79,29 +74,29 @@ func (d *daemon) progressDirect(m *message) {
 	}
 	for _, j := range m.jobs {
 		if j != nil && j.left > 0 {
-			d.write(m)
+			t.write(m)
 			return
 		}
 	}
-	d.undirect(m)
+	t.undirect(m)
 	m.jobs = [2]*job{}
-	d.forget(m)
-	d.untodo(m.id, func() {})
-	d.foop(m.id)
+	t.forget(m)
+	t.untodo(m.id, func() {})
+	t.ending.foop(m.id, func() {})
 }
 
 // undirect takes note that a message is not in todo any more.
-func (d *daemon) undirect(m *message) {
+func (t *intake) undirect(m *message) {
 	if m.direct.counted {
-		d.todo.direct--
+		t.direct--
 	}
 	m.direct = nil
 }
 
 // canStart reports whether a message's channels deliver at all.
-func (d *daemon) canStart(f fresh) bool {
-	for c := range d.ch {
-		if len(f.rcpts[c]) > 0 && d.ch[c].limit == 0 {
+func (t *intake) canStart(f arrival) bool {
+	for c, s := range t.slots {
+		if len(f.rcpts[c]) > 0 && s.limit == 0 {
 			return false
 		}
 	}

@@ -115,53 +115,52 @@ func TestAMessageThatWaitsInTodoCanBeHeldAndRemoved(t *testing.T) {
 }
 
 func TestSoManyMessagesWaitInTodoAndNoMore(t *testing.T) {
-	d := &daemon{active: map[queue.ID]*message{}, sec: 1000}
-	d.todo.begin()
-	for c := range d.ch {
-		d.ch[c].limit = 1
+	d := idle(nil, 1000)
+	for _, s := range d.slots {
+		s.limit = 1
 	}
 	for i := range maxDirect + 2 {
-		f := fresh{info: qlog.Info{ID: uint64(i + 1)}, count: 1}
+		f := arrival{info: qlog.Info{ID: uint64(i + 1)}, count: 1}
 		f.rcpts[queue.Remote] = []recipient{{addr: "x@far.test"}}
-		d.announce(f, nil)
+		d.intake.announce(f, nil)
 	}
-	if d.todo.direct != maxDirect || len(d.todo.writes) != 2 || len(d.ch[queue.Remote].fresh) != maxDirect {
-		t.Errorf("%d wait, %d get files", d.todo.direct, len(d.todo.writes))
+	if d.intake.direct != maxDirect || len(d.intake.writes) != 2 || len(d.slots[queue.Remote].fresh) != maxDirect {
+		t.Errorf("%d wait, %d get files", d.intake.direct, len(d.intake.writes))
 	}
 	// They do not keep those that have files from the line.
-	ch := &d.ch[queue.Remote]
+	remote := d.slots[queue.Remote]
 	for i := range 2 * ahead {
-		if n := inLine(ch.fresh); n != min(i, ahead) {
-			t.Errorf("%d, not %d", n, i)
+		if enough(remote.fresh, 0) != (i >= ahead) {
+			t.Errorf("with %d", i)
 		}
-		ch.line(&job{m: &message{}, first: true})
+		remote.add(&job{m: &message{}, first: true}, []recipient{{addr: "x@far.test"}})
 	}
 }
 
 func TestTheNextAttemptCountsFromTheFirstOne(t *testing.T) {
-	d := &daemon{sec: 5000}
+	d := idle(nil, 5000)
 	d.Controls.lifetime = 100
 	m := &message{birth: 1000, direct: &direct{}}
 	j := &job{m: m}
-	d.begun(queue.Local, j)
-	if want := nextRetry(1000, 5000, queue.Local); j.retry != want || !j.dying || !m.direct.begun ||
+	d.intake.started(queue.Local, j)
+	if want := nextRetry(1000, 5000, queue.Local); j.retry != want || !j.dying || !m.direct.started ||
 		m.direct.since != 5000 {
 		t.Errorf("next attempt at %d, not %d; %v", j.retry, want, m.direct)
 	}
-	d.sec = 6000
-	d.begun(queue.Local, j)
-	if m.direct.since != 5000 || len(d.todo.directs) != 1 {
+	d.desk.sec = 6000
+	d.intake.started(queue.Local, j)
+	if m.direct.since != 5000 || len(d.intake.directs) != 1 {
 		t.Error("a later delivery counts as the first")
 	}
 }
 
 func TestToRunAMessageCountsEvenWhileItsFilesAreMade(t *testing.T) {
-	d := &daemon{active: map[queue.ID]*message{}, sec: 5000}
-	m := d.message(7)
+	d := idle(nil, 5000)
+	m := d.messages.get(7)
 	m.direct, m.writing = &direct{}, true
 	over, going := &job{m: m, eof: true, retry: 9000}, &job{m: m, eof: true, running: 1, retry: 9000}
 	m.jobs = [2]*job{over, going}
-	if a := d.runNow(7); a != sendctl.Done || over.retry != 5000 || going.retry != 9000 {
+	if a := d.asked.runNow(7); a != sendctl.Done || over.retry != 5000 || going.retry != 9000 {
 		t.Errorf("%c, next attempts at %d and %d", a, over.retry, going.retry)
 	}
 }

@@ -50,10 +50,7 @@ func (s *site) transaction(c queue.Channel, o sendproto.Order, reply func(sendpr
 	var list []sendproto.Reply
 	for _, m := range g.Members {
 		p := s.one(c, sendproto.Order{Delnum: m.Delnum, Mess: g.Mess, Sender: g.Sender, Recipient: m.Recipient})
-		p.Wide, p.News = true, sendproto.Pipelines
-		if s.news != nil {
-			p.News = s.news(hostOf(m.Recipient))
-		}
+		p.Grouped = true
 		list = append(list, p)
 	}
 	s.mu.Lock()

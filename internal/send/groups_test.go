@@ -56,6 +56,7 @@ func TestASpawnerThatKnowsNoGroupsGetsClassicOrders(t *testing.T) {
 func TestAnAnswerThatComesLateIsTakenWhileDeliveriesRun(t *testing.T) {
 	s := newSite(t)
 	s.set("concurrencyremote", "4\n")
+	s.set("concurrencyperhost", "20\n")
 	s.combine, s.late = 10, make(chan struct{})
 	release := make(chan struct{})
 	s.deliver = func(c queue.Channel, o sendproto.Order) (report.Kind, string) {
@@ -86,38 +87,28 @@ func TestASpawnerMayTurnGroupsOff(t *testing.T) {
 	s.until("end msg", 1)
 	r.stop()
 	s.served(rcpts...)
-	if groups, largest, _ := s.grouped(); groups > 0 || largest > 1 {
+	if groups, largest, _ := s.grouped(); largest > 1 {
 		t.Errorf("%d groups, up to %d", groups, largest)
 	}
 }
 
-func TestWhoHasASenderOfItsOwnOrAPlainHostSharesNothing(t *testing.T) {
-	for name, c := range map[string]struct {
-		sender string
-		news   sendproto.News
-	}{
-		"VERP": {"list-@here.test-@[]", sendproto.Pipelines}, "plain": {"a@b", sendproto.Plain}, "silent": {"a@b", sendproto.Unknown},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newSite(t)
-			s.combine = 50
-			s.news = func(string) sendproto.News { return c.news }
-			s.during = func(rcpts []string, _, sender string) {
-				if name == "VERP" && sender != "list-"+strings.Replace(rcpts[0], "@", "=", 1)+"@here.test" {
-					t.Errorf("%s for %s", sender, rcpts)
-				}
-			}
-			rcpts := list(200, "far.test")
-			s.inject(c.sender, rcpts...)
-			r := s.start()
-			s.until("end msg", 1)
-			r.stop()
-			s.served(rcpts...)
-			s.within(20)
-			if _, largest, most := s.grouped(); largest != 1 || most > 20 {
-				t.Errorf("groups of %d, %d at a time", largest, most)
-			}
-		})
+func TestWhoHasASenderOfItsOwnSharesNothing(t *testing.T) {
+	s := newSite(t)
+	s.combine = 50
+	s.during = func(rcpts []string, _, sender string) {
+		if sender != "list-"+strings.Replace(rcpts[0], "@", "=", 1)+"@here.test" {
+			t.Errorf("%s for %s", sender, rcpts)
+		}
+	}
+	rcpts := list(200, "far.test")
+	s.inject("list-@here.test-@[]", rcpts...)
+	r := s.start()
+	s.until("end msg", 1)
+	r.stop()
+	s.served(rcpts...)
+	s.within(20)
+	if _, largest, most := s.grouped(); largest != 1 || most > 20 {
+		t.Errorf("groups of %d, %d at a time", largest, most)
 	}
 }
 
@@ -147,44 +138,7 @@ func TestMessagesDoNotShareATransaction(t *testing.T) {
 	}
 }
 
-func TestAListBeginsAtAnUnknownHostWithFewDeliveries(t *testing.T) {
-	ch := channel{wide: wide{combine: 50}}
-	j := &job{m: &message{sender: "a@b"}, eof: true}
-	ch.line(j)
-	for _, r := range list(100, "far.test") {
-		j.next = append(j.next, recipient{addr: r})
-	}
-	begun := func(now int64) (n int) {
-		ch.release()
-		for len(j.next) > 0 {
-			if !ch.hold(j, now) {
-				n++
-				j.take(ch.most(j, &j.next[0], now), &ch.wide)
-			}
-		}
-		return n
-	}
-	for _, c := range []struct {
-		now int64
-		n   int
-	}{{0, 1}, {probePace - 1, 0}, {probePace, 1}, {2*probePace - 1, 0}, {2 * probePace, 1}, {4 * probePace, 1}, {probation - 1, 3}} {
-		if n := begun(c.now); n != c.n {
-			t.Errorf("after %d ms: %d begun", c.now, n)
-		}
-	}
-	j2 := &job{m: &message{sender: "a@b"}, eof: true}
-	ch.line(j2)
-	j2.next = []recipient{{addr: "one@far.test"}}
-	if ch.hold(j2, probation-1) {
-		t.Error("who is alone waits")
-	}
-	left := len(j.aside)
-	if n := begun(probation); n != left {
-		t.Errorf("after all that time: %d of %d", n, left)
-	}
-}
-
-func TestWhoWaitsForNewsKeepsNobodyElseAndNotForEver(t *testing.T) {
+func TestWhoWaitsForAHostKeepsNobodyElse(t *testing.T) {
 	s := newSite(t)
 	s.combine = 50
 	told := make(chan struct{})
@@ -193,12 +147,11 @@ func TestWhoWaitsForNewsKeepsNobodyElseAndNotForEver(t *testing.T) {
 			<-told
 		}
 	}
-	far, near := list(100, "far.test"), list(5, "near.test")
+	far, near := list(1000, "far.test"), list(5, "near.test")
 	s.inject("a@b", append(far, near...)...)
 	r := s.start()
 	defer r.stop()
 	s.until("to remote u4@near.test", 1)
-	s.until(" remote 20/20", 1)
 	close(told)
 	s.until("end msg", 1)
 	s.served(append(far, near...)...)
@@ -253,7 +206,7 @@ func TestConcurrencyperhostCountsTransactions(t *testing.T) {
 	}
 }
 
-func TestAMessageWhoseRecipientsWaitForNewsCanBeRemoved(t *testing.T) {
+func TestAMessageWhoseRecipientsWaitForAHostCanBeRemoved(t *testing.T) {
 	s := newSite(t)
 	s.combine = 50
 	told := make(chan struct{})

@@ -1,7 +1,6 @@
 package send
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -13,10 +12,12 @@ import (
 // moreEvents bounds how many events are taken in one turn before work is looked for again.
 const moreEvents = 256
 
-// Run is qmail-send from its first look at the control files to its last line of log.
+// Run is qmail-send from its first look at the spawners to its last line of log.
 func Run(cfg Config) exit.Code {
-	d, err := newDaemon(cfg)
-	if err != nil {
+	d := newDaemon(cfg)
+	d.clock.begin(cfg.Now())
+	d.tick()
+	if err := d.connect(); err != nil {
 		cfg.Log.Write(qlog.Alert(nil, "cannot start: "+err.Error()))
 		return exit.Temp
 	}
@@ -24,37 +25,15 @@ func Run(cfg Config) exit.Code {
 	return exit.OK
 }
 
-var errSpawn = errors.New("hath the daemon spawn no fire?")
-
-func newDaemon(cfg Config) (*daemon, error) {
-	d := &daemon{
-		Config: cfg, tasks: newTasks(maxTasks), endings: newTasks(maxEndings), active: map[queue.ID]*message{},
-		paces: make(chan chan<- pace),
-	}
-	for _, c := range queue.Channels() {
-		d.held[c] = map[queue.ID]struct{}{}
-		if err := d.ch[c].begin(cfg.Spawner[c], d.Controls.concurrency[c]); err != nil {
-			return nil, errSpawn
-		}
-	}
-	d.ch[queue.Remote].ask()
-	d.clean.begin(cfg.Clean)
-	d.todo.begin()
-	d.gone.begin()
-	d.clock.begin(cfg.Now())
-	d.tick()
-	return d, nil
-}
-
 // run is the life of the daemon.
 func (d *daemon) run() {
-	d.status()
-	d.startScan()
+	d.passes.status()
+	d.survey.start()
 	timer := time.NewTimer(0)
 	for {
 		d.work()
 		d.send()
-		if d.exiting && d.finished() {
+		if d.desk.stopping && d.finished() {
 			break
 		}
 		timer.Reset(d.idle())
@@ -64,47 +43,41 @@ func (d *daemon) run() {
 		d.tick()
 	}
 	d.saveTimes()
-	d.log = qlog.Exiting(d.log)
+	d.desk.log = qlog.Exiting(d.desk.log)
 	d.send()
 }
 
 // work does everything that is due.
 func (d *daemon) work() {
-	d.doLater()
-	d.doTodo()
-	d.doWrites()
-	d.doCleanup()
-	if !d.exiting {
-		for i := range d.ch {
-			d.fill(queue.Channel(i))
-			d.deliver(queue.Channel(i))
-		}
-	}
+	d.desk.doLater()
+	d.intake.work()
+	d.survey.work()
+	d.passes.work()
 }
 
 // send passes on what this turn has made: first the log, then the orders and requests.
 func (d *daemon) send() {
-	if len(d.log) > 0 {
-		d.Log.Write(d.log)
-		d.log = d.log[:0]
+	if len(d.desk.log) > 0 {
+		d.Log.Write(d.desk.log)
+		d.desk.log = d.desk.log[:0]
 	}
-	d.ch[queue.Local].out.send()
-	d.ch[queue.Remote].out.send()
+	d.spawners[queue.Local].out.send()
+	d.spawners[queue.Remote].out.send()
 	d.clean.out.send()
 }
 
 // wait waits for one event, or until the timer says that something is due.
 func (d *daemon) wait(timer <-chan time.Time) {
-	local, remote := &d.ch[queue.Local], &d.ch[queue.Remote]
+	local, remote := d.spawners[queue.Local], d.spawners[queue.Remote]
 	select {
-	case fn := <-d.tasks.settled:
-		d.settle(&d.tasks, fn)
-	case fn := <-d.endings.settled:
-		d.settle(&d.endings, fn)
-	case p, ok := <-local.replies:
-		d.reply(queue.Local, p, ok)
-	case p, ok := <-remote.replies:
-		d.reply(queue.Remote, p, ok)
+	case fn := <-d.desk.disk.settled:
+		d.desk.disk.settle(fn)
+	case fn := <-d.ending.bouncing.settled:
+		d.ending.bouncing.settle(fn)
+	case r, ok := <-local.replies:
+		d.passes.reply(queue.Local, r, ok)
+	case r, ok := <-remote.replies:
+		d.passes.reply(queue.Remote, r, ok)
 	case b, ok := <-d.clean.answers:
 		d.answer(b, ok)
 	case <-local.out.back:
@@ -116,21 +89,21 @@ func (d *daemon) wait(timer <-chan time.Time) {
 	case s := <-d.Signals:
 		d.signal(s)
 	case q := <-d.Requests:
-		d.request(q)
-	case f := <-d.scan.found:
-		d.scanned(f)
-	case id := <-d.scan.asked:
-		d.untodo(id, func() {})
-	case l := <-d.scan.lend:
-		d.lend(l)
-	case <-d.scan.back:
-		d.giveBack()
-	case a := <-d.paces:
-		a <- d.pace()
-	case o := <-d.scan.odd:
-		d.oddScanned(o)
+		d.asked.request(q)
+	case f := <-d.survey.found:
+		d.survey.scanned(f)
+	case id := <-d.survey.asked:
+		d.intake.untodo(id, func() {})
+	case l := <-d.survey.loans.asked:
+		d.survey.loans.lend(l)
+	case <-d.survey.loans.back:
+		d.intake.due = d.survey.loans.end() || d.intake.due
+	case a := <-d.survey.paces:
+		a <- d.survey.pace()
+	case o := <-d.survey.odd:
+		d.survey.oddScanned(o)
 	case <-d.Trigger:
-		d.todo.due = true
+		d.intake.due = true
 	case <-timer:
 	}
 }
@@ -138,14 +111,14 @@ func (d *daemon) wait(timer <-chan time.Time) {
 // poll takes one event if there is one, so that many that come together share a turn.
 func (d *daemon) poll() bool {
 	select {
-	case fn := <-d.tasks.settled:
-		d.settle(&d.tasks, fn)
-	case fn := <-d.endings.settled:
-		d.settle(&d.endings, fn)
-	case p, ok := <-d.ch[queue.Local].replies:
-		d.reply(queue.Local, p, ok)
-	case p, ok := <-d.ch[queue.Remote].replies:
-		d.reply(queue.Remote, p, ok)
+	case fn := <-d.desk.disk.settled:
+		d.desk.disk.settle(fn)
+	case fn := <-d.ending.bouncing.settled:
+		d.ending.bouncing.settle(fn)
+	case r, ok := <-d.spawners[queue.Local].replies:
+		d.passes.reply(queue.Local, r, ok)
+	case r, ok := <-d.spawners[queue.Remote].replies:
+		d.passes.reply(queue.Remote, r, ok)
 	case b, ok := <-d.clean.answers:
 		d.answer(b, ok)
 	default:
@@ -154,11 +127,15 @@ func (d *daemon) poll() bool {
 	return true
 }
 
-func (d *daemon) settle(t *tasks, fn func()) {
-	t.ended()
-	if fn != nil {
-		fn()
+// answer hands the answers of qmail-clean to those who asked.
+func (d *daemon) answer(b []byte, ok bool) {
+	if !ok {
+		d.clean.answers, d.clean.lost = nil, true
+		d.desk.alert("oh no! lost qmail-clean connection! dying...")
+		d.stop()
+		return
 	}
+	d.clean.answer(b)
 }
 
 func (d *daemon) signal(s Signal) {
@@ -166,17 +143,17 @@ func (d *daemon) signal(s Signal) {
 	case Stop:
 		d.stop()
 	case RunAll:
-		d.scan.all = d.scan.running
-		for i := range d.ch {
-			d.ch[i].retry.each(func(due) int64 { return d.sec })
+		d.survey.all = d.survey.running
+		for _, x := range d.slots {
+			x.retry.each(func(due) int64 { return d.desk.sec })
 		}
-		for _, m := range d.active {
-			m.again(d.sec)
+		for _, m := range d.messages.active {
+			m.retryNow(d.desk.sec)
 		}
 	case Reread:
 		t, err := d.Controls.table.Reread(d.Dir)
 		if err != nil {
-			d.alert("unable to reread controls")
+			d.desk.alert(because("unable to reread controls", err))
 			return
 		}
 		d.Controls.table = t
@@ -185,88 +162,57 @@ func (d *daemon) signal(s Signal) {
 
 // stop begins the end: nothing new is started. What todo still says in full needs no files.
 func (d *daemon) stop() {
-	d.exiting = true
-	untouched := func(m *message) bool { return !m.direct.begun && m.wish == nil }
-	for _, m := range d.active {
+	d.desk.stopping = true
+	untouched := func(m *message) bool { return !m.direct.started && m.wish == nil }
+	for _, m := range d.messages.active {
 		if m.direct != nil && !untouched(m) {
-			d.write(m)
+			d.intake.write(m)
 		}
 	}
-	d.todo.writes = slices.DeleteFunc(d.todo.writes, untouched)
+	d.intake.writes = slices.DeleteFunc(d.intake.writes, untouched)
 }
 
 // finished reports whether nothing is under way any more.
 func (d *daemon) finished() bool {
-	for i := range d.ch {
-		if !d.ch[i].lost && d.ch[i].running > 0 {
-			return false
-		}
-	}
-	return d.tasks.idle() && d.endings.idle() && len(d.todo.writes) == 0 && (d.clean.lost || len(d.clean.asked) == 0)
+	return !d.passes.running() && d.desk.disk.idle() && d.ending.bouncing.idle() && len(d.intake.writes) == 0 &&
+		d.clean.idle()
 }
 
 // saveTimes leaves the next attempts where the next qmail-send finds them: as the times of the files. A pass that
 // was cut short goes on at once.
 func (d *daemon) saveTimes() {
-	for id, m := range d.active {
+	for id, m := range d.messages.active {
 		for c, j := range m.jobs {
 			if j != nil && m.direct == nil {
-				d.Queue.NextTry(queue.Channel(c), id, time.Unix(d.sec, 0))
+				d.Queue.NextTry(queue.Channel(c), id, time.Unix(d.desk.sec, 0))
 			}
 		}
 	}
-	for i := range d.ch {
-		for _, w := range d.ch[i].retry {
-			d.Queue.NextTry(queue.Channel(i), w.id, time.Unix(w.at, 0))
+	for _, s := range d.slots {
+		for _, w := range s.retry {
+			d.Queue.NextTry(s.channel, w.id, time.Unix(w.at, 0))
 		}
 	}
 }
 
 // idle returns how long nothing is due.
 func (d *daemon) idle() time.Duration {
-	next := d.todo.next(d.sec)
-	next = min(next, d.cleanup.at)
-	for i := range d.ch {
-		if c := &d.ch[i]; !d.exiting && len(c.retry) > 0 && c.limit > 0 && len(c.stale) == 0 {
-			next = min(next, c.retry[0].at)
+	next := min(d.intake.next(), d.survey.orphans.at)
+	for _, s := range d.slots {
+		if !d.desk.stopping && len(s.retry) > 0 && s.limit > 0 && len(s.stale) == 0 {
+			next = min(next, s.retry[0].at)
 		}
 	}
-	for _, l := range d.later {
+	for _, l := range d.desk.later {
 		next = min(next, l.at)
-	}
-	if d.ch[queue.Remote].wide.timed && !d.exiting {
-		return probePace * time.Millisecond
 	}
 	// Whatever is due and was not begun waits for an event, or for the clock to move on.
 	pause := time.Second
-	if next > d.sec {
+	if next > d.desk.sec {
 		pause = time.Until(time.Unix(next, 0)) + time.Millisecond
 	}
-	if r := d.todo.resting(); r > 0 && d.todo.due {
+	if r := d.intake.resting(); r > 0 && d.intake.due {
 		pause = min(pause, r)
 	}
 	return pause
 }
-
-func (d *daemon) doLater() {
-	if d.exiting {
-		d.later = nil // the next qmail-send will see to it
-	}
-	keep := d.later[:0]
-	var now []func()
-	for _, l := range d.later {
-		if l.at <= d.sec {
-			now = append(now, l.fn)
-		} else {
-			keep = append(keep, l)
-		}
-	}
-	clear(d.later[len(keep):])
-	d.later = keep
-	for _, fn := range now {
-		fn()
-	}
-}
-
-func (d *daemon) alert(text string)   { d.log = qlog.Alert(d.log, text) }
-func (d *daemon) warning(text string) { d.log = qlog.Warning(d.log, text) }

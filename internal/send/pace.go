@@ -27,10 +27,10 @@ const (
 	calm = 2
 )
 
-// tellWalking tells whether a walk is under way, after one has begun or ended.
-func (d *daemon) tellWalking() {
-	if d.Walking != nil {
-		d.Walking(d.scan.running || d.cleanup.busy)
+// tell tells whether a walk is under way, after one has begun or ended.
+func (s *survey) tell() {
+	if s.told != nil {
+		s.told(s.running || s.orphans.busy)
 	}
 }
 
@@ -40,11 +40,11 @@ func restAfter(took time.Duration, share int) time.Duration {
 }
 
 // pace returns how a walk goes on now.
-func (d *daemon) pace() pace {
+func (s *survey) pace() pace {
 	switch {
-	case d.exiting:
+	case s.stopping:
 		return walkNoMore
-	case len(d.todo.known) > 0 || d.sec >= d.todo.last && d.sec < d.todo.last+calm:
+	case len(s.intake.entries) > 0 || s.sec >= s.intake.last && s.sec < s.intake.last+calm:
 		return walkSlowly
 	}
 	return walkOn

@@ -63,7 +63,7 @@ func TestAHeldMessageWaitsUntilItIsReleasedEvenOverARestart(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	r.stop()
 	fi, err := os.Stat(filepath.Join(s.dir, queue.Local.File(id)))
-	if err != nil || fi.ModTime().Unix() != holdTime {
+	if err != nil || fi.ModTime().Unix() != heldUntil {
 		t.Errorf("%v, %v", fi.ModTime(), err)
 	}
 	r = s.start()

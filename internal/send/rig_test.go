@@ -35,7 +35,6 @@ type site struct {
 	combine int                                       // the most recipients of a group
 	mute    bool                                      // the question gets no reply
 	late    chan struct{}                             // not nil: the answer waits for its end
-	news    func(host string) sendproto.News          // nil: every host offers PIPELINING
 	during  func(rcpts []string, mess, sender string) // called in the middle of each transaction
 
 	mu       sync.Mutex
@@ -95,6 +94,16 @@ func (s *site) inject(sender string, rcpts ...string) queue.ID {
 	}
 	return in.ID()
 }
+
+// idle returns a daemon with nothing connected, at a time.
+func idle(q *queue.Queue, sec int64) *daemon {
+	d := newDaemon(Config{Queue: q, Now: time.Now})
+	d.desk.sec = sec
+	return d
+}
+
+// hostOf is the key of a remote recipient.
+func hostOf(addr string) string { return newSlots(queue.Remote, 0).key(addr) }
 
 // A run is one qmail-send at work.
 type run struct {

@@ -128,15 +128,14 @@ func TestADeferredMessageGetsItsFilesWhileTheScanRuns(t *testing.T) {
 }
 
 func TestTheScanSchedulesOnlyWhatIsFromBefore(t *testing.T) {
-	d := &daemon{sec: 1000}
-	d.todo.begin()
-	d.scan = scan{running: true, ours: map[queue.ID]struct{}{}}
-	if !d.take(5) {
+	d := idle(nil, 1000)
+	d.survey.loans.begin()
+	if !d.intake.claim(5) {
 		t.Fatal("a number that nobody has lent is not taken")
 	}
-	d.scanned([]queue.Found{{ID: 5, Has: [2]bool{true, true}}, {ID: 6, Has: [2]bool{true, false}}})
-	if len(d.ch[queue.Local].retry) != 1 || len(d.ch[queue.Remote].retry) != 0 || d.ch[queue.Local].retry[0].id != 6 {
-		t.Errorf("%v, %v", d.ch[queue.Local].retry, d.ch[queue.Remote].retry)
+	d.survey.scanned([]queue.Found{{ID: 5, Has: [2]bool{true, true}}, {ID: 6, Has: [2]bool{true, false}}})
+	if len(d.slots[queue.Local].retry) != 1 || len(d.slots[queue.Remote].retry) != 0 || d.slots[queue.Local].retry[0].id != 6 {
+		t.Errorf("%v, %v", d.slots[queue.Local].retry, d.slots[queue.Remote].retry)
 	}
 }
 
@@ -238,25 +237,24 @@ func TestNeitherNewMailNorTheEndWaitsForTheScan(t *testing.T) {
 }
 
 func TestAWalkRestsWhileThereIsNewMailAndEndsWithUs(t *testing.T) {
-	d := &daemon{sec: 1000}
-	d.todo.begin()
+	d := idle(nil, 1000)
 	want := func(p pace, when string) {
 		t.Helper()
-		if got := d.pace(); got != p {
+		if got := d.survey.pace(); got != p {
 			t.Errorf("%s: %d, not %d", when, got, p)
 		}
 	}
 	want(walkOn, "idle")
-	d.todo.last = 1000
+	d.intake.last = 1000
 	want(walkSlowly, "a message has just come")
-	d.sec = 1000 + calm
+	d.desk.sec = 1000 + calm
 	want(walkOn, "none has come for a while")
-	d.todo.known[1] = read
+	d.intake.entries[1] = known
 	want(walkSlowly, "one is in todo")
-	d.sec = 10
-	delete(d.todo.known, 1)
+	d.desk.sec = 10
+	delete(d.intake.entries, 1)
 	want(walkOn, "the clock was set back")
-	d.exiting = true
+	d.desk.stopping = true
 	want(walkNoMore, "at the end")
 
 	asks := make(chan chan<- pace)
@@ -280,24 +278,23 @@ func TestALongTodoIsNotReadAgainAtOnce(t *testing.T) {
 		t.Errorf("rests of %v, %v", restAfter(time.Millisecond, listShare), restAfter(time.Hour, listShare))
 	}
 	s := newSite(t)
-	d := &daemon{Config: Config{Queue: queue.Open(s.dir, nil)}, tasks: newTasks(maxTasks), sec: 1000}
-	d.todo.begin()
-	d.cleanup.at, d.todo.at = 5000, 5000
-	d.todo.rest = time.Now().Add(time.Hour)
-	d.doTodo()
-	if d.todo.looking || !d.todo.due {
+	d := idle(queue.Open(s.dir, nil), 1000)
+	d.survey.orphans.at, d.intake.at = 5000, 5000
+	d.intake.rest = time.Now().Add(time.Hour)
+	d.intake.work()
+	if d.intake.looking || !d.intake.due {
 		t.Error("it is looked at while it rests")
 	}
-	d.todo.rest = time.Now().Add(time.Second)
+	d.intake.rest = time.Now().Add(time.Second)
 	if p := d.idle(); p > time.Second {
 		t.Errorf("sleeps %v, longer than todo rests", p)
 	}
-	d.todo.rest = time.Now()
-	d.doTodo()
-	if !d.todo.looking || d.todo.due {
+	d.intake.rest = time.Now()
+	d.intake.work()
+	if !d.intake.looking || d.intake.due {
 		t.Error("it is not looked at after its rest")
 	}
-	(<-d.tasks.settled)()
+	(<-d.desk.disk.settled)()
 }
 
 // blocking lets deliveries to remote recipients wait.
@@ -342,20 +339,14 @@ func TestTheCleanupLeavesAMessageAloneWhoseEndHasBegun(t *testing.T) {
 	old := time.Now().Add(-48 * time.Hour)
 	os.Chtimes(name, old, old)
 	for _, ends := range []bool{true, false} {
-		d := &daemon{
-			Config: Config{Queue: queue.Open(s.dir, nil), Now: time.Now},
-			tasks:  newTasks(maxTasks),
-			paces:  make(chan chan<- pace),
-		}
-		d.todo.begin()
-		d.gone.begin()
+		d := idle(queue.Open(s.dir, nil), 0)
 		d.clean.out = newOutbox(io.Discard)
-		d.doCleanup()
+		d.survey.work()
 		if ends {
-			d.gone.add(id)
-			delete(d.gone.going, id)
+			d.ending.gone.add(id)
+			delete(d.ending.gone.going, id)
 		}
-		(<-d.tasks.settled)()
+		(<-d.desk.disk.settled)()
 		if len(d.clean.asked) == 1 == ends {
 			t.Errorf("the end has begun: %v; %d requests", ends, len(d.clean.asked))
 		}

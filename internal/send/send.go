@@ -3,6 +3,10 @@
 //
 // One goroutine, the owner, holds all state and decides everything. It never waits for the disk: what touches
 // the disk is a task, a function that is given values and returns what the owner shall do with its result.
+//
+// The state is in rooms, each of which knows those above it in this list: the desk (what all have at hand) and the
+// messages, slots (who may be tried now), ending (what became of recipients), intake (new mail), passes (deliveries),
+// survey (the queue as a whole), asked (the queue tools). The daemon is their wiring and the loop.
 package send
 
 import (
@@ -52,36 +56,88 @@ type Config struct {
 	Walking func(bool)
 }
 
-// A daemon is the state of qmail-send. Only the owner touches it.
+// A daemon is qmail-send: its rooms, each of which only the owner touches.
 type daemon struct {
 	Config
-	log     []byte // lines not yet written
-	sec     int64  // the time, in seconds, at the beginning of this turn
-	tasks   tasks  // those that touch the disk
-	endings tasks  // of those, the ones that end messages
-	ch      [2]channel
-	clean   cleaner
-	todo    todo
-	active  map[queue.ID]*message // those that something is being done about
-	held    [2]map[queue.ID]struct{}
-	deliv   uint64 // number of the last delivery
-	later   []later
-	cleanup cleanup
-	scan    scan
-	paces   chan chan<- pace // questions of walks over the queue
-	bounces bounces
-	gone    gone
-	exiting bool
-	clock   clock
+	desk     desk
+	messages messages
+	slots    [2]*slots
+	spawners [2]*spawner
+	clean    *cleaner
+	ending   ending
+	intake   intake
+	passes   passes
+	survey   survey
+	asked    asked
+	clock    clock
 }
 
-// A later is something to do again after trouble.
-type later struct {
-	at int64
-	fn func()
+// newDaemon builds the rooms; the spawners and qmail-clean are connected later.
+func newDaemon(cfg Config) *daemon {
+	d := &daemon{Config: cfg}
+	d.desk = desk{queue: cfg.Queue, now: cfg.Now, disk: newTasks(maxTasks)}
+	d.messages = messages{active: map[queue.ID]*message{}, advance: d.advance}
+	for _, c := range queue.Channels() {
+		d.slots[c], d.spawners[c] = newSlots(c, d.Controls.shares[c]), &spawner{}
+	}
+	d.clean = &cleaner{}
+	d.ending = ending{
+		desk: &d.desk, messages: &d.messages, slots: d.slots, clean: d.clean, bouncing: newTasks(injectors),
+		order: bounceOrder{release: d.arrive}, injector: cfg.Injector, names: cfg.Controls.names,
+	}
+	d.ending.gone.begin()
+	d.intake = intake{
+		desk: &d.desk, messages: &d.messages, slots: d.slots, ending: &d.ending, controls: &d.Controls,
+		claim: d.survey.loans.claim, scanning: func() bool { return d.survey.running || d.survey.failed },
+		due: true, entries: map[queue.ID]entry{}, odd: map[string]struct{}{},
+	}
+	d.passes = passes{
+		desk: &d.desk, messages: &d.messages, slots: d.slots, spawners: d.spawners, intake: &d.intake,
+		controls: &d.Controls, lost: d.stop,
+	}
+	d.survey = survey{
+		desk: &d.desk, messages: &d.messages, slots: d.slots, intake: &d.intake, ending: &d.ending,
+		over: d.asked.scanned, told: cfg.Walking, paces: make(chan chan<- pace),
+	}
+	d.asked = asked{
+		desk: &d.desk, messages: &d.messages, slots: d.slots, intake: &d.intake, ending: &d.ending,
+		survey: &d.survey, controls: &d.Controls, runAll: func() { d.signal(RunAll) },
+	}
+	return d
 }
 
-// after has fn done after the pause that follows trouble with the system.
-func (d *daemon) after(fn func()) {
-	d.later = append(d.later, later{d.sec + sleepFailure, fn})
+// connect begins the conversations with the helpers.
+func (d *daemon) connect() error {
+	for _, c := range queue.Channels() {
+		limit, err := d.spawners[c].begin(d.Spawner[c])
+		if err != nil {
+			return err
+		}
+		d.slots[c].open(min(limit, d.Controls.concurrency[c]))
+	}
+	d.spawners[queue.Remote].ask()
+	d.clean.begin(d.Clean)
+	return nil
+}
+
+// advance does the next thing that a message needs, one at a time.
+func (d *daemon) advance(m *message) {
+	switch {
+	case m.busy:
+	case m.direct != nil:
+		d.intake.workDirect(m)
+	case len(m.bounce) > 0:
+		d.ending.appendBounce(m)
+	case m.wish != nil:
+		d.asked.work(m)
+	default:
+		d.ending.work(m)
+	}
+}
+
+// arrive has a new message go on that was kept back.
+func (d *daemon) arrive(x early) {
+	if !d.desk.stopping {
+		d.intake.announce(x.f, x.table)
+	}
 }

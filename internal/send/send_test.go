@@ -119,6 +119,7 @@ func TestManyRecipientsUseAllSlotsAndNoMore(t *testing.T) {
 		return report.Success, ""
 	}
 	s.set("concurrencyremote", "7\n")
+	s.set("concurrencyperhost", "20\n")
 	r := s.start()
 	var rcpts []string
 	for i := range 500 {
@@ -242,6 +243,7 @@ func TestAKilledQmailSendLosesNothing(t *testing.T) {
 func TestNewMailDoesNotWaitForAStormOfRetries(t *testing.T) {
 	s := newSite(t)
 	s.set("concurrencyremote", "4\n")
+	s.set("concurrencyperhost", "20\n")
 	again, block := make(chan struct{}), make(chan struct{})
 	s.deliver = func(c queue.Channel, o sendproto.Order) (report.Kind, string) {
 		if !strings.HasPrefix(o.Recipient, "old") {
@@ -473,20 +475,20 @@ func TestQmailCleanInTroubleIsAskedAgain(t *testing.T) {
 func TestAClockThatIsSetBackStopsNothing(t *testing.T) {
 	// Times without a monotonic reading cannot tell a jump; with one the difference counts.
 	now := time.Now()
-	d := &daemon{}
+	d := idle(nil, 0)
 	d.clock.begin(now)
 	if j := d.clock.jump(now.Add(5 * time.Second)); j != 0 {
 		t.Errorf("an ordinary second is a jump of %d", j)
 	}
-	d.sec = 1000
-	for c := range d.ch {
-		d.ch[c].retry.add(due{1000 + 50, 1})
+	d.desk.sec = 1000
+	for _, x := range d.slots {
+		x.retry.add(due{1000 + 50, 1})
 	}
-	d.later = []later{{1000 + 123, nil}}
-	d.todo.at = 2500
-	d.sec = 400
+	d.desk.later = []later{{1000 + 123, nil}}
+	d.intake.at = 2500
+	d.desk.sec = 400
 	d.moved(-600)
-	if d.ch[0].retry[0].at != 450 || d.later[0].at != 523 || d.todo.at != 1900 {
-		t.Errorf("due at %d, %d, %d", d.ch[0].retry[0].at, d.later[0].at, d.todo.at)
+	if d.slots[0].retry[0].at != 450 || d.desk.later[0].at != 523 || d.intake.at != 1900 {
+		t.Errorf("due at %d, %d, %d", d.slots[0].retry[0].at, d.desk.later[0].at, d.intake.at)
 	}
 }

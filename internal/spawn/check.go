@@ -40,7 +40,7 @@ func newDelivery(o sendproto.Order) (*Delivery, *report.Report) {
 	if at < 0 {
 		return nil, report.Fail("5.1.3", "Sorry, address must include host name.")
 	}
-	return &Delivery{Order: o, Local: o.Recipient[:at], Host: o.Recipient[at+1:], News: sendproto.Unknown}, nil
+	return &Delivery{Order: o, Local: o.Recipient[:at], Host: o.Recipient[at+1:]}, nil
 }
 
 func checkMess(mess string) *report.Report {

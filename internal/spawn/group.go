@@ -7,9 +7,9 @@ import (
 	"qmail/internal/text/report"
 )
 
-// beginWide answers the question whether there are groups, or starts one. Every member of a group that cannot be
+// beginReserved answers the question whether there are groups, or starts one. Every member of a group that cannot be
 // right as a whole is refused; and whatever else comes under this number.
-func (e *engine) beginWide(o sendproto.Order) {
+func (e *engine) beginReserved(o sendproto.Order) {
 	switch {
 	case o.IsQuestion(e.width):
 		e.buf = sendproto.Answer(e.Combine, e.width).Append(e.buf, e.width)
@@ -18,7 +18,7 @@ func (e *engine) beginWide(o sendproto.Order) {
 		var f *os.File
 		r := checkMess(g.Mess)
 		switch {
-		case !ok || len(g.Members) > max(1, e.Combine):
+		case !ok || len(g.Members) > e.Combine:
 			r = report.Defer("4.3.5", "Internal error: group malformed.")
 		case e.slots >= e.Limit:
 			r = report.Defer("4.3.5", "Internal error: too many groups.")
@@ -59,14 +59,14 @@ func (e *engine) beginGroup(g sendproto.Group, f *os.File) {
 		return
 	}
 	sh.left.Store(int32(len(list)))
-	e.StartGroup(list)
+	e.Start(list)
 }
 
 // refuse replies to members of a group.
 func (e *engine) refuse(members []sendproto.Member, r *report.Report) {
 	for _, m := range members {
 		e.buf = sendproto.Reply{
-			Delnum: m.Delnum, Kind: r.Kind, Text: Text(r), Wide: true, News: sendproto.Unknown,
+			Delnum: m.Delnum, Kind: r.Kind, Text: Text(r), Grouped: true,
 		}.Append(e.buf, e.width)
 	}
 }

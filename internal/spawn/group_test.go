@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ func TestASpawnerAnswersTheQuestionOnlyIfItTakesGroups(t *testing.T) {
 		if p.Kind != report.Deferral || string(p.Text) != "Internal error: delnum too big. (#4.3.5)\n" {
 			t.Errorf("%d: %+v", limit, p)
 		}
-		s.StartGroup, s.Combine = accept, 7
+		s.Combine = 7
 		p = run(t, s, sendproto.AppendQuestion(nil, w))[w.Reserved()]
 		if n, ok := p.Answer(w); !ok || n != 7 {
 			t.Errorf("%d: %+v", limit, p)
@@ -56,7 +57,7 @@ func TestASpawnerAnswersTheQuestionOnlyIfItTakesGroups(t *testing.T) {
 func TestAGroupIsStartedTogetherWithOneOpenMessage(t *testing.T) {
 	queue(t)
 	var groups [][]*Delivery
-	s := Spawner{Limit: 1, Owner: os.Getuid(), Combine: 5, StartGroup: func(list []*Delivery) {
+	s := Spawner{Limit: 1, Owner: os.Getuid(), Combine: 5, Start: func(list []*Delivery) {
 		groups = append(groups, list)
 		go func() {
 			b, _ := io.ReadAll(list[0].Message)
@@ -64,7 +65,7 @@ func TestAGroupIsStartedTogetherWithOneOpenMessage(t *testing.T) {
 				if d.Message != list[0].Message {
 					t.Error("a message of its own")
 				}
-				d.News = sendproto.Pipelines
+				d.Address = netip.MustParseAddr("192.0.2.1")
 				d.Reply(report.Success, []byte(fmt.Sprintf("%d %s at %s from %s: %s\n", i, d.Local, d.Host, d.Sender, b)))
 			}
 		}()
@@ -86,15 +87,15 @@ func TestAGroupIsStartedTogetherWithOneOpenMessage(t *testing.T) {
 		if err != nil {
 			break
 		}
-		if !p.Wide {
-			t.Errorf("not wide: %+v", p)
+		if !p.Grouped {
+			t.Errorf("not of a group: %+v", p)
 		}
-		got[p.Delnum] += string(rune(p.News)) + string(rune(p.Kind)) + string(p.Text)
+		got[p.Delnum] += p.Address.String() + " " + string(rune(p.Kind)) + string(p.Text)
 	}
 	for n, want := range map[int]string{
-		60000: "-ZInternal error: delnum in use. (#4.3.5)\npK0 a at far from s@t: message\n",
-		3:     "-DSorry, address must include host name. (#5.1.3)\n",
-		0:     "pK1 b at FAR from s@t: message\n",
+		60000: "invalid IP ZInternal error: delnum in use. (#4.3.5)\n192.0.2.1 K0 a at far from s@t: message\n",
+		3:     "invalid IP DSorry, address must include host name. (#5.1.3)\n",
+		0:     "192.0.2.1 K1 b at FAR from s@t: message\n",
 	} {
 		if got[n] != want {
 			t.Errorf("%d: %q, want %q", n, got[n], want)
@@ -110,7 +111,7 @@ func TestAGroupIsStartedTogetherWithOneOpenMessage(t *testing.T) {
 
 func TestAGroupThatCannotBeRightIsRefusedAsAWhole(t *testing.T) {
 	queue(t)
-	s := Spawner{Limit: 10, Owner: os.Getuid(), Start: accept, StartGroup: accept, Combine: 2}
+	s := Spawner{Limit: 10, Owner: os.Getuid(), Start: accept, Combine: 2}
 	two := []sendproto.Member{{Delnum: 1000, Recipient: "a@b"}, {Delnum: 1001, Recipient: "c@b"}}
 	for _, c := range []struct {
 		g    sendproto.Group
@@ -136,7 +137,7 @@ func TestAGroupThatCannotBeRightIsRefusedAsAWhole(t *testing.T) {
 	for _, mess := range []string{"+7/7", "?", "7/7"} {
 		got := run(t, s, sendproto.Order{Delnum: sendproto.Width(1).Reserved(), Mess: mess, Recipient: "a@b"}.Append(nil, 1))
 		for n, p := range got {
-			if n != 255 || p.Kind != report.Deferral || p.Wide {
+			if n != 255 || p.Kind != report.Deferral || p.Grouped {
 				t.Errorf("%s: %+v", mess, p)
 			}
 		}
@@ -147,8 +148,8 @@ func TestNoMoreGroupsRunThanThereAreSlots(t *testing.T) {
 	queue(t)
 	running, most := 0, 0
 	var wait [][]*Delivery
-	s := Spawner{Limit: 3, Owner: os.Getuid(), Combine: 10, Start: accept}
-	s.StartGroup = func(list []*Delivery) {
+	s := Spawner{Limit: 3, Owner: os.Getuid(), Combine: 10}
+	s.Start = func(list []*Delivery) {
 		running++
 		most = max(most, running)
 		wait = append(wait, list)

@@ -6,6 +6,7 @@ package spawn
 import (
 	"bufio"
 	"io"
+	"net/netip"
 	"os"
 	"sync/atomic"
 
@@ -16,10 +17,10 @@ import (
 // A Delivery is an order whose message is open.
 type Delivery struct {
 	sendproto.Order
-	Local, Host string         // of the recipient, parted at the last @
-	Message     *os.File       // closed by Reply, that of the last of a group
-	News        sendproto.News // what it told of its host; Reply passes it on where that is asked for
-	shared      *shared        // not nil: one of a group
+	Local, Host string     // of the recipient, parted at the last @
+	Message     *os.File   // closed by Reply, that of the last of a group
+	Address     netip.Addr // of the host that it went to; Reply passes it on
+	shared      *shared    // not nil: one of a group
 	replies     chan<- sendproto.Reply
 }
 
@@ -35,20 +36,17 @@ func (d *Delivery) Reply(kind report.Kind, text []byte) {
 		d.Message.Close()
 	}
 	text = text[:min(len(text), sendproto.MaxReply)]
-	d.replies <- sendproto.Reply{Delnum: d.Delnum, Kind: kind, Text: text, Wide: d.shared != nil, News: d.News}
+	d.replies <- sendproto.Reply{Delnum: d.Delnum, Kind: kind, Text: text, Grouped: d.shared != nil, Address: d.Address}
 }
 
 // A Spawner runs the deliveries of one channel.
 type Spawner struct {
 	Limit int // the most slots in use at once: deliveries, or groups of them
 	Owner int // the uid that owns the messages of the queue
-	// Start begins some deliveries, those whose orders came at once. It returns without
-	// waiting for anything.
-	Start func([]*Delivery)
-	// StartGroup begins the deliveries of a group, which have message, sender and slot in common: never more than
-	// one program may run for them at a time. Nil: there are no groups.
-	StartGroup func([]*Delivery)
-	Combine    int // the most recipients of a group
+	// Start begins a delivery, or those of a group, which have message, sender and slot in common: never more than
+	// one program may run for them at a time. It returns without waiting for anything.
+	Start   func([]*Delivery)
+	Combine int // the most recipients of a group; 0: there are no groups
 }
 
 // Run announces the limit, then serves orders until they end, and returns when the last delivery that was begun has
@@ -59,7 +57,7 @@ type Spawner struct {
 func (s *Spawner) Run(orders io.Reader, replies io.Writer) error {
 	width := sendproto.WidthFor(s.Limit)
 	_, err := replies.Write(width.AppendNumber(nil, s.Limit))
-	incoming := make(chan []sendproto.Order)
+	incoming := make(chan sendproto.Order, manyOrders)
 	gone := make(chan struct{})
 	defer close(gone)
 	go readOrders(orders, width, incoming, gone)
@@ -72,12 +70,12 @@ func (s *Spawner) Run(orders io.Reader, replies io.Writer) error {
 	for (incoming != nil && err == nil) || len(e.busy) > 0 {
 		e.buf = e.buf[:0]
 		select {
-		case batch, ok := <-incoming:
+		case o, ok := <-incoming:
 			if !ok || err != nil {
 				incoming = nil
 				continue
 			}
-			e.begin(batch)
+			e.begin(o)
 		case r := <-e.ended:
 			e.reply(r)
 			for range len(e.ended) {
@@ -91,8 +89,8 @@ func (s *Spawner) Run(orders io.Reader, replies io.Writer) error {
 	return err
 }
 
-// manyReplies is how many replies may share a write.
-const manyReplies = 64
+// manyReplies is how many replies may share a write, manyOrders how many orders a read.
+const manyReplies, manyOrders = 64, 64
 
 // An engine is the state of a Spawner that runs.
 type engine struct {
@@ -127,32 +125,26 @@ func (e *engine) reply(r sendproto.Reply) {
 	e.buf = r.Append(e.buf, e.width)
 }
 
-// begin starts the deliveries of a batch of orders, and replies to those that are refused.
-func (e *engine) begin(batch []sendproto.Order) {
-	var good []*Delivery
-	for _, o := range batch {
-		if e.StartGroup != nil && o.Delnum == e.width.Reserved() {
-			e.beginWide(o)
-			continue
-		}
-		d, refusal := e.check(o, e.busy[o.Delnum] != nil || e.slots >= e.Limit)
-		if refusal != nil {
-			e.buf = sendproto.Reply{Delnum: o.Delnum, Kind: refusal.Kind, Text: Text(refusal)}.Append(e.buf, e.width)
-			continue
-		}
-		e.take(d, &slot{})
-		good = append(good, d)
+// begin starts the delivery of an order, or replies to one that is refused.
+func (e *engine) begin(o sendproto.Order) {
+	if e.Combine > 0 && o.Delnum == e.width.Reserved() {
+		e.beginReserved(o)
+		return
 	}
-	if len(good) > 0 {
-		e.Start(good)
+	d, refusal := e.check(o, e.busy[o.Delnum] != nil || e.slots >= e.Limit)
+	if refusal != nil {
+		e.buf = sendproto.Reply{Delnum: o.Delnum, Kind: refusal.Kind, Text: Text(refusal)}.Append(e.buf, e.width)
+		return
 	}
+	e.take(d, &slot{})
+	e.Start([]*Delivery{d})
 }
 
 // Text returns a report as the text of a reply: one line.
 func Text(r *report.Report) []byte { return append([]byte(r.Error()), '\n') }
 
-// readOrders passes on the orders as they come, those that one read brought together.
-func readOrders(orders io.Reader, width sendproto.Width, incoming chan<- []sendproto.Order, gone <-chan struct{}) {
+// readOrders passes on the orders as they come.
+func readOrders(orders io.Reader, width sendproto.Width, incoming chan<- sendproto.Order, gone <-chan struct{}) {
 	defer close(incoming)
 	r := bufio.NewReaderSize(orders, sendproto.MaxOrder)
 	for {
@@ -160,36 +152,10 @@ func readOrders(orders io.Reader, width sendproto.Width, incoming chan<- []sendp
 		if err != nil {
 			return
 		}
-		batch := []sendproto.Order{o}
-		for wholeOrder(r, width) {
-			if o, err = sendproto.ReadOrder(r, width); err != nil {
-				break
-			}
-			batch = append(batch, o)
-		}
 		select {
-		case incoming <- batch:
+		case incoming <- o:
 		case <-gone:
 			return
 		}
 	}
-}
-
-// wholeOrder reports whether an order can be read without waiting.
-func wholeOrder(r *bufio.Reader, width sendproto.Width) bool {
-	const stringsOfAnOrder = 3
-	b, err := r.Peek(r.Buffered())
-	if err != nil || len(b) < int(width) {
-		return false
-	}
-	nuls := 0
-	for _, c := range b[width:] {
-		if c == 0 {
-			nuls++
-		}
-		if nuls == stringsOfAnOrder {
-			return true
-		}
-	}
-	return false
 }

@@ -169,22 +169,6 @@ func TestADeliveryNumberInUseIsRefusedAndThenFreeAgain(t *testing.T) {
 	}
 }
 
-func TestOrdersThatCameTogetherAreStartedTogether(t *testing.T) {
-	queue(t)
-	most := 0
-	s := Spawner{Limit: 100, Owner: os.Getuid(), Start: func(list []*Delivery) {
-		most = max(most, len(list))
-		accept(list)
-	}}
-	var orders []sendproto.Order
-	for n := range 50 {
-		orders = append(orders, sendproto.Order{Delnum: n, Mess: "7/7", Recipient: "a@b"})
-	}
-	if got := replies(t, s, orders...); len(got) != 50 || most != 50 {
-		t.Errorf("%d replies, %d together", len(got), most)
-	}
-}
-
 // broken is a reply pipe that nobody reads after the first byte.
 type broken struct{ n int }
 
@@ -244,7 +228,7 @@ func FuzzHostileOrders(f *testing.F) {
 	)
 	queue(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := Spawner{Limit: 120, Owner: os.Getuid(), Start: accept, StartGroup: accept, Combine: 50}
+		s := Spawner{Limit: 120, Owner: os.Getuid(), Start: accept, Combine: 50}
 		var out bytes.Buffer
 		if err := s.Run(bytes.NewReader(b), &out); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -65,7 +66,7 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte("\x01Kok\x00"), false)
 	f.Add([]byte("\x01\x00D\x00"), true)
 	f.Add([]byte("\x01\x00"), false)
-	f.Add([]byte("\xffw300 pKok\x00"), false)
+	f.Add([]byte("\xffw300 127.0.0.1 Kok\x00"), false)
 	f.Fuzz(func(t *testing.T, b []byte, wide bool) {
 		w := width(wide)
 		p, err := ReadReply(bufio.NewReader(bytes.NewReader(b)), w)
@@ -79,7 +80,7 @@ func FuzzReply(f *testing.F) {
 			return // a mangled one; its text is none
 		}
 		again, err := ReadReply(bufio.NewReader(bytes.NewReader(p.Append(nil, w))), w)
-		same := again.Delnum == p.Delnum && again.Kind == p.Kind && again.Wide == p.Wide && again.News == p.News
+		same := again.Delnum == p.Delnum && again.Kind == p.Kind && again.Grouped == p.Grouped && again.Address == p.Address
 		if err != nil || !same || !bytes.Equal(again.Text, p.Text) {
 			t.Errorf("%+v came back as %+v, %v", p, again, err)
 		}
@@ -136,7 +137,7 @@ func FuzzGroup(f *testing.F) {
 		size := 0
 		for _, m := range g.Members {
 			size += len(m.Recipient)
-			if m.Delnum < 0 || m.Delnum >= MaxWide {
+			if m.Delnum < 0 || m.Delnum >= MaxGrouped {
 				t.Errorf("number %d", m.Delnum)
 			}
 		}
@@ -151,7 +152,7 @@ func FuzzGroup(f *testing.F) {
 
 func TestAGroupComesBackAsItWas(t *testing.T) {
 	for _, w := range []Width{1, 2} {
-		want := Group{"2/25", "sender@here", []Member{{0, "a@b"}, {MaxWide - 1, ""}, {300, "7 2 \xff\n@far"}}}
+		want := Group{"2/25", "sender@here", []Member{{0, "a@b"}, {MaxGrouped - 1, ""}, {300, "7 2 \xff\n@far"}}}
 		r := bufio.NewReader(bytes.NewReader(want.Append(nil, w)))
 		o, err := ReadOrder(r, w)
 		if err != nil || !o.IsGroup(w) || o.IsQuestion(w) {
@@ -211,22 +212,22 @@ func TestOnlyTheAnswerIsTakenForIt(t *testing.T) {
 	}
 }
 
-func TestAWideReplyComesBackAsItWas(t *testing.T) {
+func TestTheReplyOfAGroupsMemberComesBackAsItWas(t *testing.T) {
 	for _, w := range []Width{1, 2} {
 		for _, want := range []Reply{
-			{Delnum: 0, Kind: report.Success, Text: []byte("ok\n"), Wide: true, News: Pipelines},
-			{Delnum: MaxWide - 1, Kind: report.Failure, Text: []byte{}, Wide: true, News: Plain},
-			{Delnum: 4711, Kind: report.Deferral, Text: []byte("4 2"), Wide: true, News: Unknown},
+			{Delnum: 0, Kind: report.Success, Text: []byte("ok\n"), Grouped: true, Address: netip.MustParseAddr("192.0.2.1")},
+			{Delnum: MaxGrouped - 1, Kind: report.Failure, Text: []byte{}, Grouped: true, Address: netip.MustParseAddr("::1")},
+			{Delnum: 4711, Kind: report.Deferral, Text: []byte("4 2"), Grouped: true},
 		} {
 			p, err := ReadReply(bufio.NewReader(bytes.NewReader(want.Append(nil, w))), w)
 			if err != nil || !reflect.DeepEqual(p, want) {
 				t.Errorf("%+v came back as %+v, %v", want, p, err)
 			}
 		}
-		for _, text := range []string{"", "1", "1 ", "1 p", "65536 pKx", "1 xKx", "-1 pKx", "01 pKx"} {
+		for _, text := range []string{"", "1", "1 ", "1 Kx", "1  ", "65536  Kx", "1 x Kx", "-1  Kx", "01  Kx", "1 fe80::1%lo Kx"} {
 			b := append(w.AppendNumber(nil, w.Reserved()), 'w')
 			p, err := ReadReply(bufio.NewReader(bytes.NewReader(append(append(b, text...), 0))), w)
-			if err != nil || p.Wide || p.Delnum != w.Reserved() {
+			if err != nil || p.Grouped || p.Delnum != w.Reserved() {
 				t.Errorf("%q: %+v, %v", text, p, err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/netip"
 
 	"qmail/internal/text/report"
 )
@@ -109,17 +110,17 @@ func readString(r *bufio.Reader, limit int) (string, error) {
 
 // A Reply says how the delivery of an order ended.
 type Reply struct {
-	Delnum int
-	Kind   report.Kind // any other byte than the three kinds means that the reply was mangled
-	Text   []byte      // without NUL
-	Wide   bool        // of a member of a group
-	News   News        // of its host, where Wide
+	Delnum  int
+	Kind    report.Kind // any other byte than the three kinds means that the reply was mangled
+	Text    []byte      // without NUL
+	Grouped bool        // of a member of a group
+	Address netip.Addr  // of the host that it went to, where Grouped, if that is known
 }
 
 // Append appends the reply as it goes over the wire. A NUL ends the text.
 func (p Reply) Append(b []byte, w Width) []byte {
-	if p.Wide {
-		return p.appendWide(b, w)
+	if p.Grouped {
+		return p.appendGrouped(b, w)
 	}
 	b = w.AppendNumber(b, p.Delnum)
 	b = append(b, byte(p.Kind))
@@ -150,7 +151,7 @@ func ReadReply(r *bufio.Reader, w Width) (Reply, error) {
 		p.Text = append(p.Text, part[:min(len(part), MaxReply-len(p.Text))]...)
 		switch err {
 		case nil:
-			return p.widen(w), nil
+			return p.unwrap(w), nil
 		case bufio.ErrBufferFull:
 		default:
 			return Reply{}, unexpected(err)

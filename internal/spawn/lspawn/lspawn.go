@@ -36,9 +36,9 @@ func (l *Deliverer) Warm() {
 
 func (l *Deliverer) passwd() *priv.ID { return &priv.ID{UID: l.IDs.Passwd, GID: l.IDs.NoFiles} }
 
-// Start begins some deliveries, each by itself.
+// Start begins a delivery.
 func (l *Deliverer) Start(list []*spawn.Delivery) {
-	for _, d := range list {
+	for _, d := range list { // there are no groups
 		go func() { d.Reply(l.deliver(d)) }()
 	}
 }

@@ -3,9 +3,8 @@
 package rspawn
 
 import (
-	"io"
+	"net/netip"
 
-	"qmail/internal/send/sendproto"
 	"qmail/internal/spawn"
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/report"
@@ -16,41 +15,23 @@ import (
 const keepPerPart = 16 << 10
 
 // A Deliverer delivers to remote recipients.
-type Deliverer struct {
-	runner             spawn.Runner
-	deliveries, groups chan []*spawn.Delivery
-	lessons            chan lesson
-}
+type Deliverer struct{ runner spawn.Runner }
 
-// New returns a Deliverer that gives qmail-remote at most combine recipients at a time.
-func New(runner spawn.Runner, combine int) *Deliverer {
-	r := &Deliverer{runner, make(chan []*spawn.Delivery), make(chan []*spawn.Delivery), make(chan lesson)}
-	g := newGatherer(combine, func(runs ...[]*spawn.Delivery) { go r.sequence(runs) })
-	go g.serve(r.deliveries, r.groups, r.lessons)
-	return r
-}
+// New returns a Deliverer.
+func New(runner spawn.Runner) *Deliverer { return &Deliverer{runner} }
 
-// Start begins some deliveries.
-func (r *Deliverer) Start(list []*spawn.Delivery) { r.deliveries <- list }
-
-// StartGroup begins the deliveries of a group, in as few runs as may be, one at a time.
-func (r *Deliverer) StartGroup(list []*spawn.Delivery) { r.groups <- list }
-
-// sequence runs qmail-remote for some lists of recipients, one after another. They share the open message.
-func (r *Deliverer) sequence(runs [][]*spawn.Delivery) {
-	for i, list := range runs {
-		if i > 0 {
-			if _, err := list[0].Message.Seek(0, io.SeekStart); err != nil {
-				refuse(list, report.Defer("4.3.0", "qmail-spawn unable to read message."))
-				continue
-			}
+// Start begins deliveries of one message to one host, in one run.
+func (r *Deliverer) Start(list []*spawn.Delivery) {
+	for _, d := range list[1:] {
+		if hostOf(d) != hostOf(list[0]) {
+			refuse(list, report.Defer("4.3.5", "Internal error: group of several hosts."))
+			return
 		}
-		r.run(list)
 	}
+	go r.run(list)
 }
 
-// run delivers one message to recipients at one host. Whether that offered PIPELINING, which only a worker tells,
-// is known here before any reply: what qmail-send then sends may rely on it.
+// run delivers one message to recipients at one host.
 func (r *Deliverer) run(group []*spawn.Delivery) {
 	first := group[0]
 	args := []string{first.Host, first.Sender}
@@ -65,17 +46,13 @@ func (r *Deliverer) run(group []*spawn.Delivery) {
 		refuse(group, report.Of(err))
 		return
 	}
-	news := sendproto.Unknown
-	if o.Worker {
-		l := lesson{hostOf(first), string(o.Note) == "pipelining"}
-		news = sendproto.Plain
-		if l.pipelines {
-			news = sendproto.Pipelines
-		}
-		r.lessons <- l
+	// Only a worker tells the address.
+	address, err := netip.ParseAddr(string(o.Note))
+	if err != nil || address.Zone() != "" {
+		address = netip.Addr{}
 	}
 	for i, e := range read(o, len(group)) {
-		group[i].News = news
+		group[i].Address = address
 		group[i].Reply(e.kind, e.text)
 	}
 }

@@ -2,18 +2,19 @@ package sendproto
 
 import (
 	"bytes"
+	"net/netip"
 	"strconv"
 	"strings"
 
 	"qmail/internal/text/report"
 )
 
-// Wide orders. The classic orders name each delivery by a number below the spawner's limit, so that a slot is one
+// Groups. The classic orders name each delivery by a number below the spawner's limit, so that a slot is one
 // recipient. A spawner of ours also takes groups: recipients of one message, with one sender and at one host, that
-// take one slot together, each with a number of its own below MaxWide.
+// take one slot together, each with a number of its own below MaxGrouped.
 //
 // All of it travels in classic orders and replies with the one number that no delivery can have, since every limit
-// is at most that number: whoever knows nothing of wide orders refuses them and harms no delivery. qmail-send asks
+// is at most that number: whoever knows nothing of groups refuses them and harms no delivery. qmail-send asks
 // once, and uses classic orders until, and unless, it gets the answer.
 const (
 	// question is the name of the message in the order that asks. It is not one, to a classic spawner either.
@@ -22,16 +23,16 @@ const (
 	answer = "wide "
 	// groupMark begins the name of the message in a group's order.
 	groupMark = "+"
-	// MaxWide is how many numbers there are for the deliveries of groups.
-	MaxWide = 1 << 16
+	// MaxGrouped is how many numbers there are for the deliveries of groups.
+	MaxGrouped = 1 << 16
 	// MaxGroup is the most recipients of a group.
 	MaxGroup = 1000
 	// MaxGroupBytes is the most bytes of their addresses, unless it is but one.
 	MaxGroupBytes = 16 << 10
 )
 
-// wideReply is the kind of a classic reply that carries a wide one.
-const wideReply report.Kind = 'w'
+// groupReply is the kind of a classic reply that carries one of a member of a group.
+const groupReply report.Kind = 'w'
 
 // Reserved is the number that no delivery has.
 func (w Width) Reserved() int { return 1<<(8*w) - 1 }
@@ -53,7 +54,7 @@ func Answer(combine int, w Width) Reply {
 // Answer reads a reply as the answer to the question; ok is false for any other.
 func (p Reply) Answer(w Width) (combine int, ok bool) {
 	n, ok := strings.CutPrefix(string(p.Text), answer)
-	if !ok || p.Delnum != w.Reserved() || p.Kind != report.Success || p.Wide {
+	if !ok || p.Delnum != w.Reserved() || p.Kind != report.Success || p.Grouped {
 		return 0, false
 	}
 	combine, err := strconv.Atoi(n)
@@ -99,7 +100,7 @@ func (o Order) Group() (g Group, ok bool) {
 	bytes := 0
 	for s := o.Recipient; s != ""; {
 		n, size := 0, 0
-		if n, s, ok = cutNumber(s); !ok || n >= MaxWide {
+		if n, s, ok = cutNumber(s); !ok || n >= MaxGrouped {
 			return g, false
 		}
 		if size, s, ok = cutNumber(s); !ok || size > len(s) {
@@ -127,35 +128,37 @@ func cutNumber[S string | []byte](s S) (n int, rest S, ok bool) {
 	return n, s[i+1:], true
 }
 
-// News is what a delivery told of its host.
-type News byte
-
-const (
-	Unknown   News = '-' // nothing
-	Pipelines News = 'p' // it offers PIPELINING
-	Plain     News = 'n' // it did not offer it, or the delivery did not come so far
-)
-
-// appendWide appends a wide reply: number, news, and kind stand before its text.
-func (p Reply) appendWide(b []byte, w Width) []byte {
-	b = append(w.AppendNumber(b, w.Reserved()), byte(wideReply))
-	b = append(strconv.AppendInt(b, int64(p.Delnum), 10), ' ', byte(p.News), byte(p.Kind))
+// appendGrouped appends the reply of a member of a group: number, address, and kind stand before its text.
+func (p Reply) appendGrouped(b []byte, w Width) []byte {
+	b = append(w.AppendNumber(b, w.Reserved()), byte(groupReply))
+	b = append(strconv.AppendInt(b, int64(p.Delnum), 10), ' ')
+	if p.Address.IsValid() {
+		b = p.Address.AppendTo(b)
+	}
+	b = append(b, ' ', byte(p.Kind))
 	text, _, _ := bytes.Cut(p.Text, []byte{0})
 	return append(append(b, text...), 0)
 }
 
-// widen makes the wide reply of a classic one that carries it. One that makes no sense stays as it is.
-func (p Reply) widen(w Width) Reply {
-	if p.Delnum != w.Reserved() || p.Kind != wideReply {
+// unwrap makes the reply of a group's member of a classic one that carries it. One that makes no sense stays as it is.
+func (p Reply) unwrap(w Width) Reply {
+	if p.Delnum != w.Reserved() || p.Kind != groupReply {
 		return p
 	}
 	n, text, ok := cutNumber(p.Text)
-	if !ok || n >= MaxWide || len(text) < 2 {
+	if !ok || n >= MaxGrouped {
 		return p
 	}
-	news, kind := News(text[0]), report.Kind(text[1])
-	if news != Unknown && news != Pipelines && news != Plain {
+	address, text, ok := bytes.Cut(text, []byte{' '})
+	if !ok || len(text) == 0 {
 		return p
 	}
-	return Reply{Delnum: n, Kind: kind, Text: text[2:], Wide: true, News: news}
+	q := Reply{Delnum: n, Kind: report.Kind(text[0]), Text: text[1:], Grouped: true}
+	if len(address) > 0 {
+		var err error
+		if q.Address, err = netip.ParseAddr(string(address)); err != nil || q.Address.Zone() != "" {
+			return p
+		}
+	}
+	return q
 }

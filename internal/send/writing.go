@@ -7,16 +7,15 @@ import (
 )
 
 // write has the files of a message written that so far is only in todo.
-func (d *daemon) write(m *message) {
+func (t *intake) write(m *message) {
 	if !m.writing {
 		m.writing = true
-		d.todo.writes = append(d.todo.writes, m)
+		t.writes = append(t.writes, m)
 	}
 }
 
-// doWrites writes the files of all messages that wait for it, with one wait for the disk.
-func (d *daemon) doWrites() {
-	t := &d.todo
+// writeAll writes the files of all messages that wait for it, with one wait for the disk.
+func (t *intake) writeAll() {
 	if t.writing || len(t.writes) == 0 {
 		return
 	}
@@ -28,13 +27,13 @@ func (d *daemon) doWrites() {
 	for i, m := range batch {
 		plans[i] = plan(m)
 	}
-	q := d.Queue
-	d.tasks.start(func() func() {
+	q := t.queue
+	t.disk.start(func() func() {
 		made, errs := prepare(q, plans)
 		return func() {
 			t.writing = false
 			for i, m := range batch {
-				d.written(m, made[i], errs[i], plans[i].Done)
+				t.written(m, made[i], errs[i], plans[i].Done)
 			}
 		}
 	})
@@ -67,23 +66,23 @@ func prepare(q *queue.Queue, plans []queue.Plan) ([]*queue.Prepared, []error) {
 }
 
 // written has todo give way to the files, once they are on disk.
-func (d *daemon) written(m *message, made *queue.Prepared, err error, done func(int) bool) {
+func (t *intake) written(m *message, made *queue.Prepared, err error, done func(int) bool) {
 	if err != nil {
-		d.warning("unable to preprocess " + queue.Todo(m.id) + "; will try again later")
-		d.after(func() {
+		t.trouble("unable to preprocess "+queue.Todo(m.id)+"; will try again later", err)
+		t.after(func() {
 			m.writing = false
-			d.catchUp(m)
-			d.write(m)
+			t.catchUp(m)
+			t.write(m)
 		})
 		return
 	}
-	d.untodo(m.id, func() {
-		d.converted(m, made.Has, done)
+	t.untodo(m.id, func() {
+		t.converted(m, made.Has, done)
 	})
 }
 
 // catchUp takes note of those that were delivered while nothing could be written.
-func (d *daemon) catchUp(m *message) {
+func (t *intake) catchUp(m *message) {
 	for _, l := range m.direct.late {
 		m.direct.done[l.r.n] = true
 	}
@@ -91,9 +90,9 @@ func (d *daemon) catchUp(m *message) {
 }
 
 // converted goes on with a message that has its files now.
-func (d *daemon) converted(m *message, has [2]bool, done func(int) bool) {
+func (t *intake) converted(m *message, has [2]bool, done func(int) bool) {
 	x := m.direct
-	d.undirect(m)
+	t.undirect(m)
 	m.writing = false
 	for _, c := range queue.Channels() {
 		j := m.jobs[c]
@@ -113,16 +112,16 @@ func (d *daemon) converted(m *message, has [2]bool, done func(int) bool) {
 		l.j.letters = append(l.j.letters, l.j.pos(l.r))
 	}
 	if m.jobs[0] != nil || m.jobs[1] != nil {
-		d.progress(m)
+		t.advance(m)
 		return
 	}
-	d.forget(m)
+	t.forget(m)
 	for _, c := range queue.Channels() {
 		if has[c] {
-			d.ch[c].first = append(d.ch[c].first, m.id)
+			t.slots[c].first = append(t.slots[c].first, m.id)
 		}
 	}
 	if !has[0] && !has[1] {
-		d.finish(m.id)
+		t.ending.finish(m.id)
 	}
 }

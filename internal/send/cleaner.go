@@ -15,8 +15,7 @@ type cleaner struct {
 }
 
 func (c *cleaner) begin(p Pipe) {
-	c.out = newOutbox(p.To)
-	c.answers = make(chan []byte, moreEvents)
+	c.out, c.answers = newOutbox(p.To), make(chan []byte, moreEvents)
 	go readAnswers(p.From, c.answers)
 }
 
@@ -31,29 +30,41 @@ func (p Pipe) Await() {
 }
 
 // ask sends a request; then is called with the answer. When qmail-clean is lost nobody is answered any more.
-func (d *daemon) ask(q sendproto.Request, then func(ok bool)) {
-	if d.clean.lost {
+func (c *cleaner) ask(q sendproto.Request, then func(ok bool)) {
+	if c.lost {
 		return
 	}
-	d.clean.out.buf = q.Append(d.clean.out.buf)
-	d.clean.asked = append(d.clean.asked, then)
+	c.out.buf = q.Append(c.out.buf)
+	c.asked = append(c.asked, then)
 }
 
 // answer hands answers to those who asked.
-func (d *daemon) answer(b []byte, ok bool) {
-	if !ok {
-		d.clean.answers, d.clean.lost = nil, true
-		d.alert("oh no! lost qmail-clean connection! dying...")
-		d.stop()
-		return
-	}
+func (c *cleaner) answer(b []byte) {
 	for _, a := range b {
-		if len(d.clean.asked) == 0 {
+		if len(c.asked) == 0 {
 			return
 		}
-		then := d.clean.asked[0]
-		d.clean.asked[0] = nil
-		d.clean.asked = d.clean.asked[1:]
+		then := c.asked[0]
+		c.asked[0] = nil
+		c.asked = c.asked[1:]
 		then(a == sendproto.Cleaned)
+	}
+}
+
+// idle reports whether no answer will come.
+func (c *cleaner) idle() bool { return c.lost || len(c.asked) == 0 }
+
+// readAnswers sends every answer of qmail-clean, and closes the channel at its end.
+func readAnswers(r io.Reader, answers chan<- []byte) {
+	defer close(answers)
+	for {
+		buf := make([]byte, 512)
+		n, err := r.Read(buf)
+		if n > 0 {
+			answers <- buf[:n]
+		}
+		if err != nil {
+			return
+		}
 	}
 }

@@ -27,16 +27,25 @@ const (
 	maxListed = 10000
 )
 
-// todo is what is known of the todo folder.
-type todo struct {
-	due     bool  // it is to be looked at
+// intake finds new messages in todo, and has each delivered straight from there or given its own files first.
+type intake struct {
+	*desk
+	*messages
+	slots    [2]*slots
+	ending   *ending
+	controls *Controls
+	// claim asks the survey for the number of a message that was read; scanning reports whether the first scan runs.
+	claim    func(queue.ID) bool
+	scanning func() bool
+
+	due     bool  // todo is to be looked at
 	at      int64 // at the latest then
 	looking bool
 	rest    time.Time           // not before, whatever is due
 	last    int64               // when the latest message was read
 	more    bool                // not all that is there was listed the last time
-	known   map[queue.ID]entry  // entries that have been read and not yet removed
-	odd     map[string]struct{} // entries that are of no use, each named once in the log
+	entries map[queue.ID]entry  // those that have been read and not yet removed
+	odd     map[string]struct{} // those that are of no use, each named once in the log
 	direct  int                 // messages that are delivered straight from todo, or wait for that
 	directs []*message          // those whose first delivery has started, the oldest first, and some that are in todo no more
 	writes  []*message          // to get info, local and remote
@@ -47,17 +56,13 @@ type todo struct {
 type entry uint8
 
 const (
-	read  entry = iota
-	asked       // qmail-clean is to remove it
-	seen        // and since then there was one with this number
+	known   entry = iota
+	removed       // qmail-clean is to remove it
+	again         // and since then there was one with this number
 )
 
-func (t *todo) begin() {
-	t.due, t.known, t.odd = true, map[queue.ID]entry{}, map[string]struct{}{}
-}
-
-// fresh is a new message as it was read.
-type fresh struct {
+// An arrival is a new message as it was read.
+type arrival struct {
 	info  qlog.Info
 	rcpts [2][]recipient
 	count int  // recipients
@@ -67,7 +72,7 @@ type fresh struct {
 }
 
 // next returns when todo is to be looked at, or a message there has taken too long.
-func (t *todo) next(now int64) int64 {
+func (t *intake) next() int64 {
 	at := t.at
 	if len(t.directs) > 0 && t.directs[0].direct != nil {
 		at = min(at, t.directs[0].direct.since+directTime+1)
@@ -76,30 +81,30 @@ func (t *todo) next(now int64) int64 {
 }
 
 // resting returns for how long todo is not to be looked at.
-func (t *todo) resting() time.Duration { return max(0, time.Until(t.rest)) }
+func (t *intake) resting() time.Duration { return max(0, time.Until(t.rest)) }
 
-// doTodo looks at todo when it is due.
-func (d *daemon) doTodo() {
-	t := &d.todo
+// work looks at todo when it is due, and has the files of messages written that wait for it.
+func (t *intake) work() {
 	for len(t.directs) > 0 {
 		m := t.directs[0]
-		if m.direct != nil && m.direct.since+directTime >= d.sec {
+		if m.direct != nil && m.direct.since+directTime >= t.sec {
 			break
 		}
 		t.directs = t.directs[1:]
 		if m.direct != nil {
-			d.write(m)
+			t.write(m)
 		}
 	}
-	if d.exiting || t.looking || !t.due && t.at > d.sec || t.resting() > 0 {
+	t.writeAll()
+	if t.stopping || t.looking || !t.due && t.at > t.sec || t.resting() > 0 {
 		return
 	}
-	if t.at <= d.sec {
+	if t.at <= t.sec {
 		clear(t.odd)
 	}
-	t.due, t.looking, t.at = false, true, d.sec+sleepTodo
-	q := d.Queue
-	d.tasks.start(func() func() {
+	t.due, t.looking, t.at = false, true, t.sec+sleepTodo
+	q := t.queue
+	t.disk.start(func() func() {
 		var ids []queue.ID
 		var odd []string
 		begun := time.Now()
@@ -110,38 +115,37 @@ func (d *daemon) doTodo() {
 		took := time.Since(begun)
 		return func() {
 			for _, name := range odd {
-				d.isOdd(name)
+				t.isOdd(name)
 			}
 			if err != nil {
-				d.warning("unable to read todo; will try again later")
-				t.at = d.sec + sleepFailure
+				t.trouble("unable to read todo; will try again later", err)
+				t.at = t.sec + sleepFailure
 			}
 			t.more = len(ids) == maxListed
 			t.rest = time.Now().Add(restAfter(took, listShare))
-			d.look(ids)
+			t.look(ids)
 		}
 	})
 }
 
 // isOdd names an entry that is of no use, once.
-func (d *daemon) isOdd(name string) {
-	if _, ok := d.todo.odd[name]; ok || len(d.todo.odd) >= maxListed {
+func (t *intake) isOdd(name string) {
+	if _, ok := t.odd[name]; ok || len(t.odd) >= maxListed {
 		return
 	}
-	d.todo.odd[name] = struct{}{}
-	d.warning("skipping " + name + ": not a message of ours")
+	t.odd[name] = struct{}{}
+	t.warning("skipping " + name + ": not a message of ours")
 }
 
 // look reads those of the entries that are new, a batch at a time.
-func (d *daemon) look(ids []queue.ID) {
-	t := &d.todo
+func (t *intake) look(ids []queue.ID) {
 	var batch []queue.ID
 	for len(ids) > 0 && len(batch) < todoBatch {
 		id := ids[0]
 		ids = ids[1:]
-		if e, ok := t.known[id]; ok {
-			if e == asked {
-				t.known[id] = seen
+		if e, ok := t.entries[id]; ok {
+			if e == removed {
+				t.entries[id] = again
 			}
 			continue
 		}
@@ -149,13 +153,13 @@ func (d *daemon) look(ids []queue.ID) {
 			batch = append(batch, id)
 		}
 	}
-	if len(batch) == 0 || d.exiting {
+	if len(batch) == 0 || t.stopping {
 		t.looking = false
 		return
 	}
-	q, table, scanning := d.Queue, d.Controls.table, d.scan.running || d.scan.failed
-	d.tasks.start(func() func() {
-		found := make([]fresh, 0, len(batch))
+	q, table, scanning := t.queue, t.controls.table, t.scanning()
+	t.disk.start(func() func() {
+		found := make([]arrival, 0, len(batch))
 		for _, id := range batch {
 			f := readTodo(q, table, id)
 			if scanning && f.err == nil {
@@ -165,15 +169,15 @@ func (d *daemon) look(ids []queue.ID) {
 		}
 		return func() {
 			for _, f := range found {
-				d.found(f, table)
+				t.found(f, table)
 			}
-			d.look(ids)
+			t.look(ids)
 		}
 	})
 }
 
 // readTodo reads one entry.
-func readTodo(q *queue.Queue, table *route.Table, id queue.ID) (f fresh) {
+func readTodo(q *queue.Queue, table *route.Table, id queue.ID) (f arrival) {
 	f.info.ID = uint64(id)
 	t, err := q.OpenTodo(id)
 	if err != nil {
@@ -208,47 +212,47 @@ func readTodo(q *queue.Queue, table *route.Table, id queue.ID) (f fresh) {
 }
 
 // found begins with a new message.
-func (d *daemon) found(f fresh, table *route.Table) {
+func (t *intake) found(f arrival, table *route.Table) {
 	id := queue.ID(f.info.ID)
-	if d.exiting {
+	if t.stopping {
 		return
 	}
 	switch {
 	case f.gone:
 		return
 	case errors.Is(f.err, queue.ErrDamaged):
-		d.isOdd(queue.Todo(id))
+		t.isOdd(queue.Todo(id))
 		return
 	case f.err != nil:
-		d.warning("unable to read " + queue.Todo(id) + "; will try again later")
-		d.todo.at = min(d.todo.at, d.sec+sleepFailure)
+		t.trouble("unable to read "+queue.Todo(id)+"; will try again later", f.err)
+		t.at = min(t.at, t.sec+sleepFailure)
 		return
 	}
-	if !d.take(id) {
+	if !t.claim(id) {
 		return
 	}
-	d.todo.last = d.sec
-	if d.bounces.hold(f, table) {
-		d.todo.known[id] = read
+	t.last = t.sec
+	if t.ending.order.keep(f, table) {
+		t.entries[id] = known
 		return
 	}
-	d.announce(f, table)
+	t.announce(f, table)
 }
 
 // untodo has the entry in todo removed, however often that takes.
-func (d *daemon) untodo(id queue.ID, then func()) {
-	d.todo.known[id] = asked
-	d.ask(sendproto.Request{Kind: sendproto.Todo, ID: uint64(id)}, func(ok bool) {
+func (t *intake) untodo(id queue.ID, then func()) {
+	t.entries[id] = removed
+	t.ending.clean.ask(sendproto.Request{Kind: sendproto.Todo, ID: uint64(id)}, func(ok bool) {
 		if !ok {
-			d.warning("qmail-clean unable to clean up " + queue.Todo(id))
-			d.after(func() { d.untodo(id, then) })
+			t.warning("qmail-clean unable to clean up " + queue.Todo(id))
+			t.after(func() { t.untodo(id, then) })
 			return
 		}
 		// What was seen may have been a new message that has got this number, whose trigger will not be pulled again.
-		d.todo.due = d.todo.due || d.todo.known[id] == seen
-		delete(d.todo.known, id)
-		if d.todo.more && len(d.todo.known) < maxListed/2 {
-			d.todo.due = true
+		t.due = t.due || t.entries[id] == again
+		delete(t.entries, id)
+		if t.more && len(t.entries) < maxListed/2 {
+			t.due = true
 		}
 		then()
 	})

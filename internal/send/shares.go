@@ -1,0 +1,149 @@
+package send
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"qmail/conf"
+	"qmail/internal/queue"
+	"qmail/internal/text/ascii"
+)
+
+// maxAddresses bounds the hosts whose address is known.
+const maxAddresses = 10000
+
+// shares see to it that no user and no remote address has more slots than its share while others wait. What has no
+// share now is parked.
+type shares struct {
+	fixed   int // the most slots of one key, by a control file; 0: see has
+	by      map[string]*share
+	address map[string]string // the address that a host was reached at
+	blocked []*share          // that have parked bundles
+}
+
+// A share is the slots that deliveries to one user or remote address have.
+type share struct {
+	key     string
+	running int
+	parked  []*bundle
+}
+
+// key returns what a recipient's deliveries have in common: the host of a remote one, the user of a local one. Whom an
+// address belongs to only qmail-lspawn knows; what stands before the first conf-break is the user, or not more than
+// one user's by a rule of users/assign.
+func (s *slots) key(addr string) string {
+	at := strings.LastIndexByte(addr, '@')
+	if s.channel == queue.Remote {
+		return ascii.LowerString(addr[at+1:])
+	}
+	user := addr
+	if at >= 0 {
+		user = addr[:at]
+	}
+	user, _, _ = strings.Cut(user, string(rune(conf.Break())))
+	return ascii.LowerString(user)
+}
+
+// place returns the key by which slots are counted: the address of a host, once it is known.
+func (s *shares) place(key string) string {
+	if a, ok := s.address[key]; ok {
+		return a
+	}
+	return key
+}
+
+// learn takes note of the address that a host was reached at. An IPv6 host can have as many as it likes in its /64.
+func (s *shares) learn(host string, address netip.Addr) {
+	if len(s.address) >= maxAddresses {
+		clear(s.address)
+	}
+	if address = address.Unmap(); address.Is6() {
+		p, _ := address.Prefix(64)
+		address = p.Addr()
+	}
+	s.address[host] = address.String()
+}
+
+// has reports whether a key may have one more of the slots: two, or a tenth of them, and more while less than half of
+// them are in use.
+func (s *shares) has(key string, running, limit int) bool {
+	x := s.by[s.place(key)]
+	return x == nil || s.room(x, running, limit)
+}
+
+func (s *shares) room(x *share, running, limit int) bool {
+	if s.fixed != 0 {
+		return x.running < s.fixed
+	}
+	return x.running < max(2, limit/10) || 2*running < limit
+}
+
+// begin takes a slot.
+func (s *shares) begin(key string) *share {
+	x := s.get(key)
+	x.running++
+	return x
+}
+
+func (s *shares) get(key string) *share {
+	key = s.place(key)
+	x := s.by[key]
+	if x == nil {
+		x = &share{key: key}
+		s.by[key] = x
+	}
+	return x
+}
+
+// park keeps a bundle until its share has room.
+func (s *shares) park(b *bundle) {
+	x := s.get(b.key)
+	if len(x.parked) == 0 {
+		s.blocked = append(s.blocked, x)
+	}
+	x.parked = append(x.parked, b)
+}
+
+// end gives a slot back, and returns the bundles that may start now: the next one of this share, and when few slots are
+// in use one of each.
+func (s *shares) end(x *share, running, limit int) []*bundle {
+	x.running--
+	list := s.wake(func(y *share) bool { return (y == x || 2*running < limit) && s.room(y, running, limit) })
+	s.settle(x)
+	return list
+}
+
+// wake returns the next parked bundle of each share that may have one.
+func (s *shares) wake(may func(*share) bool) (list []*bundle) {
+	for _, x := range slices.Clone(s.blocked) {
+		if may(x) {
+			list = append(list, x.parked[0])
+			x.parked = x.parked[1:]
+			s.settle(x)
+		}
+	}
+	return list
+}
+
+// settle forgets a share that nobody uses, or that nobody waits for.
+func (s *shares) settle(x *share) {
+	if len(x.parked) > 0 {
+		return
+	}
+	if i := slices.Index(s.blocked, x); i >= 0 {
+		s.blocked = slices.Delete(s.blocked, i, i+1)
+	}
+	if x.running == 0 && s.by[x.key] == x {
+		delete(s.by, x.key)
+	}
+}
+
+// drop forgets the parked bundles of a job, and returns those of others that nothing else would have started.
+func (s *shares) drop(j *job) []*bundle {
+	for _, x := range slices.Clone(s.blocked) {
+		x.parked = slices.DeleteFunc(x.parked, func(b *bundle) bool { return b.j == j })
+		s.settle(x)
+	}
+	return s.wake(func(x *share) bool { return x.running == 0 })
+}
