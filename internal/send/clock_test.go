@@ -14,7 +14,7 @@ import (
 )
 
 func TestWhatIsUnderWayWhenTheClockIsSetBackIsNotPutOff(t *testing.T) {
-	d := idle(nil, 1000)
+	d := idleDaemon(nil, 1000)
 	j := &job{retry: 10000 + 400}
 	soon := &job{retry: 1005}
 	d.messages.active = map[queue.ID]*message{
@@ -22,7 +22,8 @@ func TestWhatIsUnderWayWhenTheClockIsSetBackIsNotPutOff(t *testing.T) {
 		8: {birth: 500, jobs: [2]*job{soon}, direct: &direct{since: 9999}},
 	}
 	d.moved(-9000)
-	if a, b := d.messages.active[7], d.messages.active[8]; a.birth != 1000 || j.retry != 1400 || b.birth != 500 || soon.retry != 1000 ||
+	if a, b := d.messages.active[7], d.messages.active[8]; a.birth != 1000 || j.retry != 1400 || b.birth != 500 ||
+		soon.retry != 1000 ||
 		b.direct.since != 999 {
 		t.Errorf("born at %d and %d, tried at %d and %d, begun at %d", a.birth, b.birth, j.retry, soon.retry, b.direct.since)
 	}

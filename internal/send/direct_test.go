@@ -115,7 +115,7 @@ func TestAMessageThatWaitsInTodoCanBeHeldAndRemoved(t *testing.T) {
 }
 
 func TestSoManyMessagesWaitInTodoAndNoMore(t *testing.T) {
-	d := idle(nil, 1000)
+	d := idleDaemon(nil, 1000)
 	for _, s := range d.slots {
 		s.limit = 1
 	}
@@ -138,7 +138,7 @@ func TestSoManyMessagesWaitInTodoAndNoMore(t *testing.T) {
 }
 
 func TestTheNextAttemptCountsFromTheFirstOne(t *testing.T) {
-	d := idle(nil, 5000)
+	d := idleDaemon(nil, 5000)
 	d.Controls.lifetime = 100
 	m := &message{birth: 1000, direct: &direct{}}
 	j := &job{m: m}
@@ -155,7 +155,7 @@ func TestTheNextAttemptCountsFromTheFirstOne(t *testing.T) {
 }
 
 func TestToRunAMessageCountsEvenWhileItsFilesAreMade(t *testing.T) {
-	d := idle(nil, 5000)
+	d := idleDaemon(nil, 5000)
 	m := d.messages.get(7)
 	m.direct, m.writing = &direct{}, true
 	over, going := &job{m: m, eof: true, retry: 9000}, &job{m: m, eof: true, running: 1, retry: 9000}

@@ -95,8 +95,8 @@ func (s *site) inject(sender string, rcpts ...string) queue.ID {
 	return in.ID()
 }
 
-// idle returns a daemon with nothing connected, at a time.
-func idle(q *queue.Queue, sec int64) *daemon {
+// idleDaemon returns a daemon with nothing connected, at a time.
+func idleDaemon(q *queue.Queue, sec int64) *daemon {
 	d := newDaemon(Config{Queue: q, Now: time.Now})
 	d.desk.sec = sec
 	return d

@@ -128,13 +128,14 @@ func TestADeferredMessageGetsItsFilesWhileTheScanRuns(t *testing.T) {
 }
 
 func TestTheScanSchedulesOnlyWhatIsFromBefore(t *testing.T) {
-	d := idle(nil, 1000)
+	d := idleDaemon(nil, 1000)
 	d.survey.loans.begin()
 	if !d.intake.claim(5) {
 		t.Fatal("a number that nobody has lent is not taken")
 	}
 	d.survey.scanned([]queue.Found{{ID: 5, Has: [2]bool{true, true}}, {ID: 6, Has: [2]bool{true, false}}})
-	if len(d.slots[queue.Local].retry) != 1 || len(d.slots[queue.Remote].retry) != 0 || d.slots[queue.Local].retry[0].id != 6 {
+	if len(d.slots[queue.Local].retry) != 1 || len(d.slots[queue.Remote].retry) != 0 ||
+		d.slots[queue.Local].retry[0].id != 6 {
 		t.Errorf("%v, %v", d.slots[queue.Local].retry, d.slots[queue.Remote].retry)
 	}
 }
@@ -237,7 +238,7 @@ func TestNeitherNewMailNorTheEndWaitsForTheScan(t *testing.T) {
 }
 
 func TestAWalkRestsWhileThereIsNewMailAndEndsWithUs(t *testing.T) {
-	d := idle(nil, 1000)
+	d := idleDaemon(nil, 1000)
 	want := func(p pace, when string) {
 		t.Helper()
 		if got := d.survey.pace(); got != p {
@@ -278,7 +279,7 @@ func TestALongTodoIsNotReadAgainAtOnce(t *testing.T) {
 		t.Errorf("rests of %v, %v", restAfter(time.Millisecond, listShare), restAfter(time.Hour, listShare))
 	}
 	s := newSite(t)
-	d := idle(queue.Open(s.dir, nil), 1000)
+	d := idleDaemon(queue.Open(s.dir, nil), 1000)
 	d.survey.orphans.at, d.intake.at = 5000, 5000
 	d.intake.rest = time.Now().Add(time.Hour)
 	d.intake.work()
@@ -339,7 +340,7 @@ func TestTheCleanupLeavesAMessageAloneWhoseEndHasBegun(t *testing.T) {
 	old := time.Now().Add(-48 * time.Hour)
 	os.Chtimes(name, old, old)
 	for _, ends := range []bool{true, false} {
-		d := idle(queue.Open(s.dir, nil), 0)
+		d := idleDaemon(queue.Open(s.dir, nil), 0)
 		d.clean.out = newOutbox(io.Discard)
 		d.survey.work()
 		if ends {

@@ -82,7 +82,8 @@ func TestWhatIsDeferredWaitsInItsFilesAndWhatIsDoneStaysDone(t *testing.T) {
 	r.pull()
 	s.until("delivery 3", 1)
 	r.stop()
-	if got := s.files(); !strings.Contains(got, "info:Fa@b|") || !strings.Contains(got, "Tlater@here.test|") || strings.Contains(got, "todo") ||
+	if got := s.files(); !strings.Contains(got, "info:Fa@b|") || !strings.Contains(got, "Tlater@here.test|") ||
+		strings.Contains(got, "todo") ||
 		strings.Contains(got, "Tjoe") ||
 		strings.Contains(got, "Tx@") {
 		t.Errorf("left: %s", got)
@@ -475,7 +476,7 @@ func TestQmailCleanInTroubleIsAskedAgain(t *testing.T) {
 func TestAClockThatIsSetBackStopsNothing(t *testing.T) {
 	// Times without a monotonic reading cannot tell a jump; with one the difference counts.
 	now := time.Now()
-	d := idle(nil, 0)
+	d := idleDaemon(nil, 0)
 	d.clock.begin(now)
 	if j := d.clock.jump(now.Add(5 * time.Second)); j != 0 {
 		t.Errorf("an ordinary second is a jump of %d", j)

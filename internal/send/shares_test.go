@@ -91,7 +91,8 @@ func TestHostsAtOneAddressHaveOneShareAndAUserIsWhatStandsBeforeTheBreak(t *test
 		x.shares.learn(h, netip.MustParseAddr(a))
 	}
 	place := func(addr string) string { return x.shares.place(x.key(addr)) }
-	if place("x@A.test") != place("y@b.test") || place("x@c.test") != place("x@d.test") || place("x@a.test") == place("x@c.test") {
+	if place("x@A.test") != place("y@b.test") || place("x@c.test") != place("x@d.test") ||
+		place("x@a.test") == place("x@c.test") {
 		t.Error("places differ where they should not, or do not")
 	}
 	l := newSlots(queue.Local, 0)
