@@ -32,15 +32,15 @@ func main() {
 	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))
 }
 
-// serve does deliveries for qmail-rspawn. The note in an answer tells it that the host takes combined recipients.
+// serve does deliveries for qmail-rspawn. The note in an answer tells it which address it was.
 func serve(l *worker.Link, r *remote.Remote) exit.Code {
 	r.Keep = true
 	defer r.Rest()
 	l.Idle(remote.RestAfter, r.Rest)
 	return l.Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
 		a := worker.Answer{Code: r.Deliver(j.Args, j.Files[0], out)}
-		if r.Pipelining() {
-			a.Note = []byte("pipelining")
+		if to := r.Address(); to.IsValid() {
+			a.Note = to.AppendTo(nil)
 		}
 		return a
 	})

@@ -9,8 +9,8 @@ import (
 	"qmail/internal/send/sendctl"
 )
 
-// heldUntil is the next attempt of a message that is held, as the time of its files: so another qmail leaves it alone as
-// well, until somebody has it try everything. It fits into 32 bits.
+// heldUntil is the next attempt of a message that is held, as the time of its files: so another qmail leaves it alone
+// as well, until somebody has it try everything. It fits into 32 bits.
 const heldUntil = 1<<31 - 1
 
 // maxRemoved bounds the recipients that the bounce of a removed message names.

@@ -25,8 +25,8 @@ type ending struct {
 	names    bounce.Names
 }
 
-// work does the next thing on disk that a message in S5 needs, one at a time: the paragraphs of its failures, the letters
-// of those who are done, the end of a channel.
+// work does the next thing on disk that a message in S5 needs, one at a time: the letters of those who are done, the
+// end of a channel.
 func (e *ending) work(m *message) {
 	for i, j := range m.jobs {
 		if e.workOn(m, queue.Channel(i), j) {

@@ -47,7 +47,7 @@ type intake struct {
 	entries map[queue.ID]entry  // those that have been read and not yet removed
 	odd     map[string]struct{} // those that are of no use, each named once in the log
 	direct  int                 // messages that are delivered straight from todo, or wait for that
-	directs []*message          // those whose first delivery has started, the oldest first, and some that are in todo no more
+	directs []*message          // those whose first delivery has started, the oldest first, some of them in todo no more
 	writes  []*message          // to get info, local and remote
 	writing bool
 }

@@ -150,7 +150,8 @@ func TestOneMessageIsRunWithoutTheOthers(t *testing.T) {
 	s.until("deferral", 2)
 	stop()
 	// Until its files are written, the message is known but does not wait yet.
-	for end := time.Now().Add(time.Minute); !strings.Contains(s.logged(), "starting delivery 3") && time.Now().Before(end); {
+	end := time.Now().Add(time.Minute)
+	for !strings.Contains(s.logged(), "starting delivery 3") && time.Now().Before(end) {
 		if a := r.ask(sendctl.Run, id); a != sendctl.Done && !strings.Contains(s.logged(), "starting delivery 3") {
 			t.Errorf("run: %c", a)
 		}

@@ -24,7 +24,8 @@ func BenchmarkWaiting(b *testing.B) {
 	for i := range messages {
 		id := queue.ID(1<<40) + queue.ID(i)
 		for _, f := range [...]struct{ name, text string }{
-			{queue.Mess(id), "x\n"}, {queue.Info(id), "Fsender@here.test\x00"}, {queue.Remote.File(id), "Tsomebody@far.test\x00"},
+			{queue.Mess(id), "x\n"}, {queue.Info(id), "Fsender@here.test\x00"},
+			{queue.Remote.File(id), "Tsomebody@far.test\x00"},
 		} {
 			if err := os.WriteFile(filepath.Join(s.dir, f.name), []byte(f.text), 0o600); err != nil {
 				b.Fatal(err)

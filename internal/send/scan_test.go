@@ -86,7 +86,8 @@ func TestAnEntryFromBeforeTheStartIsDeliveredStraightAndLeavesNoFiles(t *testing
 	// The machine went down after the files were written and before todo had given way to them.
 	id := s.inject("a@b", "joe@here.test")
 	for name, text := range map[string]string{
-		queue.Info(id): "Fstale\x00", queue.Local.File(id): "Tstale@here.test\x00", queue.Remote.File(id): "Tstale@far.test\x00", queue.Bounce(id): "stale",
+		queue.Info(id): "Fstale\x00", queue.Local.File(id): "Tstale@here.test\x00",
+		queue.Remote.File(id): "Tstale@far.test\x00", queue.Bounce(id): "stale",
 	} {
 		os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600)
 	}

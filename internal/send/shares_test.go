@@ -87,7 +87,9 @@ func TestOneMessageWithManyRecipientsDelaysAnotherByNoMoreThanASlot(t *testing.T
 
 func TestHostsAtOneAddressHaveOneShareAndAUserIsWhatStandsBeforeTheBreak(t *testing.T) {
 	x := newSlots(queue.Remote, 0)
-	for h, a := range map[string]string{"a.test": "192.0.2.1", "b.test": "::ffff:192.0.2.1", "c.test": "2001:db8::1", "d.test": "2001:db8::2"} {
+	for h, a := range map[string]string{
+		"a.test": "192.0.2.1", "b.test": "::ffff:192.0.2.1", "c.test": "2001:db8::1", "d.test": "2001:db8::2",
+	} {
 		x.shares.learn(h, netip.MustParseAddr(a))
 	}
 	place := func(addr string) string { return x.shares.place(x.key(addr)) }

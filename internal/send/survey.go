@@ -9,8 +9,8 @@ import (
 	"qmail/internal/queue"
 )
 
-// survey looks at the queue as a whole: once at the start, for what waits there, and now and then for what others have left
-// behind. See docs/INTERNALS.md, "The first scan".
+// survey looks at the queue as a whole: once at the start, for what waits there, and now and then for what others have
+// left behind. See docs/INTERNALS.md, "The first scan".
 type survey struct {
 	*desk
 	*messages

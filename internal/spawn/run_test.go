@@ -151,7 +151,9 @@ func TestAWorkerThatLiesHarmsOnlyItsOwnJob(t *testing.T) {
 	job := func(args ...string) Job {
 		return Job{Name: program, Arg0: program, Args: args, Message: input(t, "m"), Keep: 100}
 	}
-	for _, lie := range []string{"x", "\x00\x02", strings.Repeat("x", 5000), "qmail-worker 2\n", "a\x01\x00\x00\x00", "o\x01lie"} {
+	for _, lie := range []string{
+		"x", "\x00\x02", strings.Repeat("x", 5000), "qmail-worker 2\n", "a\x01\x00\x00\x00", "o\x01lie",
+	} {
 		warm(t, &r, job())
 		if o, err := r.Run(job("say", lie, "print", "text")); err != nil || !o.Crashed {
 			t.Errorf("%.20q: %+v %v", lie, o, err)

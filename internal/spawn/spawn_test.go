@@ -112,7 +112,8 @@ func TestAnOrderThatCannotBeRightIsRefused(t *testing.T) {
 		}
 	}
 	other := Spawner{Limit: 120, Owner: os.Getuid() + 1, Start: accept}
-	if got := replies(t, other, sendproto.Order{Mess: "7/7", Recipient: "a@b"}); got[0] != "ZSorry, message has wrong owner. (#4.3.5)\n" {
+	got := replies(t, other, sendproto.Order{Mess: "7/7", Recipient: "a@b"})
+	if got[0] != "ZSorry, message has wrong owner. (#4.3.5)\n" {
 		t.Errorf("%q", got[0])
 	}
 }

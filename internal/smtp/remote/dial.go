@@ -29,7 +29,7 @@ func (c *course) connect() *outcome {
 	if c.list == nil {
 		lately := func(s *session) bool { return s.wanted == c.to && c.j.now.Sub(s.asked) < trust }
 		if c.s = c.m.take(lately, c.j); c.s != nil {
-			c.m.combines = c.s.pipelining
+			c.m.address = c.s.peer.Addr()
 			return nil
 		}
 		list, err := c.m.candidates(c.to)
@@ -51,13 +51,14 @@ func (c *course) connect() *outcome {
 		if c.over() {
 			return tooLong(lost)
 		}
+		c.m.address = x.addr.Addr()
 		if o := c.open(x); lost == nil {
 			lost = o
 		}
 	}
 	switch {
 	case c.s != nil:
-		c.s.wanted, c.s.asked, c.m.combines = c.to, c.j.now, c.s.pipelining
+		c.s.wanted, c.s.asked, c.m.address = c.to, c.j.now, c.s.peer.Addr()
 		return nil
 	case lost != nil:
 		return lost

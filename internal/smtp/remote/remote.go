@@ -39,13 +39,12 @@ type Remote struct {
 	// calls Rest when no delivery has come for a moment, and at the end.
 	Keep bool
 
-	kept     *session
-	combines bool
+	kept    *session
+	address netip.Addr
 }
 
-// Pipelining reports whether the host of the last delivery offered PIPELINING: then it is one to combine recipients
-// for.
-func (m *Remote) Pipelining() bool { return m.combines }
+// Address returns where the last delivery went, or was to go when it ended; it is not valid where none was reached for.
+func (m *Remote) Address() netip.Addr { return m.address }
 
 // A job is one delivery.
 type job struct {
@@ -75,7 +74,7 @@ func New(home string) *Remote {
 // code is OK, whatever the report says, unless the report could not be written.
 func (m *Remote) Deliver(args []string, message io.Reader, out io.Writer) exit.Code {
 	o := &output{w: out}
-	m.combines = false
+	m.address = netip.Addr{}
 	if err := m.run(args, message, o); err != nil {
 		r := report.Of(err)
 		o.part(byte(r.Kind), r.Error()+"\n")

@@ -26,8 +26,8 @@ func TestDialogueIsOneFlightWhereTheServerOffersIt(t *testing.T) {
 		if got := s.wires(); got[0] != want {
 			t.Errorf("%q", got)
 		}
-		if g.Pipelining() != (offers != "") {
-			t.Error("Pipelining is wrong")
+		if a := g.Address(); a.String() != "10.0.0.1" {
+			t.Errorf("it went to %v", a)
 		}
 	}
 }
