@@ -36,10 +36,9 @@ func (c *course) connect() *outcome {
 		if err != nil {
 			return outcomeOf(err)
 		}
-		c.list = list
+		c.list, c.dead = list, c.m.Dead.Look()
 		if c.s = c.m.take(func(s *session) bool { return among(list, s.peer) }, c.j); c.s == nil {
 			c.m.Rest()
-			c.dead = c.m.Dead.Look()
 		}
 	}
 	var lost *outcome

@@ -115,8 +115,12 @@ func (k kind) spare(b []byte, now time.Time) int {
 
 // read returns the bytes of a file, whole records only.
 func (k kind) read(f io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(f, int64(k.slots*k.size)))
-	return b[:len(b)/k.size*k.size], err
+	b := make([]byte, k.slots*k.size)
+	n, err := io.ReadFull(f, b)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return b[:n/k.size*k.size], err
 }
 
 // A View is the table as it was at one moment, so that one delivery reads it once.
