@@ -86,8 +86,8 @@ docs/SCALING.md: the number of sessions, 400`},
 docs/FAQ.md: an eighth of all
 docs/SECURITY.md: an eighth, 50
 docs/SERVICES.md: 50 of one address`},
-		{"internal/net/listener.defaultGrace", 10 * time.Second, `docs/man/tcp-env.1: had ten seconds
-docs/SECURITY.md: idle, or under 100 bytes a second | 10 s`},
+		{"internal/net/listener.defaultGrace", 10 * time.Second, `docs/man/tcp-env.1: idle for ten seconds
+docs/SECURITY.md: idle, or under 100 bytes a second | 10 s;`},
 		{"internal/net/listener.leastRate", 100, `docs/man/tcp-env.1: less than 100 bytes a second`},
 		{"internal/submit/inject.maxHeader", 256 << 20, `docs/man/qmail-limits.7: may have 256 megabytes`},
 		{"internal/submit/inject.maxAddresses", 16 << 20, `docs/man/qmail-limits.7: one field of addresses 16.`},

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// defaultGrace is how long no session is ended for another, and how long a client may then be idle.
+	// defaultGrace is how long no session is ended for another, and how long a client may then be idle; for one of the
+	// address with the most it is a tenth of that, as what has to go may come again at once.
 	defaultGrace = 10 * time.Second
 	// leastRate is how many bytes a second a client must move, after that, not to be slow.
 	leastRate = 100
@@ -123,8 +124,8 @@ func (l *listener) leave(s *session) {
 // victim chooses the session that ends for a newcomer whose address has some already; nil means that none must, and
 // soon that one that was chosen before is about to. The caller holds the lock.
 //
-// No session ends before its grace is over. Where an address has more than the newcomer's would then have, the slowest
-// session of the address with the most ends. Where all have few, only one that is slow does.
+// Where an address has more than the newcomer's would then have, the slowest session of the address with the most ends.
+// Where all have few, only one that is slow does.
 func (l *listener) victim(has int, now time.Time) (victim *session, soon bool) {
 	var most *origin
 	for _, o := range l.origins {
@@ -137,23 +138,15 @@ func (l *listener) victim(has int, now time.Time) (victim *session, soon bool) {
 			most = o
 		}
 	}
-	worst := time.Duration(-1)
-	look := func(o *origin, least time.Duration) {
-		for _, s := range o.sessions {
-			if !s.ended.IsZero() || now.Sub(s.began) < l.Grace {
-				continue
-			}
-			if d := l.slowness(s, now); d > worst && d >= least {
-				victim, worst = s, d
-			}
-		}
-	}
 	if most != nil && len(most.sessions) > has+1 {
-		look(most, 0)
+		victim, _ = most.slowest(l.Grace/10, now)
 	}
 	if victim == nil {
+		var worst time.Duration
 		for _, o := range l.origins {
-			look(o, 1)
+			if s, d := o.slowest(l.Grace, now); s != nil && d > worst {
+				victim, worst = s, d
+			}
 		}
 	}
 	if victim != nil {
@@ -162,15 +155,25 @@ func (l *listener) victim(has int, now time.Time) (victim *session, soon bool) {
 	return victim, false
 }
 
-// slowness is how much longer a client has been idle than it may, or has taken than it may for what it has sent and
-// received; 0 for one that is not slow.
-func (l *listener) slowness(s *session, now time.Time) time.Duration {
-	age := now.Sub(s.began)
-	idle, bytes, ok := inet.Flow(s.conn)
-	if !ok {
-		idle = age
+// slowest returns the session of an origin, of those whose grace is over, that is slowest, the oldest of these; nil
+// where there is none. slowness is how much longer its client has been idle than it may, or has taken than it may for
+// what it has sent and received; 0 for one that is not slow.
+func (o *origin) slowest(grace time.Duration, now time.Time) (slowest *session, slowness time.Duration) {
+	for _, s := range o.sessions {
+		age := now.Sub(s.began)
+		if !s.ended.IsZero() || age < grace {
+			continue
+		}
+		idle, bytes, ok := inet.Flow(s.conn)
+		if !ok {
+			idle = age
+		}
+		d := max(0, idle-grace, age-grace-time.Duration(bytes/leastRate)*time.Second)
+		if slowest == nil || d > slowness {
+			slowest, slowness = s, d
+		}
 	}
-	return max(0, idle-l.Grace, age-l.Grace-time.Duration(bytes/leastRate)*time.Second)
+	return slowest, slowness
 }
 
 func (l *listener) say(ip netip.Addr, text string) {
