@@ -5,17 +5,19 @@
 //	usage  install SOURCE [DESTDIR MANIFEST]
 //	       with DESTDIR the tree is made below it and MANIFEST lists "mode owner group path" for all of it; where
 //	       the accounts or the right to give files away are missing, the manifest is all that knows the owners
-//	exit   0; 100 for a wrong usage; 111 when accounts are missing or the tree cannot be made
+//	       install -p MANIFEST
+//	       for a package that has unpacked such a tree: what the queue needs is made, owners and modes are put right
+//	fd 2   why it failed; a line for each thing that another user may have put where it works, and that it left alone
+//	exit   0; 100 for a wrong usage; 111 when accounts are missing or not all of the tree could be made
 package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
-	"qmail/conf"
 	"qmail/internal/site/hier"
 	"qmail/internal/sys/passwd"
 	"qmail/internal/sys/proc"
@@ -24,45 +26,47 @@ import (
 
 func main() {
 	proc.Begin()
-	if len(os.Args) != 2 && len(os.Args) != 4 {
-		proc.Die(exit.Perm, "install: usage: install source [destdir manifest]")
-	}
-	in := &installer{source: os.Args[1], notice: func(s string) { os.Stdout.WriteString("install: " + s + "\n") }}
+	in := &installer{notice: func(s string) { os.Stdout.WriteString("install: " + s + "\n") }}
 	manifest := ""
-	if len(os.Args) == 4 {
-		in.dest, manifest = filepath.Clean(os.Args[2]), os.Args[3]
+	switch args := os.Args[1:]; {
+	case len(args) == 2 && args[0] == "-p":
+		in.packaged, manifest = true, args[1]
+	case len(args) == 1:
+		in.source = args[0]
+	case len(args) == 3:
+		in.source, in.dest, manifest = args[0], filepath.Clean(args[1]), args[2]
+	default:
+		proc.Die(exit.Perm, "install: usage: install source [destdir manifest], or install -p manifest")
 	}
 	if err := in.run(manifest); err != nil {
-		proc.Die(exit.Temp, "install: fatal: "+err.Error())
+		proc.Die(exit.Temp, "install: fatal: "+strings.ReplaceAll(err.Error(), "\n", "\ninstall: fatal: "))
 	}
 	proc.Exit(exit.OK)
 }
 
 // run makes the tree and, where asked for, the manifest.
 func (in *installer) run(manifest string) error {
-	entries, err := hier.Tree(os.DirFS(in.source))
-	if err != nil {
-		return err
-	}
-	if err := in.findAccounts(); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Join(in.dest, filepath.Dir(conf.Home())), 0o755); err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := in.entry(e); err != nil {
-			return err
+	if in.packaged {
+		entries, err := readManifest(manifest)
+		if err == nil {
+			err = in.findAccounts()
 		}
+		if err == nil {
+			err = in.all(entries)
+		}
+		return err
 	}
-	if manifest == "" {
-		return nil
+	entries, err := hier.Tree(os.DirFS(in.source))
+	if err == nil {
+		err = in.findAccounts()
 	}
-	text := []byte{}
-	for _, e := range entries {
-		text = fmt.Appendf(text, "%04o %s %s %s\n", e.Bits(), e.Owner, e.Group, filepath.Join(conf.Home(), e.Path))
+	if err == nil {
+		err = in.all(entries)
 	}
-	return os.WriteFile(manifest, text, 0o644)
+	if err != nil || manifest == "" {
+		return err
+	}
+	return writeManifest(manifest, entries)
 }
 
 // findAccounts looks up whom the files will belong to: in DESTDIR's own passwd where it has one. Missing accounts

@@ -7,12 +7,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 
-	"qmail/conf"
 	"qmail/internal/site/hier"
 	"qmail/internal/sys"
 	"qmail/internal/sys/passwd"
@@ -46,50 +42,17 @@ func main() {
 	for _, n := range a.MissingGroups {
 		warn("group "+n, "does not exist")
 	}
+	top, err := sys.OpenFolder("/")
+	if err != nil {
+		proc.Die(exit.Temp, "instcheck: fatal: "+err.Error())
+	}
+	said := map[string]bool{}
 	for _, e := range entries {
-		check(e, a, warn)
+		err := check(top, e, a, warn)
+		if u, ok := errors.AsType[*sys.UnsafeError](err); ok && !said[u.Path] {
+			said[u.Path] = true
+			warn(u.Path, u.Why)
+		}
 	}
 	proc.Exit(code)
-}
-
-// check warns about each way in which an entry differs.
-func check(e hier.Entry, a passwd.Accounts, warn func(path, text string)) {
-	path := filepath.Join(conf.Home(), e.Path)
-	look := os.Lstat
-	if e.Kind == hier.Dir {
-		look = os.Stat
-	}
-	fi, err := look(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		warn(path, "does not exist")
-		return
-	}
-	if err != nil {
-		warn(path, "cannot be looked at: "+err.Error())
-		return
-	}
-	if fi.Mode().Type() != kindOf(e.Kind) {
-		warn(path, "is of the wrong kind")
-		return
-	}
-	uid, gid := sys.Owner(fi)
-	if want, ok := a.UIDs[e.Owner]; ok && uid != want {
-		warn(path, fmt.Sprintf("has owner %d, not %s (%d)", uid, e.Owner, want))
-	}
-	if want, ok := a.GIDs[e.Group]; ok && gid != want {
-		warn(path, fmt.Sprintf("has group %d, not %s (%d)", gid, e.Group, want))
-	}
-	if mode := fi.Mode() &^ fs.ModeType; mode != e.Mode {
-		warn(path, fmt.Sprintf("has mode %04o, not %04o", hier.Entry{Mode: mode}.Bits(), e.Bits()))
-	}
-}
-
-func kindOf(k hier.Kind) fs.FileMode {
-	switch k {
-	case hier.Dir:
-		return fs.ModeDir
-	case hier.Pipe:
-		return fs.ModeNamedPipe
-	}
-	return 0
 }

@@ -54,7 +54,10 @@ func main() {
 	if err != nil {
 		where := site.Dir
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
-			where += "/" + e.Path
+			where = e.Path
+		}
+		if u, ok := errors.AsType[*sys.UnsafeError](err); ok {
+			die(u.Error())
 		}
 		die(where + ": " + sys.Reason(err))
 	}
@@ -76,4 +79,4 @@ func conclude(out *os.File, n int, mend bool) exit.Code {
 
 func usage() { proc.Die(exit.Perm, "queue-fix: usage: queue-fix [-n | -f] [queue]") }
 
-func die(text string) { proc.Die(exit.Temp, "queue-fix: fatal: "+text) }
+func die(text string) { proc.Die(exit.Temp, "queue-fix: fatal: "+queuefix.Printable(text)) }

@@ -10,6 +10,7 @@ import (
 
 	"qmail/conf"
 	"qmail/internal/queue"
+	"qmail/internal/sys"
 )
 
 // A damage is done to a filled queue; what comes of it is in the row.
@@ -31,11 +32,65 @@ func damages() []damage {
 		{what: "a folder's owner", root: true, do: func(r *rig) { r.must(os.Chown(r.at("info/3"), 0, 0)) }},
 		{what: "a folder's group", root: true, do: func(r *rig) { r.must(os.Chown(r.at("mess"), -1, 0)) }},
 		{what: "a message file's mode", do: func(r *rig) { r.must(os.Chmod(r.at(queue.Mess(first(r))), 0o600)) }},
-		{what: "a message file's owner", root: true, do: func(r *rig) { r.must(os.Chown(r.at(queue.Mess(first(r))), 0, 0)) }},
-		{what: "owner and mode of what qmail-send writes", root: true, do: func(r *rig) {
-			r.must(os.Chown(r.at(queue.Info(first(r))), 0, 0))
+		{
+			what:  "a message file of another user",
+			root:  true,
+			do:    func(r *rig) { r.must(os.Chown(r.at(queue.Mess(first(r))), 1, 1)) },
+			gone:  []int{0},
+			aside: "#/mess",
+		},
+		{
+			what:  "an info of root in a folder of qmail-send's",
+			root:  true,
+			do:    func(r *rig) { r.must(os.Chown(r.at(queue.Info(first(r))), 0, 0)) },
+			gone:  []int{0},
+			aside: "#/mess",
+		},
+		{what: "a message file of the owner of its folder", root: true, do: func(r *rig) {
+			dir := parent(queue.Mess(first(r)))
+			r.must(os.Chown(r.at(dir), 7, 7))
+			r.must(os.Chown(r.at(queue.Mess(first(r))), 7, 7))
+		}},
+		{what: "a whole queue of root, as a backup may give it back", root: true, do: func(r *rig) {
+			for name := range r.all(".") {
+				r.must(os.Lchown(r.dir+name, 0, 0))
+			}
+		}},
+		{what: "a whole queue with the uids of another machine", root: true, do: func(r *rig) {
+			for name := range r.all(".") {
+				fi, err := os.Lstat(r.dir + name)
+				r.must(err)
+				uid, gid := sys.Owner(fi)
+				if uid > 60099 {
+					continue // by its other name
+				}
+				r.must(os.Lchown(r.dir+name, uid+100, gid+100))
+				r.must(os.Chmod(r.dir+name, fi.Mode()))
+			}
+		}, aside: "strays/lock_sendmutex strays/lock_tcpto strays/lock_tcpto6"},
+		{what: "the mode of what qmail-send writes", do: func(r *rig) {
 			r.must(os.Chmod(r.at(queue.Local.File(first(r))), 0o666))
 		}},
+		{
+			what:  "a symbolic link in the place of a folder",
+			do:    func(r *rig) { rm(r, "pid"); r.must(os.Symlink("/etc", r.at("pid"))) },
+			aside: "strays/pid",
+		},
+		{what: "a hard link to a file of root as lock/tcpto", root: true, do: func(r *rig) {
+			put(r, "../secret", strings.Repeat("x", 1024))
+			rm(r, lockTCP)
+			r.must(os.Link(r.at("../secret"), r.at(lockTCP)))
+		}, aside: "strays/lock_tcpto"},
+		{
+			what:  "a symbolic link as lost+queue",
+			do:    func(r *rig) { r.must(os.Symlink("/etc", r.at(Lost))) },
+			aside: "strays/lost+queue.1",
+		},
+		{
+			what:  "a name that is as long as a name can be",
+			do:    func(r *rig) { put(r, "mess/0/"+strings.Repeat("x", 255), "x") },
+			aside: "strays/mess_0_" + strings.Repeat("x", 193),
+		},
 		{what: "no lock/trigger", do: func(r *rig) { rm(r, trigger) }},
 		{
 			what:  "a file as lock/trigger",
@@ -293,6 +348,18 @@ func TestNothingIsDoneWhileQmailSendRuns(t *testing.T) {
 		t.Errorf("without lock/sendmutex: %v", err)
 	}
 	_ = hears
+}
+
+func TestANameDoesNotReachTheTerminalRaw(t *testing.T) {
+	r := newRig(t)
+	name := "pid/\x1b]0;x\x07\n\xff\\"
+	r.must(os.WriteFile(r.at(name), nil, 0o644))
+	said, n := r.run(true)
+	want := `pid/\033]0;x\007\012\377\134: is no message's; set aside as lost+queue/strays/pid_\033]0;x\007\012\377\134` +
+		"\n"
+	if n != 1 || said != want {
+		t.Errorf("%q, want %q", said, want)
+	}
 }
 
 func TestALinkInTheQueueDoesNotLeadOutOfIt(t *testing.T) {

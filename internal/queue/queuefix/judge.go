@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"qmail/internal/queue"
@@ -72,7 +73,7 @@ func holders(all []*message) map[queue.ID][]*message {
 func (f *fixer) withoutMess(m *message) {
 	for _, k := range undo() {
 		path, ok := m.path[k]
-		if !ok || k == "intd" && f.Now.Sub(m.files[k].ModTime()) < orphan {
+		if !ok || k == "intd" && f.Now.Sub(m.files[k].ModTime) < orphan {
 			continue
 		}
 		f.setAside(path, "has no message")
@@ -89,6 +90,9 @@ func (f *fixer) damage(m *message) string {
 	if m.inode == 0 {
 		return ""
 	}
+	if why := f.foreign(m); why != "" {
+		return why
+	}
 	todo, info := m.path["todo"], m.path["info"]
 	switch {
 	case todo != "":
@@ -97,6 +101,24 @@ func (f *fixer) damage(m *message) string {
 		return f.envelope(m, "info", "local", "remote")
 	case m.path["local"] != "" || m.path["remote"] != "" || m.path["bounce"] != "":
 		return senderLost
+	}
+	return ""
+}
+
+// foreign returns which file of a message would have to be changed and must not be given away, and why; or "".
+func (f *fixer) foreign(m *message) string {
+	for _, k := range kinds() {
+		st, ok := m.files[k]
+		if !ok || k == "intd" && m.path["todo"] == "" || st.UID == f.uid[k] && st.Mode == f.mode[k] && f.clock(k, st) == "" {
+			continue
+		}
+		why, err := f.disk.foreign(m.path[k], st, f.uid[k])
+		if err != nil {
+			f.fail(err)
+		}
+		if why != "" {
+			return m.path[k] + " " + why
+		}
 	}
 	return ""
 }
@@ -110,7 +132,7 @@ func (f *fixer) envelope(m *message, needed ...string) string {
 		if !ok {
 			continue
 		}
-		file, err := f.disk.open(path)
+		file, _, err := f.disk.open(path, os.O_RDONLY)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -144,21 +166,28 @@ func (f *fixer) setAsideWhole(m *message, why string) {
 // attributes checks owners, modes and times of the files of a message.
 func (f *fixer) attributes(m *message) {
 	for _, k := range kinds() {
-		fi, ok := m.files[k]
+		st, ok := m.files[k]
 		if !ok || k == "intd" && m.path["todo"] == "" {
 			continue // one that is being written is nobody's business
 		}
 		path := m.path[k]
-		f.owned(path, fi, f.uid[k], anyGroup, f.mode[k])
-		at := fi.ModTime()
-		switch {
-		case k != "info" && k != "local" && k != "remote" || at.Sub(f.Now) < future || at.Unix() == heldUntil && k != "info":
-			continue
-		case k == "info":
-			f.fault(path, fmt.Sprintf("was born in the future, in %d; now", at.UTC().Year()))
-		default:
-			f.fault(path, fmt.Sprintf("is to be tried next in %d; now", at.UTC().Year()))
+		f.owned(path, st, f.uid[k], anyGroup, f.mode[k])
+		if wrong := f.clock(k, st); wrong != "" {
+			f.fault(path, wrong)
+			f.do(func() error { return f.disk.setTime(path, f.Now) })
 		}
-		f.do(func() error { return f.disk.setTime(path, f.Now) })
 	}
+}
+
+// clock returns what is wrong with the time of a file of a kind, or "".
+func (f *fixer) clock(kind string, st sys.Status) string {
+	at := st.ModTime
+	switch {
+	case kind != "info" && kind != "local" && kind != "remote" || at.Sub(f.Now) < future:
+	case kind == "info":
+		return fmt.Sprintf("was born in the future, in %d; now", at.UTC().Year())
+	case at.Unix() != heldUntil:
+		return fmt.Sprintf("is to be tried next in %d; now", at.UTC().Year())
+	}
+	return ""
 }

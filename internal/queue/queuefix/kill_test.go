@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"qmail/internal/queue"
+	"qmail/internal/sys"
 )
 
 var errDied = errors.New("died")
@@ -42,11 +43,11 @@ func dieAt(t *testing.T, d damage, n int, sends bool) bool {
 	r := newRigIn(t, dir+"/queue")
 	r.fill()
 	d.do(r)
-	root, err := os.OpenRoot(r.dir)
+	top, err := sys.OpenFolder(r.dir)
 	r.must(err)
-	defer root.Close()
+	defer top.Close()
 	left, died := n, false
-	f := &fixer{Site: r.site, out: silence{}, mend: true, disk: &disk{root: root, dir: r.dir, step: func() error {
+	f := &fixer{Site: r.site, out: silence{}, mend: true, disk: &disk{top: top, step: func() error {
 		if left--; left < 0 {
 			died = true
 			return errDied

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"qmail/internal/site/hier"
@@ -54,42 +55,53 @@ func (f *fixer) entry(name string, e hier.Entry) {
 	if f.err != nil {
 		return
 	}
-	look := f.disk.lstat
-	if e.Kind == hier.Dir {
-		look = f.disk.stat // a link to a folder will do
+	uid, gid := f.UIDs[e.Owner], f.GIDs[e.Group]
+	st, err := f.disk.lstat(name)
+	if err == nil {
+		why, e := f.misplaced(name, st, e)
+		if err = e; why != "" {
+			f.setAside(name, why)
+			err = fs.ErrNotExist
+		}
 	}
-	fi, err := look(name)
-	switch {
-	case errors.Is(err, errNotFolder): // its folder is none
-		fi, err = nil, fs.ErrNotExist
-	case err == nil && fi.Mode().Type() != kindOf(e.Kind):
-		f.setAside(name, "is of the wrong kind")
-		fi, err = nil, fs.ErrNotExist
-	case err == nil && e.Kind == hier.Data && fi.Size() != int64(e.Size) && e.Size > 0:
-		f.setAside(name, fmt.Sprintf("has %d bytes, not %d", fi.Size(), e.Size))
-		fi, err = nil, fs.ErrNotExist
-	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || isUnsafe(err) { // or its folder is none
 		f.fault(name, "is made anew")
-		f.do(func() error {
-			if err := f.create(name, e); err != nil {
+		f.do(func() (err error) {
+			if err := f.create(name, e, uid, gid); err != nil {
 				return err
 			}
-			fi, err = look(name)
+			st, err = f.disk.lstat(name)
 			return err
 		})
-		if !f.mend || f.err != nil {
-			return
+		if f.mend && f.err == nil {
+			f.quietly(func() { f.owned(name, st, uid, gid, e.Mode) })
 		}
-		f.quietly(func() { f.owned(name, fi, f.UIDs[e.Owner], f.GIDs[e.Group], e.Mode) })
 		return
 	}
 	if err != nil {
 		f.fail(err)
 		return
 	}
-	f.owned(name, fi, f.UIDs[e.Owner], f.GIDs[e.Group], e.Mode)
+	f.owned(name, st, uid, gid, e.Mode)
 }
+
+// misplaced returns why what has the name of an entry cannot stay, or "".
+func (f *fixer) misplaced(name string, st sys.Status, e hier.Entry) (why string, err error) {
+	uid, gid := f.UIDs[e.Owner], f.GIDs[e.Group]
+	switch {
+	case st.Mode.Type() == fs.ModeSymlink:
+		return aLink, nil
+	case st.Mode.Type() != e.Kind.Type():
+		return "is of the wrong kind", nil
+	case e.Kind == hier.Data && st.Size != int64(e.Size) && e.Size > 0:
+		return fmt.Sprintf("has %d bytes, not %d", st.Size, e.Size), nil
+	case st.UID == uid && st.GID == gid && st.Mode&^fs.ModeType == e.Mode:
+		return "", nil
+	}
+	return f.disk.foreign(name, st, uid)
+}
+
+const aLink = "is a symbolic link"
 
 // quietly runs a repair that is a part of another.
 func (f *fixer) quietly(fn func()) {
@@ -103,17 +115,7 @@ type silence struct{}
 
 func (silence) Write(b []byte) (int, error) { return len(b), nil }
 
-func kindOf(k hier.Kind) fs.FileMode {
-	switch k {
-	case hier.Dir:
-		return fs.ModeDir
-	case hier.Pipe:
-		return fs.ModeNamedPipe
-	}
-	return 0
-}
-
-func (f *fixer) create(name string, e hier.Entry) error {
+func (f *fixer) create(name string, e hier.Entry, uid, gid int) error {
 	var err error
 	switch e.Kind {
 	case hier.Dir:
@@ -121,7 +123,7 @@ func (f *fixer) create(name string, e hier.Entry) error {
 	case hier.Pipe:
 		err = f.disk.mkfifo(name)
 	default:
-		err = f.disk.zeros(name, e.Size)
+		err = f.disk.zeros(name, e.Size, uid, gid)
 	}
 	if err != nil {
 		return err
@@ -132,19 +134,28 @@ func (f *fixer) create(name string, e hier.Entry) error {
 // anyGroup stands for a group that does not matter.
 const anyGroup = -1
 
-// owned checks owner, group and mode. The owner comes first: to change it takes away a set-uid bit.
-func (f *fixer) owned(name string, fi fs.FileInfo, uid, gid int, mode fs.FileMode) {
-	haveUID, haveGID := sys.Owner(fi)
-	if haveUID != uid || gid != anyGroup && haveGID != gid {
-		text := fmt.Sprintf("has owner %d, not %d", haveUID, uid)
-		if haveUID == uid {
-			text = fmt.Sprintf("has group %d, not %d", haveGID, gid)
-		}
-		f.fault(name, text)
-		f.do(func() error { return f.disk.chown(name, uid, gid) })
+// owned checks owner, group and mode.
+func (f *fixer) owned(name string, st sys.Status, uid, gid int, mode fs.FileMode) {
+	if slices.ContainsFunc(f.later, func(dir folder) bool { return dir.name == name }) {
+		return // it has been said
 	}
-	if have := fi.Mode() &^ fs.ModeType; have != mode&^fs.ModeType {
+	n := f.faults
+	switch {
+	case st.UID != uid:
+		f.fault(name, fmt.Sprintf("has owner %d, not %d", st.UID, uid))
+	case gid != anyGroup && st.GID != gid:
+		f.fault(name, fmt.Sprintf("has group %d, not %d", st.GID, gid))
+	}
+	if have := st.Mode &^ fs.ModeType; have != mode {
 		f.fault(name, fmt.Sprintf("has mode %04o, not %04o", hier.Entry{Mode: have}.Bits(), hier.Entry{Mode: mode}.Bits()))
-		f.do(func() error { return f.disk.chmod(name, mode&^fs.ModeType) })
+	}
+	if f.faults == n {
+		return
+	}
+	give := func() error { return f.disk.give(name, uid, gid, mode) }
+	if st.Mode.IsDir() {
+		f.later = append(f.later, folder{name, give})
+	} else {
+		f.do(give)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 
 	"qmail/internal/queue"
-	"qmail/internal/sys"
 )
 
 // A move gives the files of one message other names.
@@ -107,7 +106,7 @@ func (f *fixer) unite(m, holder *message) {
 		if !ok {
 			continue
 		}
-		if there, ok := holder.files[k]; ok && !same(there, m.files[k]) {
+		if there, ok := holder.files[k]; ok && !there.Same(m.files[k]) {
 			f.setAside(path, "is not "+holder.path[k])
 			delete(m.path, k)
 			delete(m.files, k)
@@ -118,12 +117,6 @@ func (f *fixer) unite(m, holder *message) {
 		}
 	}
 	f.moves = append(f.moves, mv)
-}
-
-func same(a, b fs.FileInfo) bool {
-	adev, aino := sys.Inode(a)
-	bdev, bino := sys.Inode(b)
-	return adev == bdev && aino == bino
 }
 
 // move does all that was planned. Each step of all messages comes before the next step of any, so there are few

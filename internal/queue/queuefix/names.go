@@ -1,8 +1,8 @@
 package queuefix
 
 import (
+	"fmt"
 	"strings"
-	"syscall"
 )
 
 // Names in the folder lock.
@@ -12,8 +12,6 @@ const (
 	lockTCP   = "lock/tcpto"
 	lockTCP6  = "lock/tcpto6"
 )
-
-const errNotFolder = syscall.ENOTDIR
 
 // kinds returns the folders that have a file of a message. A message's names are made in this order, so that it is
 // nothing to anybody before it is all there: todo before info, since with todo what info says is not believed.
@@ -38,5 +36,25 @@ func parent(name string) string {
 	return "."
 }
 
+// maxFlat bounds a name of flat, which gets a number in addition where it is taken.
+const maxFlat = 200
+
 // flat makes one name of a path.
-func flat(name string) string { return strings.ReplaceAll(name, "/", "_") }
+func flat(name string) string {
+	name = strings.ReplaceAll(name, "/", "_")
+	return name[:min(len(name), maxFlat)]
+}
+
+// Printable returns a text in which bytes that a terminal could take for a command, and the backslash, are octal
+// numbers.
+func Printable(s string) string {
+	var b []byte
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '\\' {
+			b = fmt.Appendf(b, "\\%03o", c)
+		} else {
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}

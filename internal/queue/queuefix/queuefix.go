@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"qmail/conf"
-	"qmail/internal/queue"
 	"qmail/internal/sys"
 )
 
@@ -52,17 +51,24 @@ type fixer struct {
 	mode  map[string]fs.FileMode
 	moves []move
 	aside map[string]bool // names in Lost that are taken by this round
+	later []folder        // they get their owners when what is in them was looked at: those say whose that was
+}
+
+// A folder is one that is to be given to its owner.
+type folder struct {
+	name string
+	give func() error
 }
 
 // Run goes through the queue and tells out of each fault, a line each; with mend they are repaired.
 // It returns how many there were; an error means that it could not go on, or that faults remain.
 func Run(s Site, mend bool, out io.Writer) (faults int, err error) {
-	root, err := os.OpenRoot(s.Dir)
+	top, err := sys.OpenFolder(s.Dir)
 	if err != nil {
 		return 0, err
 	}
-	defer root.Close()
-	f := &fixer{Site: s, disk: &disk{root: root, dir: s.Dir}, out: out, mend: mend}
+	defer top.Close()
+	f := &fixer{Site: s, disk: &disk{top: top}, out: out, mend: mend}
 	return f.run()
 }
 
@@ -76,8 +82,10 @@ func (f *fixer) run() (faults int, err error) {
 	faults = f.faults
 	for range rounds {
 		f.faults, f.again, f.moves, f.aside = 0, false, nil, map[string]bool{}
+		f.lostFolder()
 		f.layout()
 		f.messages()
+		f.giveFolders()
 		faults += f.faults
 		if f.err != nil || !f.mend || f.faults == 0 && !f.again {
 			return faults, f.err
@@ -95,27 +103,20 @@ func (f *fixer) lock() (io.Closer, error) {
 			return nil, f.err
 		}
 	}
-	fi, err := f.disk.lstat(sendMutex)
-	if err == nil && fi.Mode().IsRegular() {
-		l, err := queue.LockSend(f.Dir)
-		if errors.Is(err, sys.ErrLocked) {
+	m, st, err := f.disk.open(sendMutex, os.O_RDONLY)
+	if err == nil && st.Mode.IsRegular() {
+		if err = sys.TryLock(m); errors.Is(err, sys.ErrLocked) {
 			err = ErrRunning
 		}
-		return l, err
+		return m, err
 	}
-	if t, err := sys.OpenNow(f.Dir+"/"+trigger, os.O_WRONLY); err == nil {
-		listens := isFifo(t)
+	if t, st, err := f.disk.open(trigger, os.O_WRONLY); err == nil {
 		t.Close()
-		if listens {
+		if st.Mode.Type() == fs.ModeNamedPipe {
 			return nil, ErrRunning
 		}
 	}
 	return io.NopCloser(nil), nil
-}
-
-func isFifo(t *os.File) bool {
-	fi, err := t.Stat()
-	return err == nil && fi.Mode().Type() == fs.ModeNamedPipe
 }
 
 // rules notes how the files of messages have to be. Their group is that of whoever sent the message.
@@ -136,11 +137,7 @@ func (f *fixer) rules() {
 // fault says what is wrong with a name.
 func (f *fixer) fault(name, text string) {
 	f.faults++
-	f.say(name + ": " + text)
-}
-
-func (f *fixer) say(line string) {
-	if _, err := io.WriteString(f.out, line+"\n"); err != nil {
+	if _, err := io.WriteString(f.out, Printable(name+": "+text)+"\n"); err != nil {
 		f.fail(err)
 	}
 }
@@ -164,6 +161,38 @@ func (f *fixer) setAside(name, text string) {
 	to := f.room("strays", flat(name))
 	f.fault(name, text+"; set aside as "+to)
 	f.do(func() error { return f.rename(name, to) })
+}
+
+// lostFolder takes what another user has made as Lost out of the way: what is set aside is root's.
+func (f *fixer) lostFolder() {
+	st, err := f.disk.lstat(Lost)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	root := f.UIDs[conf.UserNames().Root]
+	switch {
+	case err != nil:
+		f.fail(err)
+	case !st.Mode.IsDir() || st.UID != root:
+		to := f.free(Lost + ".")
+		f.fault(Lost, "was made by uid "+strconv.Itoa(st.UID)+"; becomes "+to)
+		f.do(func() error { return f.rename(Lost, to) })
+	case st.Mode.Perm() != 0o700:
+		f.owned(Lost, st, root, anyGroup, 0o700)
+	}
+}
+
+// free returns a name that begins so and is not there.
+func (f *fixer) free(begin string) string {
+	for n := 1; ; n++ {
+		name := begin + strconv.Itoa(n)
+		if _, err := f.disk.lstat(name); err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				f.fail(err)
+			}
+			return name
+		}
+	}
 }
 
 func (f *fixer) rename(from, to string) error {
@@ -193,7 +222,7 @@ func (f *fixer) room(folder, name string) string {
 		if _, err := f.disk.lstat(to); errors.Is(err, fs.ErrNotExist) {
 			f.aside[to] = true
 			return to
-		} else if err != nil && !errors.Is(err, errNotFolder) {
+		} else if err != nil && !isUnsafe(err) {
 			f.fail(err)
 			return to
 		}
@@ -203,32 +232,35 @@ func (f *fixer) room(folder, name string) string {
 // folders makes the folders of name, which nobody but root may enter below Lost.
 func (f *fixer) folders(name string) error {
 	dir := parent(name)
-	if fi, err := f.disk.stat(dir); err == nil && fi.IsDir() {
+	if dir == "." {
 		return nil
 	}
-	err := f.disk.mkdirAll(dir)
-	for d := dir; err == nil && d != "."; d = parent(d) {
-		err = f.disk.sync(parent(d))
+	st, err := f.disk.lstat(dir)
+	if err == nil && st.Mode.IsDir() {
+		return nil
 	}
-	return err
+	if err := f.folders(dir); err != nil {
+		return err
+	}
+	if err := unlessExist(f.disk.mkdir(dir)); err != nil {
+		return err
+	}
+	return f.disk.sync(parent(dir))
 }
 
-// names returns what is in a folder.
+// names returns what is in a folder. That there is none has been said already in a dry run.
 func (f *fixer) names(folder string) []string {
-	d, err := f.disk.open(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // in a dry run it has been said already
-	}
+	names, err := f.disk.names(folder)
 	if err != nil {
 		f.fail(err)
-		return nil
 	}
-	defer d.Close()
-	fi, err := d.Stat()
-	if err == nil && !fi.IsDir() {
-		return nil
-	}
-	names, err := d.Readdirnames(-1)
-	f.fail(err)
 	return names
+}
+
+// giveFolders gives folders their owners.
+func (f *fixer) giveFolders() {
+	for _, dir := range f.later {
+		f.do(dir.give)
+	}
+	f.later = nil
 }

@@ -18,7 +18,7 @@ type message struct {
 	inode  queue.ID // of its file in mess; 0: it has none
 	size   int64    // of that
 	path   map[string]string
-	files  map[string]fs.FileInfo
+	files  map[string]sys.Status
 	leaves bool // it is being set aside
 	// second are further names of the same files, which a repair that was cut short has left.
 	second map[string][]string
@@ -63,16 +63,16 @@ func (f *fixer) numbered(kind string) map[queue.ID][]string {
 		path := kind + "/" + part
 		number, err := strconv.ParseUint(part, 10, 64)
 		isPart := err == nil && strconv.FormatUint(number, 10) == part
-		fi, err := f.disk.stat(path)
+		st, err := f.disk.lstat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			f.fail(err)
-		case isPart && fi.IsDir():
+		case isPart && st.Mode.IsDir():
 			f.collect(found, path, f.names(path))
 		case isPart && number < conf.Split():
 			// A dry run has said so.
-		case isPart && fi.Mode().IsRegular():
+		case isPart && st.Mode.IsRegular():
 			f.collect(found, kind, []string{part}) // of a time before there was a split
 		default:
 			f.setAside(path, "does not belong here")
@@ -90,12 +90,14 @@ func (f *fixer) collect(found map[queue.ID][]string, folder string, names []stri
 			f.setAside(path, "is no message's")
 			continue
 		}
-		fi, err := f.disk.lstat(path)
+		st, err := f.disk.lstat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			f.fail(err)
-		case !fi.Mode().IsRegular():
+		case st.Mode.Type() == fs.ModeSymlink:
+			f.setAside(path, aLink)
+		case !st.Mode.IsRegular():
 			f.setAside(path, "is not a file")
 		default:
 			found[id] = append(found[id], path)
@@ -190,7 +192,7 @@ func (f *fixer) another(same []*message, id queue.ID, path string) []*message {
 func (f *fixer) sameFile(a, b string) bool {
 	x, e1 := f.disk.lstat(a)
 	y, e2 := f.disk.lstat(b)
-	return e1 == nil && e2 == nil && same(x, y)
+	return e1 == nil && e2 == nil && x.Same(y)
 }
 
 // ordered returns paths with first, if it is among them, first.
@@ -204,9 +206,9 @@ func ordered(paths []string, first string) []string {
 
 // look looks at the files of a message.
 func (f *fixer) look(m *message) {
-	m.files = map[string]fs.FileInfo{}
+	m.files = map[string]sys.Status{}
 	for k, path := range m.path {
-		fi, err := f.disk.lstat(path)
+		st, err := f.disk.lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			delete(m.path, k) // of a message that was given up, or is in todo by now
 			continue
@@ -215,10 +217,9 @@ func (f *fixer) look(m *message) {
 			f.fail(err)
 			return
 		}
-		m.files[k] = fi
+		m.files[k] = st
 		if k == "mess" {
-			_, ino := sys.Inode(fi)
-			m.inode, m.size = queue.ID(ino), fi.Size()
+			m.inode, m.size = queue.ID(st.Ino), st.Size
 		}
 	}
 }
@@ -243,7 +244,7 @@ func (f *fixer) foreignParts() {
 			if err != nil || n < conf.Split() || f.mend && len(f.names(path)) > 0 {
 				continue
 			}
-			if fi, err := f.disk.stat(path); err != nil || !fi.IsDir() {
+			if st, err := f.disk.lstat(path); err != nil || !st.Mode.IsDir() {
 				continue
 			}
 			f.fault(path, "is of another split; removed")

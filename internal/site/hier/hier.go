@@ -3,7 +3,9 @@ package hier
 
 import (
 	"io/fs"
+	"path"
 	"strconv"
+	"strings"
 
 	"qmail/conf"
 )
@@ -18,6 +20,17 @@ const (
 	Data             // a file that qmail keeps: made once, its contents never touched again
 )
 
+// Type is the type that a file of this kind has.
+func (k Kind) Type() fs.FileMode {
+	switch k {
+	case Dir:
+		return fs.ModeDir
+	case Pipe:
+		return fs.ModeNamedPipe
+	}
+	return 0
+}
+
 // An Entry is one name of the installed tree.
 type Entry struct {
 	Kind  Kind
@@ -28,6 +41,19 @@ type Entry struct {
 	From  string // File: where it comes from, below the source tree
 	Fill  bool   // File: @QMAIL@ in it stands for HOME
 	Size  int    // Data: its size when new, all zero bytes
+}
+
+// Folder returns where the folder of an entry is below HOME. In rest no symbolic link has a place: the users of the
+// queue own what is in it. Elsewhere an administrator may have put one; rest is empty.
+func (e Entry) Folder() (folder, rest string) {
+	folder = path.Dir(e.Path)
+	if folder == queueName {
+		return queueName, "."
+	}
+	if rest, ok := strings.CutPrefix(folder, queueName+"/"); ok {
+		return queueName, rest
+	}
+	return folder, ""
 }
 
 // Bits are the permission bits as chmod(2) has them, set-uid and the like included.
@@ -96,10 +122,12 @@ const (
 	quirksSize = 256 * 32
 )
 
+const queueName = "queue"
+
 // queue adds the queue. Who may enter which folder is what keeps its programs apart: qmail-queue and qmail-clean own
 // what qmail-send may only read, and the other way round.
 func (t *tree) queue(u conf.Users) {
-	t.dir("queue", u.Queue, 0o750)
+	t.dir(queueName, u.Queue, 0o750)
 	t.dir("queue/pid", u.Queue, 0o700)
 	t.dir("queue/intd", u.Queue, 0o700)
 	t.dir("queue/todo", u.Queue, 0o750)
