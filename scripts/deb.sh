@@ -26,23 +26,16 @@ fill() {
 }
 
 rm -rf "$root"
-mkdir -p "$root/DEBIAN" "$root/usr/share/qmail" "$root/usr/sbin" "$root/usr/bin" "$root/usr/lib/systemd/system" \
+mkdir -p "$root/DEBIAN" "$root/usr/share/qmail" "$root/usr/lib/qmail" "$root/usr/sbin" "$root/usr/bin" "$root/usr/lib/systemd/system" \
   "$root/usr/share/doc/qmail" "$root/etc/qmail"
 chmod -R u=rwX,go=rX "$root"
 build/bin/install . "$root" "$out/deb.manifest" >/dev/null
 
-# The manifest says what each path is: d folder, p pipe, k file that qmail keeps, f file of the package.
-while read -r mode owner group path; do
-  kind=f size=0
-  if test -d "$root$path"; then kind=d
-  elif test -p "$root$path"; then kind=p
-  else
-    case $path in "$home"/queue/*) kind=k size=$(stat -c %s "$root$path");; esac
-  fi
-  echo "$kind $mode $owner $group $size $path"
-done <"$out/deb.manifest" >"$root/usr/share/qmail/manifest"
+# postinst has install make what qmail keeps, and give all of it its owners.
+cp build/bin/install "$root/usr/lib/qmail/install"
+cp "$out/deb.manifest" "$root/usr/share/qmail/manifest"
 
-# What qmail keeps is not of the package: postinst makes it, and no removal can take it away.
+# What qmail keeps is not of the package: postinst has it made, and no removal can take it away.
 rm -rf "$root$home/queue" "$root$home/control" "$root$home/users" "$root$home/alias"
 # Until postinst gives it away nobody may gain its owner's power.
 chmod u-s "$root$home/bin/qmail-queue"

@@ -1,6 +1,6 @@
 // Qmail-hold has qmail-send leave messages alone until qmail-release, over restarts as well.
 //
-//	uid   root or qmails, who may ask qmail-send
+//	uid   qmails, who may ask qmail-send; root becomes qmails
 //	fd 1  a line about each message
 //	args  [-s sender] [-r recipient] [id ...]; -s and -r may be repeated, and * in them stands for anything
 //	exec  nothing

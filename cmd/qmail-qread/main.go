@@ -1,6 +1,6 @@
 // Qmail-qread lists the messages in the queue and their recipients.
 //
-//	uid   root or qmails, who may read the queue
+//	uid   qmails, who may read the queue; root becomes qmails
 //	fd 1  the list
 //	args  [-j] [-i id] [-s sender] [-r recipient]; -j for a JSON object a line; the others, which may be repeated, select
 //	      messages. In an address * stands for anything.

@@ -1,6 +1,6 @@
 // Qmail-rm removes messages from the queue, by asking qmail-send.
 //
-//	uid   root or qmails, who may ask qmail-send
+//	uid   qmails, who may ask qmail-send; root becomes qmails
 //	fd 1  a line about each message
 //	args  [-b] [-s sender] [-r recipient] [id ...]; -s and -r may be repeated, and * in them stands for anything;
 //	      -b sends their senders a bounce

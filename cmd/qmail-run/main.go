@@ -1,6 +1,6 @@
 // Qmail-run has qmail-send try messages now: those that are named, or without arguments all.
 //
-//	uid   root or qmails, who may ask qmail-send
+//	uid   qmails, who may ask qmail-send; root becomes qmails
 //	fd 1  a line about each message
 //	args  [-s sender] [-r recipient] [id ...]; -s and -r may be repeated, and * in them stands for anything
 //	exec  nothing

@@ -1,6 +1,6 @@
 // Qmail-tcpok forgets which hosts' connections timed out.
 //
-//	uid   root or qmailr
+//	uid   qmailr; root becomes qmailr
 //	fd 2  what went wrong
 //	exit  0, or 111 if the table cannot be cleared
 package main
@@ -11,12 +11,16 @@ import (
 	"qmail/conf"
 	"qmail/internal/smtp/tcpto"
 	"qmail/internal/sys"
+	"qmail/internal/sys/lower"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 )
 
 func main() {
 	proc.Begin()
+	if err := lower.ToRemote(); err != nil {
+		die("unable to become the owner of the table", err)
+	}
 	dir := filepath.Join(conf.Home(), "queue/lock")
 	if err := proc.Chdir(dir); err != nil {
 		die("unable to chdir to "+dir, err)

@@ -1,6 +1,6 @@
 // Qmail-tcpto prints the hosts whose connections timed out.
 //
-//	uid   root or qmailr
+//	uid   qmailr; root becomes qmailr
 //	fd 1  one line for each host, or why there is none
 //	exit  0, or 111 if the table cannot be read
 package main
@@ -14,6 +14,7 @@ import (
 	"qmail/conf"
 	"qmail/internal/smtp/tcpto"
 	"qmail/internal/sys"
+	"qmail/internal/sys/lower"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 )
@@ -21,6 +22,9 @@ import (
 func main() {
 	proc.Begin()
 	w := bufio.NewWriter(proc.FD(1, "output"))
+	if err := lower.ToRemote(); err != nil {
+		die(w, "unable to become the owner of the table", err)
+	}
 	dir := filepath.Join(conf.Home(), "queue/lock")
 	if err := proc.Chdir(dir); err != nil {
 		die(w, "unable to chdir", err)

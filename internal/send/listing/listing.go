@@ -11,6 +11,7 @@ import (
 	"qmail/conf"
 	"qmail/internal/send/messages"
 	"qmail/internal/sys"
+	"qmail/internal/sys/lower"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/getopt"
@@ -36,7 +37,10 @@ func Run(args []string, out, errs io.Writer) exit.Code {
 		return exit.Perm
 	}
 	code := exit.OK
-	if err := proc.Chdir(conf.Home(), "queue"); err != nil {
+	if err := lower.ToSend(); err != nil {
+		w.WriteString("fatal: unable to become who owns the queue: " + sys.Reason(err) + "\n")
+		code = exit.Temp
+	} else if err := proc.Chdir(conf.Home(), "queue"); err != nil {
 		w.WriteString("fatal: unable to chdir: " + sys.Reason(err) + "\n")
 		code = exit.Temp
 	} else if err := list(w, messages.Here(), want, show); err != nil {

@@ -13,6 +13,7 @@ import (
 	"qmail/internal/send/messages"
 	"qmail/internal/send/sendctl"
 	"qmail/internal/sys"
+	"qmail/internal/sys/lower"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/getopt"
@@ -38,6 +39,10 @@ func tools() []tool {
 
 // Run is the tool of that name: out is told of each message, a line each.
 func Run(name string, args []string, out, errs io.Writer) exit.Code {
+	if err := lower.ToSend(); err != nil {
+		io.WriteString(errs, name+": fatal: unable to become who owns the queue: "+sys.Reason(err)+"\n")
+		return exit.Temp
+	}
 	if err := proc.Chdir(conf.Home(), "queue"); err != nil {
 		io.WriteString(errs, name+": fatal: unable to chdir: "+sys.Reason(err)+"\n")
 		return exit.Temp

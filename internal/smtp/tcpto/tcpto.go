@@ -222,7 +222,7 @@ func (t Table) change(k kind, fn func(k kind, b []byte) int) error {
 func (t Table) List() ([]Record, error) {
 	var list []Record
 	for _, k := range kinds {
-		f, err := os.Open(filepath.Join(string(t), k.name))
+		f, err := sys.OpenNow(filepath.Join(string(t), k.name), os.O_RDONLY)
 		if os.IsNotExist(err) && k.name == Name6 {
 			continue // a tree that was installed by a qmail without IPv6
 		}
@@ -246,7 +246,7 @@ func (t Table) List() ([]Record, error) {
 // Clear forgets all records.
 func (t Table) Clear() error {
 	for _, k := range append(kinds[:], quirks) {
-		f, err := os.OpenFile(filepath.Join(string(t), k.name), os.O_WRONLY, 0)
+		f, err := sys.OpenNow(filepath.Join(string(t), k.name), os.O_WRONLY)
 		if os.IsNotExist(err) && k.name != Name4 {
 			continue
 		}
