@@ -10,12 +10,16 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"qmail/conf"
 	"qmail/internal/site/hier"
 	"qmail/internal/sys"
 	"qmail/internal/sys/passwd"
 )
+
+// fatal begins each line about a failure.
+const fatal = "install: fatal: "
 
 // An installer makes entries of the tree. What is in the way of one, and may be another user's doing, stops that one
 // alone: nobody can keep new programs away.
@@ -28,7 +32,7 @@ type installer struct {
 
 	top     *sys.Folder // dest or /
 	refused map[string]bool
-	unsafe  []error
+	unsafe  []string
 }
 
 // all makes all entries. What belongs to root gets its owner before anything is put into it, and what does not gets it
@@ -38,8 +42,11 @@ func (in *installer) all(entries []hier.Entry) error {
 	if base == "" {
 		base = "/"
 	}
-	var err error
-	if in.top, err = sys.OpenFolder(base); err != nil {
+	err := os.MkdirAll(base, 0o755)
+	if err == nil {
+		in.top, err = sys.OpenFolder(base)
+	}
+	if err != nil {
 		return err
 	}
 	defer in.top.Close()
@@ -60,7 +67,10 @@ func (in *installer) all(entries []hier.Entry) error {
 			return err
 		}
 	}
-	return errors.Join(in.unsafe...)
+	if len(in.unsafe) > 0 {
+		return errors.New(strings.Join(in.unsafe, "\n"+fatal))
+	}
+	return nil
 }
 
 // above makes the folders above HOME.
@@ -101,7 +111,7 @@ func (in *installer) at(e hier.Entry, fn func(parent *sys.Folder, name string, e
 	if u, ok := errors.AsType[*sys.UnsafeError](err); ok {
 		if !in.refused[u.Path] {
 			in.refused[u.Path] = true
-			in.unsafe = append(in.unsafe, u)
+			in.unsafe = append(in.unsafe, u.Error())
 		}
 		return nil
 	}

@@ -16,7 +16,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"qmail/internal/site/hier"
 	"qmail/internal/sys/passwd"
@@ -39,7 +38,7 @@ func main() {
 		proc.Die(exit.Perm, "install: usage: install source [destdir manifest], or install -p manifest")
 	}
 	if err := in.run(manifest); err != nil {
-		proc.Die(exit.Temp, "install: fatal: "+strings.ReplaceAll(err.Error(), "\n", "\ninstall: fatal: "))
+		proc.Die(exit.Temp, fatal+err.Error())
 	}
 	proc.Exit(exit.OK)
 }

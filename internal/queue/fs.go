@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"qmail/internal/sys"
@@ -151,7 +152,7 @@ func (d disk) Accessed(name string) (time.Time, error) { return sys.Accessed(d.a
 func (d disk) SetTime(name string, t time.Time) error  { return os.Chtimes(d.at(name), t, t) }
 func (d disk) SyncFolder(folder string) error          { return sys.SyncDir(d.at(folder)) }
 func (d disk) EachName(folder string, fn func(string) bool) error {
-	f, err := sys.Open(d.at(folder), os.O_RDONLY, 0)
+	f, err := sys.Open(d.at(folder), os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}

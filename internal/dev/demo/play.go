@@ -39,8 +39,8 @@ func (s *stage) setup() error {
 	return s.must(
 		s.source+"/build/bin/instcheck "+s.source,
 		s.source+"/config-fast qmail.test",
-		"(cd "+s.home+"/alias; touch .qmail-postmaster .qmail-mailer-daemon .qmail-root)",
-		"chmod 644 "+s.home+"/alias/.qmail*",
+		"su -s /bin/sh alias -c 'cd; touch .qmail-postmaster .qmail-mailer-daemon .qmail-root'",
+		"su -s /bin/sh alias -c 'cd; chmod 644 .qmail*'",
 		"cp "+s.home+"/boot/home "+s.home+"/rc",
 	)
 }

@@ -74,11 +74,12 @@ func newWorld() (*world, error) {
 	for i, name := range accounts {
 		setup += fmt.Sprintf(`echo %[1]s:x:%[2]d:%[2]d::/run/home/%[1]s:/bin/sh >>/etc/passwd
 echo %[1]s:x:%[2]d: >>/etc/group
+echo %[1]s:*:20000:0:99999:7::: >>/etc/shadow
 mkdir /run/home/%[1]s; chown %[2]d:%[2]d /run/home/%[1]s
 `, name, firstUID+i)
 	}
 	setup += `cd ` + conf.Home() + `
-(cd alias; touch .qmail-postmaster .qmail-mailer-daemon .qmail-root; chmod 644 .qmail*)
+su -s /bin/sh alias -c 'cd; touch .qmail-postmaster .qmail-mailer-daemon .qmail-root; chmod 644 .qmail*'
 cp boot/home rc
 mkdir ` + pristine + `
 mkdir ` + pristine + `/bin

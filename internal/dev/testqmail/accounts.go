@@ -1,7 +1,9 @@
 package testqmail
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -68,7 +70,24 @@ func writeAccounts(etc string) error {
 	if err := replaceAccounts(filepath.Join(etc, "passwd"), "/etc/passwd", passwd); err != nil {
 		return err
 	}
-	return replaceAccounts(filepath.Join(etc, "group"), "/etc/group", group)
+	if err := replaceAccounts(filepath.Join(etc, "group"), "/etc/group", group); err != nil {
+		return err
+	}
+	return writeShadow(filepath.Join(etc, "shadow"), passwd)
+}
+
+// writeShadow has su, which asks PAM, know the accounts beside the machine's: nobody has a password.
+func writeShadow(to string, passwd []string) error {
+	old, err := os.ReadFile("/etc/shadow")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var text []byte
+	for _, l := range passwd {
+		name, _, _ := strings.Cut(l, ":")
+		text = fmt.Appendf(text, "%s:*:20000:0:99999:7:::\n", name)
+	}
+	return os.WriteFile(to, append(text, old...), 0o600) // the first line of a name counts
 }
 
 func replaceAccounts(to, from string, added []string) error {

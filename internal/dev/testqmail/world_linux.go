@@ -101,7 +101,7 @@ func makeEtc(base string) error {
 	if err := run("cp", "-a", "/etc", "/run/etc"); err != nil {
 		return err
 	}
-	for _, n := range []string{"passwd", "group"} {
+	for _, n := range []string{"passwd", "group", "shadow"} {
 		if err := run("cp", filepath.Join(base, "etc", n), "/run/etc/"+n); err != nil {
 			return err
 		}

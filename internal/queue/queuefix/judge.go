@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"qmail/internal/queue"
@@ -105,8 +106,9 @@ func (f *fixer) damage(m *message) string {
 	return ""
 }
 
-// foreign returns which file of a message would have to be changed and must not be given away, and why; or "".
+// foreign returns which files of a message would have to be changed and must not be given away, and why; or "".
 func (f *fixer) foreign(m *message) string {
+	var all []string
 	for _, k := range kinds() {
 		st, ok := m.files[k]
 		if !ok || k == "intd" && m.path["todo"] == "" || st.UID == f.uid[k] && st.Mode == f.mode[k] && f.clock(k, st) == "" {
@@ -117,10 +119,10 @@ func (f *fixer) foreign(m *message) string {
 			f.fail(err)
 		}
 		if why != "" {
-			return m.path[k] + " " + why
+			all = append(all, m.path[k]+" "+why)
 		}
 	}
-	return ""
+	return strings.Join(all, ", and ")
 }
 
 func (f *fixer) envelope(m *message, needed ...string) string {

@@ -13,7 +13,7 @@ import (
 
 // layout checks the folders and what is in lock.
 func (f *fixer) layout() {
-	known := map[string]bool{Lost: true, "lost+found": true, lockTCP6: true, "sendctl/socket": true}
+	known := map[string]bool{Lost: true, lockTCP6: true}
 	for _, e := range hier.Queue() {
 		name := within(e)
 		known[name] = true
@@ -25,11 +25,19 @@ func (f *fixer) layout() {
 			if dir != "." {
 				name = dir + "/" + n
 			}
-			if !known[name] {
+			if !known[name] && !f.others(name) {
 				f.setAside(name, "does not belong here")
 			}
 		}
 	}
+}
+
+// others reports whether a name is what the filesystem or qmail-send has there besides.
+func (f *fixer) others(name string) bool {
+	want := map[string]fs.FileMode{"lost+found": fs.ModeDir, socket: fs.ModeSocket}
+	st, err := f.disk.lstat(name)
+	kind, ok := want[name]
+	return ok && err == nil && st.Mode.Type() == kind
 }
 
 // lockFolder repairs what the lock against qmail-send needs.

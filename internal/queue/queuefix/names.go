@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// Names in the folder lock.
+// Names in the folders lock and sendctl.
 const (
 	sendMutex = "lock/sendmutex"
 	trigger   = "lock/trigger"
 	lockTCP   = "lock/tcpto"
 	lockTCP6  = "lock/tcpto6"
+	socket    = "sendctl/socket"
 )
 
 // kinds returns the folders that have a file of a message. A message's names are made in this order, so that it is

@@ -160,7 +160,12 @@ func (f *fixer) fail(err error) {
 func (f *fixer) setAside(name, text string) {
 	to := f.room("strays", flat(name))
 	f.fault(name, text+"; set aside as "+to)
-	f.do(func() error { return f.rename(name, to) })
+	f.do(func() error {
+		if err := f.rename(name, to); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil // it is gone by itself
+	})
 }
 
 // lostFolder takes what another user has made as Lost out of the way: what is set aside is root's.

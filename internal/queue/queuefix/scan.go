@@ -108,6 +108,10 @@ func (f *fixer) collect(found map[queue.ID][]string, folder string, names []stri
 // pid sets aside what no qmail-queue can have left in pid: its names are PID.TIME.SEQ.
 func (f *fixer) pid() {
 	for _, n := range f.names("pid") {
+		if st, err := f.disk.lstat("pid/" + n); err == nil && !st.Mode.IsRegular() {
+			f.setAside("pid/"+n, "is not a file")
+			continue
+		}
 		for _, c := range []byte(n) {
 			if c != '.' && (c < '0' || c > '9') {
 				f.setAside("pid/"+n, "is no message's")
