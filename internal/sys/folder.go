@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -259,7 +259,7 @@ func (d *Folder) openAt(name string, flag int, mode fs.FileMode) (*os.File, erro
 
 func (d *Folder) fd() int { return int(d.f.Fd()) }
 
-func (d *Folder) join(name string) string { return path.Join(d.path, name) }
+func (d *Folder) join(name string) string { return filepath.Join(d.path, name) }
 
 func (d *Folder) failed(op, name string, err error) error {
 	if err == nil {
