@@ -21,18 +21,23 @@ import (
 	"qmail/internal/sys/passwd"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/getopt"
 )
 
 func main() {
 	proc.Begin()
 	in := &installer{notice: func(s string) { os.Stdout.WriteString("install: " + s + "\n") }}
 	manifest := ""
-	switch args := os.Args[1:]; {
-	case len(args) == 2 && args[0] == "-p":
-		in.packaged, manifest = true, args[1]
-	case len(args) == 1:
+	options := getopt.New("install", os.Args[1:], "p")
+	for options.Next() {
+		in.packaged = true
+	}
+	switch args := options.Rest(); {
+	case options.Mistake == "" && in.packaged && len(args) == 1:
+		manifest = args[0]
+	case options.Mistake == "" && !in.packaged && len(args) == 1:
 		in.source = args[0]
-	case len(args) == 3:
+	case options.Mistake == "" && !in.packaged && len(args) == 3:
 		in.source, in.dest, manifest = args[0], filepath.Clean(args[1]), args[2]
 	default:
 		proc.Die(exit.Perm, "install: usage: install source [destdir manifest], or install -p manifest")

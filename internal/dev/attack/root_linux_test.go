@@ -306,9 +306,12 @@ func (t *tree) restore() {
 func (t *tree) names(w rootwork, out string, b bait, paths []string) {
 	t.t.Helper()
 	for _, p := range paths {
-		said := strings.Contains(out, home(p)+": ") || strings.Contains(out, home(p)+" ") ||
-			strings.Contains(out, "\n"+strings.TrimPrefix(p, "/queue/")+": ") ||
-			strings.Contains(out, "\n"+strings.TrimPrefix(p, "/queue/")+" ") || strings.Contains(out, " "+strings.TrimPrefix(p, "/queue/")+" ")
+		said := false
+		for _, name := range []string{home(p), strings.TrimPrefix(p, "/queue/")} { // queue-fix begins at the queue
+			for _, begin := range []string{"\n", " "} {
+				said = said || strings.Contains(out, begin+name+": ") || strings.Contains(out, begin+name+" ")
+			}
+		}
 		if w.names(p, b) && !said {
 			t.t.Errorf("%s says nothing of %s:\n%s", w.name, p, out)
 		}
@@ -345,7 +348,8 @@ func TestRootFollowsAndGivesAwayNothingThatAnotherUserHasPutThere(tt *testing.T)
 						laid += len(paths)
 					}
 					fresh = !w.looks
-					who := fmt.Sprintf("%s puts %s in the place of %s and others; then %s", name, b.name, paths[0], w.name)
+					who := fmt.Sprintf("%s puts %s in the place of %s and others; then %s",
+						name, b.name, paths[0], w.name)
 					out := "\n" + t.run(w)
 					t.unharmed(who + ":" + out)
 					t.names(w, out, b, paths)

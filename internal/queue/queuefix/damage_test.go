@@ -67,7 +67,7 @@ func damages() []damage {
 				r.must(os.Lchown(r.dir+name, uid+100, gid+100))
 				r.must(os.Chmod(r.dir+name, fi.Mode()))
 			}
-		}, aside: "strays/lock_sendmutex strays/lock_tcpto strays/lock_tcpto6"},
+		}, aside: "strays/lock_quirks strays/lock_sendmutex strays/lock_tcpto strays/lock_tcpto6"},
 		{what: "the mode of what qmail-send writes", do: func(r *rig) {
 			r.must(os.Chmod(r.at(queue.Local.File(first(r))), 0o666))
 		}},

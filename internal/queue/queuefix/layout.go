@@ -13,7 +13,7 @@ import (
 
 // layout checks the folders and what is in lock.
 func (f *fixer) layout() {
-	known := map[string]bool{Lost: true, lockTCP6: true}
+	known := map[string]bool{Lost: true}
 	for _, e := range hier.Queue() {
 		name := within(e)
 		known[name] = true

@@ -10,7 +10,6 @@ const (
 	sendMutex = "lock/sendmutex"
 	trigger   = "lock/trigger"
 	lockTCP   = "lock/tcpto"
-	lockTCP6  = "lock/tcpto6"
 	socket    = "sendctl/socket"
 )
 
