@@ -9,6 +9,9 @@ package main
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"qmail/conf"
 	"qmail/internal/smtp/remote"
@@ -32,10 +35,20 @@ func main() {
 	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))
 }
 
+// patience is how long a host may let us wait when others wait for our slot, which SIGUSR1 tells.
+const patience = 4 * time.Second
+
 // serve does deliveries for qmail-rspawn. The note in an answer tells it which address it was.
 func serve(l *worker.Link, r *remote.Remote) exit.Code {
 	r.Keep = true
 	defer r.Rest()
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	go func() {
+		for range asked {
+			r.Hurry(patience)
+		}
+	}()
 	l.Idle(remote.RestAfter, r.Rest)
 	return l.Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
 		a := worker.Answer{Code: r.Deliver(j.Args, j.Files[0], out)}

@@ -45,6 +45,7 @@ func main() {
 	deliverer := rspawn.New(spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers})
 	spawner := spawn.Spawner{
 		Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start, Combine: max(1, limit),
+		Hurry: deliverer.Hurry,
 	}
 	spawner.Run(proc.Pipe(0, "orders"), os.Stdout)
 	workers.Close()

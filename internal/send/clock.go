@@ -51,6 +51,7 @@ func (d *daemon) moved(jump int64) {
 		}
 	}
 	d.intake.at += jump
+	d.passes.moved += jump
 	d.survey.orphans.at += jump
 }
 

@@ -18,6 +18,9 @@ func (p *passes) deliver(c queue.Channel) {
 		}
 		p.intake.started(c, j)
 		members := s.begin(j, key, list, p.number)
+		if c == queue.Remote {
+			p.moved = p.sec
+		}
 		for _, m := range members {
 			p.number++
 			p.log = qlog.Starting(p.log, p.number, uint64(j.m.id), c.String(), m.Recipient)
@@ -57,6 +60,9 @@ func (p *passes) reply(c queue.Channel, r sendproto.Reply, ok bool) {
 	p.ended(v, r)
 	if last {
 		p.status()
+		if c == queue.Remote {
+			p.moved = p.sec
+		}
 	}
 	p.passed(c, v.j)
 }

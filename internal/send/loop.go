@@ -206,6 +206,9 @@ func (d *daemon) idle() time.Duration {
 	for _, l := range d.desk.later {
 		next = min(next, l.at)
 	}
+	if d.passes.starving() && !d.desk.stopping {
+		next = min(next, d.desk.sec+1)
+	}
 	// Whatever is due and was not begun waits for an event, or for the clock to move on.
 	pause := time.Second
 	if next > d.desk.sec {

@@ -29,6 +29,7 @@ type passes struct {
 	intake   *intake
 	controls *Controls
 	number   uint64 // of the last delivery, in the log
+	moved    int64  // when a slot for remote deliveries was taken or given back last, or asked for
 	lost     func() // a spawner is gone
 }
 
@@ -41,6 +42,22 @@ func (p *passes) work() {
 		p.fill(c)
 		p.deliver(c)
 	}
+	if p.starving() && p.sec >= p.moved+hurryAfter {
+		p.spawners[queue.Remote].hurry()
+		p.moved = p.sec - hurryAfter + hurryPause
+	}
+}
+
+const (
+	// hurryAfter is for how many seconds no slot may have become free, while somebody waits for one, before deliveries
+	// have to give theirs up whose hosts are silent; one each hurryPause seconds.
+	hurryAfter, hurryPause = 2, 1
+)
+
+// starving reports whether remote deliveries wait for nothing but a slot.
+func (p *passes) starving() bool {
+	s := p.slots[queue.Remote]
+	return s.limit > 0 && s.running >= s.limit && len(s.fresh)+len(s.stale) > 0
 }
 
 // fill begins passes over the messages that are due, as many as keep the slots busy.

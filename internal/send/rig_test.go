@@ -48,6 +48,7 @@ type site struct {
 	most     int   // and their peak
 	sizes    []int // of the groups
 	cleanBad bool  // qmail-clean answers !
+	hurried  int   // orders to give up a delivery
 }
 
 func newSite(t testing.TB) *site {
@@ -191,6 +192,12 @@ func (r *run) spawner(c queue.Channel) Pipe {
 			}
 			if o.IsQuestion(w) {
 				go r.s.answer(w, reply)
+				continue
+			}
+			if o.IsHurry(w) {
+				r.s.mu.Lock()
+				r.s.hurried++
+				r.s.mu.Unlock()
 				continue
 			}
 			if o.IsGroup(w) {

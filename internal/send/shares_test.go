@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"qmail/internal/queue"
 	"qmail/internal/send/sendproto"
@@ -155,4 +156,36 @@ func TestNothingThatIsParkedStaysWhenTheOthersAreRemoved(t *testing.T) {
 	if x.drop(jobs[2]); len(x.shares.by)+len(x.shares.blocked)+len(x.resting)+len(x.fresh) != 0 {
 		t.Errorf("left: %+v", x)
 	}
+}
+
+func TestWhenAllSlotsWaitForTheirHostsOneIsAskedFor(t *testing.T) {
+	s := newSite(t)
+	s.combine = 10
+	s.set("concurrencyremote", "4\n")
+	pull := plug(s, func(o sendproto.Order) bool { return strings.HasPrefix(o.Recipient, "x@silent") })
+	defer pull()
+	for i := range 4 {
+		s.inject("a@b", fmt.Sprintf("x@silent%d.test", i))
+	}
+	r := s.start()
+	defer r.stop()
+	s.until(" remote 4/4", 1)
+	asked := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.hurried
+	}
+	time.Sleep((hurryAfter + 2) * time.Second) // nobody waits, so nobody is asked
+	if n := asked(); n > 0 {
+		t.Errorf("%d asked for nobody", n)
+	}
+	s.inject("a@b", "joe@far.test")
+	r.pull()
+	for end := time.Now().Add(time.Minute); asked() < 2; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no slot is asked for")
+		}
+	}
+	pull()
+	s.until("end msg", 5)
 }

@@ -53,6 +53,13 @@ func (x *spawner) answered(p sendproto.Reply) (combine int, ok bool) {
 	return combine, true
 }
 
+// hurry asks for a slot that a delivery has which waits long for its host.
+func (x *spawner) hurry() {
+	if x.grouped {
+		x.out.buf = sendproto.AppendHurry(x.out.buf, x.width)
+	}
+}
+
 // order appends the order for recipients, by their delivery numbers.
 func (x *spawner) order(m *message, members []sendproto.Member) {
 	mess, sender := queue.MessName(m.id), route.SenderFor(m.sender, members[0].Recipient)

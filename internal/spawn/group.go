@@ -13,6 +13,10 @@ func (e *engine) beginReserved(o sendproto.Order) {
 	switch {
 	case o.IsQuestion(e.width):
 		e.buf = sendproto.Answer(e.Combine, e.width).Append(e.buf, e.width)
+	case o.IsHurry(e.width):
+		if e.Hurry != nil {
+			e.Hurry()
+		}
 	case o.IsGroup(e.width):
 		g, ok := o.Group()
 		var f *os.File

@@ -33,6 +33,8 @@ type Job struct {
 	Message *os.File // its input; nil: none
 	Errors  *os.File // its descriptor 2; nil: the same as its output
 	Keep    int      // the most bytes of output that are kept
+	// Worker is told of the worker that has got the job, and with nil that it has ended. It may be nil.
+	Worker func(*pool.Worker)
 }
 
 // An Outcome is how a job ended.
@@ -50,6 +52,10 @@ type Outcome struct {
 // job was not begun.
 func (r *Runner) Run(j Job) (Outcome, error) {
 	if w := r.hand(j); w != nil {
+		if j.Worker != nil {
+			j.Worker(w)
+			defer j.Worker(nil)
+		}
 		x, err := w.Wait(j.Near, j.Keep)
 		return Outcome{
 			Crashed: err != nil || x.Code == exit.Crash, Code: x.Code,

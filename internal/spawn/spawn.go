@@ -47,6 +47,8 @@ type Spawner struct {
 	// one program may run for them at a time. It returns without waiting for anything.
 	Start   func([]*Delivery)
 	Combine int // the most recipients of a group; 0: there are no groups
+	// Hurry gives up a delivery that has waited long, if there is one. Nil: none is ever given up.
+	Hurry func()
 }
 
 // Run announces the limit, then serves orders until they end, and returns when the last delivery that was begun has

@@ -21,6 +21,8 @@ const (
 	question = "wide?"
 	// answer begins the answer's text; how many recipients a group may have follows.
 	answer = "wide "
+	// hurry is the name of the message in the order that asks for a slot.
+	hurry = "hurry?"
 	// groupMark begins the name of the message in a group's order.
 	groupMark = "+"
 	// MaxGrouped is how many numbers there are for the deliveries of groups.
@@ -41,6 +43,15 @@ func (w Width) Reserved() int { return 1<<(8*w) - 1 }
 func AppendQuestion(b []byte, w Width) []byte {
 	return Order{Delnum: w.Reserved(), Mess: question}.Append(b, w)
 }
+
+// AppendHurry appends the order that has a spawner that takes groups give up one delivery that has waited long for its
+// host, since others wait for a slot. There is no reply but that of the delivery.
+func AppendHurry(b []byte, w Width) []byte {
+	return Order{Delnum: w.Reserved(), Mess: hurry}.Append(b, w)
+}
+
+// IsHurry reports whether an order is that one.
+func (o Order) IsHurry(w Width) bool { return o.Delnum == w.Reserved() && o.Mess == hurry }
 
 // IsQuestion reports whether an order is that question.
 func (o Order) IsQuestion(w Width) bool { return o.Delnum == w.Reserved() && o.Mess == question }

@@ -211,8 +211,9 @@ func (c *course) end(recipient, n int, o *outcome) {
 	c.ended[recipient], c.last = e, o
 }
 
-// over reports whether no other try may begin: the time is over, or the host hangs whatever it is asked.
-func (c *course) over() bool { return !time.Now().Before(c.j.end) || c.hung > 1 }
+// over reports whether no other try may begin: the time is over, the host hangs whatever it is asked, or others
+// wait for the slot.
+func (c *course) over() bool { return !time.Now().Before(c.j.end) || c.hung > 1 || c.m.hurry.hurried() }
 
 // drop ends the connection. The next one is to the same host, if it takes one.
 func (c *course) drop() {

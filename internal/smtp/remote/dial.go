@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -12,9 +13,9 @@ import (
 )
 
 // Connect opens a TCP connection.
-func Connect(to netip.AddrPort, within time.Duration) (net.Conn, error) {
+func Connect(ctx context.Context, to netip.AddrPort, within time.Duration) (net.Conn, error) {
 	d := net.Dialer{Deadline: time.Now().Add(within), KeepAlive: -1}
-	return d.Dial("tcp", to.String())
+	return d.DialContext(ctx, "tcp", to.String())
 }
 
 // connect sees to it that there is a session that is ready for MAIL: the one at hand, the one that was kept if it
@@ -86,10 +87,12 @@ func (c *course) open(x candidate) *outcome {
 	quirk := c.m.Dead.Quirk(ip, c.m.Now())
 	without := quirk.Without | c.without
 	for {
-		conn, err := c.m.Dial(x.addr, min(c.j.timeoutConnect, max(time.Second, time.Until(c.j.end))))
+		ctx, release := c.m.hurry.cancelable()
+		conn, err := c.m.Dial(ctx, x.addr, min(c.j.timeoutConnect, max(time.Second, time.Until(c.j.end))))
+		release()
 		if err != nil {
 			switch {
-			case timedOut(err):
+			case timedOut(err), c.m.hurry.hurried():
 				c.m.Dead.TimedOut(ip, c.m.Now())
 			case errors.Is(err, syscall.ECONNREFUSED) && c.dead.Counted(ip):
 				c.m.Dead.Answered(ip)
@@ -97,6 +100,7 @@ func (c *course) open(x candidate) *outcome {
 			return nil
 		}
 		s := newSession(conn, x.addr, c.j)
+		s.hurry = &c.m.hurry
 		s.name, s.quirk = x.name, quirk
 		o := s.introduce(without)
 		if o == nil {

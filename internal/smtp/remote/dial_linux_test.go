@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"syscall"
@@ -41,11 +42,11 @@ func deaf(t *testing.T) netip.AddrPort {
 func TestConnectionThatTimesOutIsTold(t *testing.T) {
 	to := deaf(t)
 	start := time.Now()
-	_, err := Connect(to, 300*time.Millisecond)
+	_, err := Connect(context.Background(), to, 300*time.Millisecond)
 	if d := time.Since(start); !timedOut(err) || d < 200*time.Millisecond || d > 3*time.Second {
 		t.Error(err, d)
 	}
-	if _, err := Connect(netip.MustParseAddrPort("127.0.0.1:1"), time.Second); err == nil || timedOut(err) {
+	if _, err := Connect(context.Background(), netip.MustParseAddrPort("127.0.0.1:1"), time.Second); err == nil || timedOut(err) {
 		t.Error(err)
 	}
 }

@@ -25,6 +25,7 @@ const (
 const (
 	connectedTo   = "Connected to "
 	onceAtMost    = " but connection died. (#4.4.2)\n"
+	whileOthers   = " but it was silent while others waited. (#4.4.2)\n"
 	possiblyTwice = " but connection died. Possible duplicate! (#4.4.2)\n"
 
 	success, deferral, failure = 'K', 'Z', 'D'
@@ -38,6 +39,9 @@ const patience = 30 * time.Second
 func (s *session) died(o *outcome, err error, text string) *outcome {
 	s.close()
 	o.code, o.said, o.silent = 0, "", timedOut(err)
+	if s.hurry.hurried() && o.place < atEnd {
+		text = whileOthers
+	}
 	o.message = answer{deferral, connectedTo + s.host() + text}
 	return o
 }

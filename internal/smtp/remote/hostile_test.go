@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -221,7 +222,7 @@ func FuzzServer(f *testing.F) {
 	g := newRig(f, nil)
 	f.Fuzz(func(t *testing.T, says []byte, message string) {
 		c := &script{r: strings.NewReader(string(says))}
-		g.Dial = func(netip.AddrPort, time.Duration) (net.Conn, error) { return c, nil }
+		g.Dial = func(context.Context, netip.AddrPort, time.Duration) (net.Conn, error) { return c, nil }
 		g.Keep = true
 		report := g.send(message, "far.test", "a@b.test", "c@far.test", "d@far.test")
 		g.kept = nil

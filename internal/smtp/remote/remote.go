@@ -3,6 +3,7 @@
 package remote
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/netip"
@@ -33,7 +34,7 @@ type Remote struct {
 	Now     func() time.Time
 	Resolve func() Resolver                      // called once for a delivery
 	Ours    func([]netip.Addr) (ipme.Set, error) // those at which this machine would meet itself
-	Dial    func(to netip.AddrPort, within time.Duration) (net.Conn, error)
+	Dial    func(ctx context.Context, to netip.AddrPort, within time.Duration) (net.Conn, error)
 
 	// Keep says that a connection may stay open after a delivery, for the next. Whoever sets it
 	// calls Rest when no delivery has come for a moment, and at the end.
@@ -41,6 +42,7 @@ type Remote struct {
 
 	kept    *session
 	address netip.Addr
+	hurry   hurry
 }
 
 // Address returns where the last delivery went, or was to go when it ended; it is not valid where none was reached for.
@@ -75,6 +77,7 @@ func New(home string) *Remote {
 func (m *Remote) Deliver(args []string, message io.Reader, out io.Writer) exit.Code {
 	o := &output{w: out}
 	m.address = netip.Addr{}
+	m.hurry.reset()
 	if err := m.run(args, message, o); err != nil {
 		r := report.Of(err)
 		o.part(byte(r.Kind), r.Error()+"\n")

@@ -3,6 +3,7 @@ package remote
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/netip"
@@ -252,16 +253,16 @@ func (g *rig) control(name, text string) {
 	}
 }
 
-func (g *rig) dial(to netip.AddrPort, within time.Duration) (net.Conn, error) {
+func (g *rig) dial(ctx context.Context, to netip.AddrPort, within time.Duration) (net.Conn, error) {
 	g.tried = append(g.tried, to.String())
 	s, ok := g.hosts[to.String()]
 	if !ok {
-		return Connect(netip.MustParseAddrPort("127.0.0.1:1"), within) // nobody listens there
+		return Connect(ctx, netip.MustParseAddrPort("127.0.0.1:1"), within) // nobody listens there
 	}
 	if s == nil {
 		return nil, os.ErrDeadlineExceeded
 	}
-	return Connect(netip.MustParseAddrPort(s.addr), within)
+	return Connect(ctx, netip.MustParseAddrPort(s.addr), within)
 }
 
 const testMessage = "Subject: x\n\nhello\n"

@@ -36,7 +36,8 @@ type session struct {
 	peer    netip.AddrPort
 	timeout time.Duration // for each reply, and for each part of the message
 	end     *time.Time    // when the delivery must be over
-	text    []byte        // of the reply read last
+	hurry   *hurry
+	text    []byte // of the reply read last
 
 	helo       string
 	pipelining bool
@@ -51,6 +52,7 @@ type session struct {
 	inherited bool // from an earlier delivery, and not used in this one
 	closed    bool
 	spent     bool      // the host has said that it takes nothing more
+	committed bool      // the final dot may have been sent, and not been answered
 	open      bool      // a transaction has begun and not ended: RSET comes before another
 	used      bool      // it has had a transaction
 	taken     int       // recipients that it has accepted
@@ -61,17 +63,24 @@ type session struct {
 }
 
 func newSession(c net.Conn, peer netip.AddrPort, j *job) *session {
-	s := &session{c: c, peer: peer, timeout: j.timeoutRemote, end: &j.end, helo: j.helo, since: j.now}
+	s := &session{c: c, peer: peer, timeout: j.timeoutRemote, end: &j.end, helo: j.helo, since: j.now, hurry: &hurry{}}
 	s.r = bufio.NewReaderSize(c, 2<<10)
-	s.w = bufio.NewWriterSize(timed{s}, pieceSize)
+	s.w = bufio.NewWriterSize(timed{s: s}, pieceSize)
 	return s
 }
 
 // timed gives each piece of output its own time.
-type timed struct{ s *session }
+type timed struct {
+	s     *session
+	ahead bool // replies are read meanwhile, and it is these that are waited for
+}
 
 func (t timed) Write(p []byte) (int, error) {
 	t.s.c.SetWriteDeadline(t.s.by(t.s.timeout))
+	if !t.s.committed && !t.ahead {
+		t.s.hurry.begin(func() { t.s.c.SetWriteDeadline(time.Unix(1, 0)) })
+		defer t.s.hurry.end()
+	}
 	return t.s.c.Write(p)
 }
 
@@ -102,7 +111,7 @@ func (s *session) sendAhead(commands string) {
 	done := make(chan error, 1) // the session may be closed, and forgotten, before it has something
 	s.flight = done
 	write := func() {
-		_, err := io.WriteString(timed{s}, commands)
+		_, err := io.WriteString(timed{s, true}, commands)
 		done <- err
 	}
 	if len(commands) <= surelyBuffered {
@@ -129,6 +138,10 @@ func (s *session) reply() (code uint64, err error) { return s.replyBy(s.by(s.tim
 
 func (s *session) replyBy(t time.Time) (code uint64, err error) {
 	s.c.SetReadDeadline(t)
+	if !s.committed {
+		s.hurry.begin(func() { s.c.SetReadDeadline(time.Unix(1, 0)) })
+		defer s.hurry.end()
+	}
 	s.text = s.text[:0]
 	left := maxReply
 	next := func() (c byte) {

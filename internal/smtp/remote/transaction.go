@@ -172,7 +172,7 @@ func (s *session) body(l *letter, o *outcome, j *job) *outcome {
 	case err != nil:
 		return s.died(o, err, onceAtMost)
 	}
-	o.place = atEnd
+	o.place, s.committed = atEnd, true
 	code := uint64(0)
 	if err = s.w.Flush(); err == nil {
 		t := time.Now().Add(min(s.timeout, endWithin))
@@ -185,6 +185,7 @@ func (s *session) body(l *letter, o *outcome, j *job) *outcome {
 	case err != nil:
 		return s.died(o, err, possiblyTwice)
 	case code >= refusedForNow:
+		s.committed = false
 		return s.refusal(o, code, letterOf(code), "", " failed after I sent the message")
 	}
 	for _, a := range o.recipients {
@@ -192,7 +193,7 @@ func (s *session) body(l *letter, o *outcome, j *job) *outcome {
 			s.taken++
 		}
 	}
-	s.open, s.finished = false, true
+	s.open, s.finished, s.committed = false, true, false
 	o.code, o.said = code, string(s.text)
 	o.message = answer{success, s.host() + " accepted message.\n" + s.said()}
 	return o

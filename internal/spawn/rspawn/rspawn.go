@@ -4,10 +4,15 @@ package rspawn
 
 import (
 	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
 
 	"qmail/internal/spawn"
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/report"
+	"qmail/internal/worker/pool"
 )
 
 // keepPerPart is how much of qmail-remote's output is kept for each recipient and for the
@@ -15,10 +20,54 @@ import (
 const keepPerPart = 16 << 10
 
 // A Deliverer delivers to remote recipients.
-type Deliverer struct{ runner spawn.Runner }
+type Deliverer struct {
+	runner spawn.Runner
+	mu     sync.Mutex
+	going  []*going // the deliveries that workers do, the oldest first
+}
+
+// A going is a delivery that a worker does.
+type going struct {
+	worker *pool.Worker
+	since  time.Time // when it began, or was last asked to hurry
+}
 
 // New returns a Deliverer.
-func New(runner spawn.Runner) *Deliverer { return &Deliverer{runner} }
+func New(runner spawn.Runner) *Deliverer { return &Deliverer{runner: runner} }
+
+// Hurry asks the delivery that was begun or asked longest ago to give up, if its host has let it wait. qmail-remote
+// knows whether it has.
+func (r *Deliverer) Hurry() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, g := range r.going {
+		if time.Since(g.since) >= hurryAfter {
+			g.worker.Signal(syscall.SIGUSR1)
+			g.since = time.Now()
+			r.going = append(slices.Delete(r.going, i, i+1), g)
+			return
+		}
+	}
+}
+
+// hurryAfter is how long a delivery may run before it is asked to hurry. It exceeds what qmail-remote has its host
+// answer in at least.
+const hurryAfter = 5 * time.Second
+
+// note returns what keeps the list of deliveries that workers do.
+func (r *Deliverer) note() func(*pool.Worker) {
+	var g *going
+	return func(w *pool.Worker) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if w != nil {
+			g = &going{w, time.Now()}
+			r.going = append(r.going, g)
+		} else if i := slices.Index(r.going, g); i >= 0 {
+			r.going = slices.Delete(r.going, i, i+1)
+		}
+	}
+}
 
 // Start begins deliveries of one message to one host, in one run.
 func (r *Deliverer) Start(list []*spawn.Delivery) {
@@ -40,7 +89,7 @@ func (r *Deliverer) run(group []*spawn.Delivery) {
 	}
 	o, err := r.runner.Run(spawn.Job{
 		Name: "qmail-remote", Arg0: "qmail-remote", Args: args, Near: hostOf(first),
-		Message: first.Message, Keep: keepPerPart * (len(group) + 1),
+		Message: first.Message, Keep: keepPerPart * (len(group) + 1), Worker: r.note(),
 	})
 	if err != nil {
 		refuse(group, report.Of(err))

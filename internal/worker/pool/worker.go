@@ -29,6 +29,9 @@ type Worker struct {
 // Pid returns the worker's process id.
 func (w *Worker) Pid() int { return w.proc.Pid }
 
+// Signal sends the worker a signal, which one that has ended meanwhile does not get.
+func (w *Worker) Signal(s os.Signal) { w.proc.Signal(s) }
+
 // Send gives the worker its job without waiting. If there is no error, Wait follows; ErrNotTaken means that the job
 // was never sent, and the worker is no longer the caller's. The caller closes its own copies of the job's files.
 func (w *Worker) Send(j worker.Job) error {
