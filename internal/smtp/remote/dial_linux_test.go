@@ -46,7 +46,8 @@ func TestConnectionThatTimesOutIsTold(t *testing.T) {
 	if d := time.Since(start); !timedOut(err) || d < 200*time.Millisecond || d > 3*time.Second {
 		t.Error(err, d)
 	}
-	if _, err := Connect(context.Background(), netip.MustParseAddrPort("127.0.0.1:1"), time.Second); err == nil || timedOut(err) {
+	if _, err := Connect(context.Background(), netip.MustParseAddrPort("127.0.0.1:1"), time.Second); err == nil ||
+		timedOut(err) {
 		t.Error(err)
 	}
 }
