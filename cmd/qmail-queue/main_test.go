@@ -347,17 +347,6 @@ func (h *home) waitForMess() {
 	})
 }
 
-// asleep reports whether each thread of a process waits for something.
-func asleep(pid int) bool {
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-	for _, name := range threads {
-		if stat, _ := os.ReadFile(name); !bytes.Contains(stat, []byte(") S ")) {
-			return false
-		}
-	}
-	return len(threads) > 0
-}
-
 func TestAnEmptyPipeThatDoesNotBlockIsWaitedFor(t *testing.T) {
 	h := newHome(t)
 	var fds [2]int
@@ -383,7 +372,7 @@ func TestAnEmptyPipeThatDoesNotBlockIsWaitedFor(t *testing.T) {
 	r.Close()
 	h.waitForMess()
 	for i := range len(testText) {
-		poll.Until(t, "it waits for more", func() bool { return asleep(cmd.Process.Pid) })
+		poll.Until(t, "it waits for more", func() bool { return poll.Asleep(cmd.Process.Pid) })
 		w.Write([]byte{testText[i]})
 	}
 	w.Close()

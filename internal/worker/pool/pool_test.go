@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 	"qmail/internal/sys"
 	"qmail/internal/sys/priv"
@@ -75,8 +76,8 @@ func serve(j worker.Job, out *worker.Output) worker.Answer {
 		cmd.Stdout = f
 		cmd.Run()
 		fmt.Fprint(out, "after")
-	case "rest":
-		time.Sleep(2 * time.Second)
+	case "rest": // until a file is there
+		poll.Within(poll.Limit, func() bool { _, err := os.Stat(j.Args[1]); return err == nil })
 	case "fds":
 		names, _ := os.ReadDir("/proc/self/fd")
 		list := make([]string, len(names))
@@ -124,13 +125,9 @@ func spec(mode string) Spec {
 // take asks until a worker is there.
 func take(t *testing.T, p *Pool, s Spec) *Worker {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if w := p.Take(s, ""); w != nil {
-			return w
-		}
-	}
-	t.Fatal("no worker came")
-	return nil
+	var w *Worker
+	poll.Until(t, "there is a worker", func() bool { w = p.Take(s, ""); return w != nil })
+	return w
 }
 
 func do(t *testing.T, w *Worker, args ...string) (string, worker.Answer, error) {
@@ -225,17 +222,12 @@ func foreign(t *testing.T, mode string) (*Pool, Spec) {
 	p, s := newPool(t), spec(mode)
 	p.Take(s, "")
 	p.Take(s, "")
-	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	poll.Until(t, "the program is found to be foreign", func() bool {
 		p.mu.Lock()
-		foreign := p.kinds[s.key()].foreign
-		p.mu.Unlock()
-		if foreign != nil {
-			return p, s
-		}
-		if time.Now().After(end) {
-			t.Fatal("the program was not found to be foreign")
-		}
-	}
+		defer p.mu.Unlock()
+		return p.kinds[s.key()].foreign != nil
+	})
+	return p, s
 }
 
 func TestProgramThatGoesAwayWithoutGreetingIsNotStartedAgain(t *testing.T) {
@@ -256,16 +248,13 @@ func TestReplacedProgramGetsNoMoreJobs(t *testing.T) {
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	poll.Until(t, "no job goes to the old program", func() bool {
 		w := p.Take(spec("serve"), "")
-		if w == nil {
-			return // and it stays so
+		if w != nil {
+			do(t, w, "echo")
 		}
-		if time.Now().After(end) {
-			t.Fatal("jobs still go to the old program")
-		}
-		do(t, w, "echo")
-	}
+		return w == nil // and it stays so
+	})
 }
 
 func TestLastAnswerEndsTheWorker(t *testing.T) {
@@ -292,18 +281,14 @@ func TestWorkerWithChangedLimitsRefusesJobs(t *testing.T) {
 	if _, _, err := do(t, w, "limit"); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	poll.Until(t, "it does no more jobs", func() bool {
 		w := take(t, p, spec("serve"))
 		if w.Pid() != pid {
-			return
+			return true
 		}
-		if _, _, err := do(t, w, "echo", "x"); err != nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal("it still does jobs")
-		}
-	}
+		_, _, err := do(t, w, "echo", "x")
+		return err != nil
+	})
 }
 
 func TestJobsWaitForAProgramThatHasGreetedAndNoOther(t *testing.T) {
@@ -362,17 +347,11 @@ func TestWorkersNeverServeTwoUsers(t *testing.T) {
 func TestIdleWorkersEnd(t *testing.T) {
 	p := newPool(t)
 	do(t, take(t, p, spec("serve")), "echo")
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	poll.Until(t, "the worker ends", func() bool {
 		p.mu.Lock()
-		all := p.all
-		p.mu.Unlock()
-		if all == 0 {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal("a worker is still there")
-		}
-	}
+		defer p.mu.Unlock()
+		return p.all == 0
+	})
 }
 
 func TestOutputOfAnyLengthComesWholeOrIsCutWhereItWasToBe(t *testing.T) {

@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -52,13 +54,16 @@ func TestAnotherWorkerIsWorthItsStartWhereTheLineIsLong(t *testing.T) {
 func TestLongJobsGetMoreWorkersAndWaitForNone(t *testing.T) {
 	p, s := newPool(t), spec("worker")
 	do(t, take(t, p, s), "echo")
-	pids := make(chan string, 3)
+	pids, enough := make(chan string, 3), filepath.Join(t.TempDir(), "enough")
 	for range cap(pids) {
 		w := take(t, p, s)
 		go func() {
-			do(t, w, "rest")
+			do(t, w, "rest", enough)
 			pids <- strconv.Itoa(w.Pid())
 		}()
+	}
+	if err := os.WriteFile(enough, nil, 0o644); err != nil {
+		t.Fatal(err)
 	}
 	seen := map[string]bool{}
 	for range cap(pids) {
