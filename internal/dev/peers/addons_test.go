@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -39,17 +40,17 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	for _, subject := range []string{"junk", "box", "good"} {
 		q.inject("Subject: "+subject+"\n\nby procmail\n", "orcjoe@qmail.test")
 	}
-	if m := q.waitMessages("orcjoe", 1, 10)[0]; !strings.Contains(m, "Subject: good\n") ||
+	if m := q.waitMessages("orcjoe", 1)[0]; !strings.Contains(m, "Subject: good\n") ||
 		!strings.Contains(m, "\nDelivered-To: orcjoe@qmail.test\n") {
 		t.Errorf("procmail: %q", m)
 	}
-	q.waitEmpty(5)
+	q.waitEmpty()
 	if box := q.sh("cat /run/home/orcjoe/box"); !strings.HasPrefix(box, "From me@qmail.test ") ||
 		!strings.Contains(box, "Subject: box\n") || strings.Contains(box, "junk") {
 		t.Errorf("procmail's mbox: %q", box)
 	}
 	q.inject("Subject: bad\n\nby procmail\n", "orcjoe@qmail.test")
-	if b := q.waitMessages("me", 1, 10)[0]; !strings.Contains(b, "<orcjoe@qmail.test>:\n") {
+	if b := q.waitMessages("me", 1)[0]; !strings.Contains(b, "<orcjoe@qmail.test>:\n") {
 		t.Errorf("a failure of procmail's: %q", b)
 	}
 
@@ -59,17 +60,17 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	for _, subject := range []string{"good", "bounce", "later"} {
 		q.inject("Subject: "+subject+"\n\nby maildrop\n", "orcsam@qmail.test")
 	}
-	if m := q.waitMessages("orcsam", 1, 10)[0]; !strings.Contains(m, "Subject: good\n") {
+	if m := q.waitMessages("orcsam", 1)[0]; !strings.Contains(m, "Subject: good\n") {
 		t.Errorf("maildrop: %q", m)
 	}
-	if b := q.waitMessages("me", 2, 10)[1]; !strings.Contains(b, "<orcsam@qmail.test>:\n") ||
+	if b := q.waitMessages("me", 2)[1]; !strings.Contains(b, "<orcsam@qmail.test>:\n") ||
 		!strings.Contains(b, "Subject: bounce\n") {
 		t.Errorf("a failure of maildrop's: %q", b)
 	}
-	q.wait("one deferred message", 5, func() bool { return len(q.queued()) == 1 })
+	q.wait("one deferred message", func() bool { return len(q.queued()) == 1 })
 	q.own("orcsam", ".mailfilter", "DEFAULT=\"$HOME/Maildir\"\n")
 	q.signal("ALRM")
-	q.waitMessages("orcsam", 2, 10)
+	q.waitMessages("orcsam", 2)
 
 	q.own("orcann", ".qmail", "|maildir-filter -i -H -r '^Subject: .*casino' -b\n"+
 		"|maildir-filter -H -r '^Subject: work' -d ./Maildir/.work\n./Maildir/\n")
@@ -77,23 +78,23 @@ func TestDeliveryAgentsWorkFromDotQmailLines(t *testing.T) {
 	for _, subject := range []string{"work", "play", "Big CASINO"} {
 		q.inject("Subject: "+subject+"\n\nby maildir-filter\n", "orcann@qmail.test")
 	}
-	q.waitEmpty(5)
-	if m := q.waitMessages("orcann", 1, 10)[0]; !strings.Contains(m, "Subject: play\n") {
+	q.waitEmpty()
+	if m := q.waitMessages("orcann", 1)[0]; !strings.Contains(m, "Subject: play\n") {
 		t.Errorf("maildir-filter: %q", m)
 	}
 	if m := q.sh("cat /run/home/orcann/Maildir/.work/new/*"); !strings.Contains(m, "Subject: work\n") {
 		t.Errorf("maildir-filter's folder: %q", m)
 	}
-	q.waitMessages("me", 3, 10)
+	q.waitMessages("me", 3)
 
 	q.own("orcsam", ".qmail", "|dot-forward .forward\n./Maildir/\n")
 	q.own("orcsam", ".forward", "orcann, \\orcsam\n")
 	q.inject("Subject: forwarded\n\nby dot-forward\n", "orcsam@qmail.test")
-	if m := q.waitMessages("orcann", 2, 10)[1]; !strings.Contains(m, "Subject: forwarded\n") ||
+	if m := q.waitMessages("orcann", 2)[1]; !strings.Contains(m, "Subject: forwarded\n") ||
 		len(header(m, "Delivered-To")) != 2 {
 		t.Errorf("dot-forward: %q", m)
 	}
-	q.waitEmpty(5)
+	q.waitEmpty()
 	q.stop()
 }
 
@@ -116,16 +117,16 @@ func TestFastforwardReadsEtcAliases(t *testing.T) {
 	q.write(home("alias/.qmail-default"), "|fastforward -p /etc/aliases.cdb\n|exit 100\n")
 	q.start()
 	q.inject("Subject: to all\n\nx\n", "staff@qmail.test")
-	if m := q.waitMessages("me", 1, 10)[0]; !strings.Contains(m, "Subject: to all\n") {
+	if m := q.waitMessages("me", 1)[0]; !strings.Contains(m, "Subject: to all\n") {
 		t.Errorf("alias: %q", m)
 	}
-	if m := q.waitMessages("orcjoe", 1, 10)[0]; header(m, "Return-Path")[0] != "<owner-staff@qmail.test>" &&
+	if m := q.waitMessages("orcjoe", 1)[0]; header(m, "Return-Path")[0] != "<owner-staff@qmail.test>" &&
 		header(m, "Return-Path")[0] != "<me@qmail.test>" {
 		t.Errorf("alias: %q", m)
 	}
 	q.inject("Subject: nobody\n\nx\n", "nobody@qmail.test")
-	q.waitMessages("me", 2, 10) // a bounce
-	q.waitEmpty(5)
+	q.waitMessages("me", 2) // a bounce
+	q.waitEmpty()
 	q.stop()
 }
 
@@ -148,8 +149,8 @@ func TestProcmailIsTheDefaultDeliveryOfBootProc(t *testing.T) {
 	}
 	q.send = cmd
 	q.inject("Subject: default\n\nx\n", "orcjoe@qmail.test")
-	q.waitMessages("orcjoe", 1, 10)
-	q.waitEmpty(5)
+	q.waitMessages("orcjoe", 1)
+	q.waitEmpty()
 	q.stop()
 }
 
@@ -166,10 +167,10 @@ func TestDaemontoolsRunQmailAndMultilogKeepsTheLog(t *testing.T) {
 	q.sh("chmod 755 /run/service/qmail/run /run/service/qmail/log/run")
 	_, stop := q.daemon("root", "svscan", "/run/service")
 	log := func() string { s, _ := q.run("root", "", "cat", "/run/log/current"); return s }
-	q.wait("qmail under svscan", 10, func() bool { return strings.Contains(log(), "status: local 0/10 remote 0/20") })
+	q.wait("qmail under svscan", func() bool { return strings.Contains(log(), "status: local 0/10 remote 0/20") })
 	q.inject("Subject: x\n\nx\n", "me@qmail.test", "nobody@qmail.test")
-	q.waitMessages("me", 2, 10)
-	q.wait("the end of both messages", 5, func() bool { return strings.Count(log(), "end msg") == 2 })
+	q.waitMessages("me", 2)
+	q.wait("the end of both messages", func() bool { return strings.Count(log(), "end msg") == 2 })
 	line := regexp.MustCompile(
 		`^@[0-9a-f]{24} (status: |new msg |info msg |starting delivery |delivery |bounce msg |end msg )`)
 	for _, l := range strings.Split(strings.TrimSuffix(log(), "\n"), "\n") {
@@ -185,14 +186,14 @@ func TestDaemontoolsRunQmailAndMultilogKeepsTheLog(t *testing.T) {
 	}
 	// svc -d ends it cleanly, svc -u starts it again, and a killed qmail-send comes back by itself.
 	q.must("root", "svc", "-d", "/run/service/qmail")
-	q.wait("the end", 10, func() bool { return strings.Contains(log(), "status: exiting") && len(q.processes()) == 0 })
+	q.wait("the end", func() bool { return strings.Contains(log(), "status: exiting") && len(q.processes()) == 0 })
 	q.must("root", "svc", "-u", "/run/service/qmail")
-	q.wait("the start", 10, q.daemonsRun)
+	q.wait("the start", q.daemonsRun)
 	first := q.sendPid()
 	q.sh(fmt.Sprintf("kill -KILL %d", first))
-	q.wait("another qmail-send", 15, func() bool { return q.daemonsRun() && q.sendPid() != first })
+	q.wait("another qmail-send", func() bool { return q.daemonsRun() && q.sendPid() != first })
 	q.inject("Subject: x\n\nx\n", "me@qmail.test")
-	q.waitMessages("me", 3, 10)
+	q.waitMessages("me", 3)
 	q.must("root", "svc", "-dx", "/run/service/qmail", "/run/service/qmail/log")
 	stop()
 }
@@ -244,7 +245,7 @@ func TestDovecotReadsMaildirsWhileWeDeliver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(40 * time.Second))
+	c.SetDeadline(time.Now().Add(poll.Limit))
 	i := &imap{t: t, c: c, r: bufio.NewReader(c)}
 	i.r.ReadString('\n')
 	i.do("login me secret")
@@ -276,21 +277,19 @@ func TestDovecotReadsMaildirsWhileWeDeliver(t *testing.T) {
 		t.Error("no folders")
 	}
 	i.do("create kept")
+	tick := time.Tick(50 * time.Millisecond)
 	for range 10 {
+		<-tick
 		i.do("noop")
 		look()
 		if len(seen) > 0 {
 			i.do(`store 1 +flags (\seen)`)
 			i.do("copy 1 kept")
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	load.Wait()
-	q.waitEmpty(20)
-	waitFor(10, func() bool { i.do("noop"); look(); return len(seen) == messages })
-	if len(seen) != messages {
-		t.Errorf("Dovecot saw %d messages of %d", len(seen), messages)
-	}
+	q.waitEmpty()
+	q.wait("Dovecot sees all messages", func() bool { i.do("noop"); look(); return len(seen) == messages })
 	i.do(`store 1:* +flags (\deleted)`)
 	i.do("expunge")
 	i.do("noop")
@@ -332,9 +331,9 @@ func TestTinycdbAndWeReadEachOthersDatabases(t *testing.T) {
 	q.own("me", ".qmail-x-any", "./Maildir/\n")
 	q.start()
 	q.inject("Subject: a\n\nx\n", "virtual@qmail.test")
-	q.waitMessages("orcjoe", 1, 10)
+	q.waitMessages("orcjoe", 1)
 	q.inject("Subject: b\n\nx\n", "list-any@qmail.test")
-	q.waitMessages("me", 1, 10)
+	q.waitMessages("me", 1)
 
 	q.control("morercpthosts", "More.test\n.sub.test\n")
 	q.must("root", home("bin/qmail-newmrh"))

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -62,7 +63,7 @@ func TestWhatQMAILQUEUENamesIsStartedInTheSameWorldByWhoeverHasMail(t *testing.T
 	for _, line := range []string{"|forward me\n", "&me\n", "|condredirect me true\n", "|qreceipt me-n@qmail.test\n"} {
 		q.own("me", ".qmail-n", line)
 		q.inject("Notice-Requested-Upon-Delivery-To: me-n@qmail.test\n\nx\n", "me-n@qmail.test")
-		q.waitDone(10)
+		q.waitDone()
 	}
 
 	files := strings.Join(strings.Fields(q.sh("ulimit -n; ulimit -Hn")), " ")
@@ -110,7 +111,7 @@ func speak(t *testing.T, addr, said string) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(poll.Limit))
 	io.WriteString(c, said)
 	c.(*net.TCPConn).CloseWrite()
 	if answer, err := io.ReadAll(c); err != nil || !strings.Contains(string(answer), ":Kok") {

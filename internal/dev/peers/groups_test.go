@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"qmail/internal/dev/poll"
 )
 
 // A pipeliner is a server that offers PIPELINING and counts the transactions that are under way.
@@ -52,7 +54,11 @@ func (p *pipeliner) serve(c net.Conn) {
 					return
 				}
 			}
-			time.Sleep(5 * time.Millisecond) // so that there are several at a time
+			poll.Within(20*time.Millisecond, func() bool { // so that there are several at a time
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				return p.running > 2
+			})
 			p.mu.Lock()
 			p.running--
 			for _, a := range rcpts {
@@ -100,7 +106,7 @@ func TestAListTakesASlotForEachTransactionAndALineForEachRecipient(t *testing.T)
 	if out, err := q.run("me", "Subject: list\n\nhello\n", argv...); err != nil {
 		t.Fatalf("%v %s", err, tail(out))
 	}
-	q.waitEmpty(60)
+	q.waitEmpty()
 	q.stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"qmail/internal/dev/poll"
 )
 
 const inetdLine = "smtp stream tcp nowait qmaild @/bin/tcp-env tcp-env @/bin/qmail-smtpd\n"
@@ -45,7 +47,7 @@ func (q *qmail) telnet(host string, greeting int, steps []say) string {
 	go func() { done <- cmd.Wait() }()
 	select {
 	case <-done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(poll.Limit):
 		q.t.Errorf("telnet goes on: %s", out)
 	}
 	in.Close()
@@ -60,9 +62,7 @@ type say struct {
 
 func (q *qmail) waitLines(out *output, n int) {
 	q.t.Helper()
-	if !waitFor(10, func() bool { return strings.Count(out.String(), "\n") >= n }) {
-		q.t.Fatalf("the dialogue stands still: %q", out)
-	}
+	q.wait("the next line of the dialogue", func() bool { return strings.Count(out.String(), "\n") >= n })
 }
 
 func TestInstallSteps22To32HappenAsWritten(t *testing.T) {
@@ -90,19 +90,19 @@ func TestInstallSteps22To32HappenAsWritten(t *testing.T) {
 		t.Errorf("step 28:\n%s\nwant:\n%s", got, want)
 	}
 	mailbox := home("alias/Mailbox")
-	q.wait("the message of step 28", 5, func() bool {
+	q.wait("the message of step 28", func() bool {
 		out, _ := q.run("root", "", "cat", mailbox)
 		return strings.Contains(out, "\nThis is a test.\n") && strings.Contains(out, "Subject: testing\n")
 	})
 
 	// Step 31: user agents through /usr/sbin/sendmail.
 	q.feed("orcjoe", "from s-nail\n", "s-nail", "-s", "nail", "me@qmail.test")
-	if m := q.waitMessages("me", 1, 10)[0]; !strings.HasSuffix(m, "\n\nfrom s-nail\n") ||
+	if m := q.waitMessages("me", 1)[0]; !strings.HasSuffix(m, "\n\nfrom s-nail\n") ||
 		header(m, "Subject")[0] != "nail" || header(m, "Return-Path")[0] != "<orcjoe@qmail.test>" {
 		t.Errorf("s-nail: %q", m)
 	}
 	q.feed("orcjoe", "from mutt\n", "mutt", "-s", "mutt", "me@qmail.test")
-	if m := q.waitMessages("me", 2, 10)[1]; !strings.HasSuffix(m, "\n\nfrom mutt\n") || header(m, "Subject")[0] != "mutt" {
+	if m := q.waitMessages("me", 2)[1]; !strings.HasSuffix(m, "\n\nfrom mutt\n") || header(m, "Subject")[0] != "mutt" {
 		t.Errorf("mutt: %q", m)
 	}
 	// Mutt reads the Maildir, and moves a message into another.
@@ -115,8 +115,8 @@ func TestInstallSteps22To32HappenAsWritten(t *testing.T) {
 	if box := q.sh("cat /run/home/me/box/*/*"); !strings.Contains(box, "from mutt") {
 		t.Errorf("mutt saved %q", box)
 	}
-	q.waitMessages("me", 1, 5)
-	q.waitEmpty(5)
+	q.waitMessages("me", 1)
+	q.waitEmpty()
 }
 
 // replaceSendmail does step 22: both usual names of sendmail lead to ours.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"qmail/internal/dev/poll"
 )
 
 // large returns messages that must pass unchanged, by name. They have no bare CR.
@@ -72,7 +74,7 @@ func TestLargeMessagesPassFromSMTPToAMaildirUnchanged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(60 * time.Second))
+		c.SetDeadline(time.Now().Add(poll.Limit))
 		r := bufio.NewReader(c)
 		expect := func(code string) {
 			t.Helper()
@@ -99,12 +101,12 @@ func TestLargeMessagesPassFromSMTPToAMaildirUnchanged(t *testing.T) {
 		expect("250")
 		c.Close()
 		n++
-		q.wait("the message "+name, 30, func() bool { return len(q.messages("me")) == n })
+		q.wait("the message "+name, func() bool { return len(q.messages("me")) == n })
 		got, err := os.ReadFile(q.messages("me")[n-1])
 		if err != nil || !bytes.HasSuffix(got, m) || len(got) > len(m)+1000 {
 			t.Errorf("%s: %d bytes of %d, %v", name, len(got), len(m), err)
 		}
-		q.waitEmpty(5)
+		q.waitEmpty()
 	}
 	stop()
 	q.stop()
@@ -130,10 +132,10 @@ func TestLargeMessagesPassFromInjectToARemoteHostUnchanged(t *testing.T) {
 			if !bytes.HasSuffix(got, wire(m)) || len(got) > len(wire(m))+1000 {
 				t.Errorf("%s: %d bytes of %d", name, len(got), len(wire(m)))
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(poll.Limit):
 			t.Fatalf("%s did not come; the log:\n%s", name, tail(q.text()))
 		}
-		q.waitEmpty(5)
+		q.waitEmpty()
 	}
 	q.stop()
 }

@@ -37,9 +37,9 @@ func (q *qmail) messages(user string) []string {
 }
 
 // waitMessages waits until a user's Maildir has n messages, and returns their texts.
-func (q *qmail) waitMessages(user string, n int, seconds float64) []string {
+func (q *qmail) waitMessages(user string, n int) []string {
 	q.t.Helper()
-	q.wait(fmt.Sprintf("%d messages of %s", n, user), seconds, func() bool { return len(q.messages(user)) >= n })
+	q.wait(fmt.Sprintf("%d messages of %s", n, user), func() bool { return len(q.messages(user)) >= n })
 	var texts []string
 	for _, m := range q.messages(user) {
 		texts = append(texts, q.read(m))
@@ -70,9 +70,9 @@ func (q *qmail) queued() []string {
 }
 
 // waitDone waits until no message is in the queue; what a killed qmail-queue has left may be there, for 36 hours.
-func (q *qmail) waitDone(seconds float64) {
+func (q *qmail) waitDone() {
 	q.t.Helper()
-	q.wait("the end of all messages", seconds, func() bool {
+	q.wait("the end of all messages", func() bool {
 		n := 0
 		for _, pattern := range []string{"todo/*", "info/*/*", "local/*/*", "remote/*/*", "bounce/*"} {
 			some, _ := filepath.Glob(q.Path(home("queue/" + pattern)))
@@ -83,7 +83,7 @@ func (q *qmail) waitDone(seconds float64) {
 }
 
 // waitEmpty waits until the queue is empty.
-func (q *qmail) waitEmpty(seconds float64) {
+func (q *qmail) waitEmpty() {
 	q.t.Helper()
-	q.wait("an empty queue", seconds, func() bool { return len(q.queued()) == 0 })
+	q.wait("an empty queue", func() bool { return len(q.queued()) == 0 })
 }

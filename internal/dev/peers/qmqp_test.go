@@ -7,8 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -72,9 +72,7 @@ func TestNothingAcceptedIsLostWhenAQueueHostDies(t *testing.T) {
 	}
 	reached := func(n int64) {
 		t.Helper()
-		if !waitFor(30, func() bool { return count.Load() >= n }) {
-			t.Fatalf("%d accepted, waited for %d", count.Load(), n)
-		}
+		poll.Until(t, fmt.Sprintf("%d messages are accepted", n), func() bool { return count.Load() >= n })
 	}
 	reached(60)
 	hosts[0].Kill() // all messages went to the first one so far
@@ -93,7 +91,7 @@ func TestNothingAcceptedIsLostWhenAQueueHostDies(t *testing.T) {
 	}
 	hosts[1].serveQMQP()
 	for _, q := range hosts {
-		q.waitDone(20)
+		q.waitDone()
 	}
 	delivered, of := map[string]bool{}, make([]int, 3)
 	for i, q := range hosts {
@@ -123,12 +121,8 @@ func TestMessageIsRefusedWhileNoQueueHostTakesIt(t *testing.T) {
 	client := boot(t, "null.test", "20")
 	client.control("me", "null.test\n", "qmqpservers", "10.9.0.1\n")
 	client.sh("rm " + home("bin/qmail-queue") + " && ln -s qmail-qmqpc " + home("bin/qmail-queue"))
-	began := time.Now()
 	out, err := client.run("me", "To: me@mail.test\n\nhello\n", home("bin/qmail-inject"))
 	if exitCode(err) != 111 || out == "" {
 		t.Errorf("%v: %q", err, out)
-	}
-	if d := time.Since(began); d > 5*time.Second {
-		t.Errorf("it took %v", d)
 	}
 }

@@ -3,25 +3,27 @@
 package peers
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
 // rcpt says what the server answers to a recipient elsewhere when the client comes from an address.
 func rcpt(t *testing.T, from string) string {
 	t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 5 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: poll.Limit}
 	c, err := d.Dial("tcp", "127.0.0.1:25")
 	if err != nil {
 		return "no connection"
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(poll.Limit))
 	fmt.Fprint(c, "HELO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<you@far.test>\r\nQUIT\r\n")
 	var got strings.Builder
 	b := make([]byte, 4096)
@@ -86,7 +88,7 @@ func TestNothingOfOneClientReachesTheNext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(poll.Limit))
 		// What follows QUIT, or a connection that is cut, is nobody's.
 		switch i % 3 {
 		case 0:
@@ -100,8 +102,12 @@ func TestNothingOfOneClientReachesTheNext(t *testing.T) {
 			}
 		case 1:
 			fmt.Fprint(c, "EHLO x\r\nMAIL FROM:<left@over.test>\r\nRCPT TO:<me@qmail.test>\r\nDATA\r\nSubject: cut\r\n\r\nx\r\n")
+			for r := bufio.NewReader(c); ; {
+				if l, err := r.ReadString('\n'); err != nil || strings.HasPrefix(l, "354 ") {
+					break
+				}
+			}
 			c.(*net.TCPConn).SetLinger(0)
-			time.Sleep(5 * time.Millisecond)
 		case 2:
 			fmt.Fprint(c, "RCPT TO:<me@qmail.test>\r\nDATA\r\nQUIT\r\n")
 			var got strings.Builder
@@ -119,16 +125,15 @@ func TestNothingOfOneClientReachesTheNext(t *testing.T) {
 		}
 		c.Close()
 	}
-	time.Sleep(300 * time.Millisecond)
-	if n := len(q.messages("me")) + len(q.queued()); n != 0 {
-		t.Errorf("%d messages came of it", n)
-	}
 	smtpSend(t, "127.0.0.1:25", "a@b.test", "me@qmail.test", "Subject: whole\r\n\r\nx\r\n")
-	if m := q.waitMessages("me", 1, 10)[0]; strings.Contains(m, "left@over.test") {
+	if m := q.waitMessages("me", 1)[0]; strings.Contains(m, "left@over.test") {
 		t.Errorf("got %q", m)
 	}
 	// The processes of those that were cut off in the middle leave nothing in the queue.
-	q.waitEmpty(5)
+	q.waitEmpty()
+	if n := len(q.messages("me")); n != 1 {
+		t.Errorf("%d messages", n)
+	}
 	stop()
 	q.stop()
 }

@@ -98,7 +98,7 @@ func TestSwaksIsServedTheSameByEveryStarter(t *testing.T) {
 					t.Fatalf("%q: %v\n%s", args, err, tail(out))
 				}
 				n++
-				texts := q.waitMessages("me", n, 10)
+				texts := q.waitMessages("me", n)
 				return texts[n-1]
 			}
 			refused := func(code string, args ...string) {
@@ -132,7 +132,7 @@ func TestSwaksIsServedTheSameByEveryStarter(t *testing.T) {
 			}
 		})
 	}
-	q.waitEmpty(5)
+	q.waitEmpty()
 	q.stop()
 }
 
@@ -148,11 +148,11 @@ func TestFetchmailAndMpopReadOurPOP3(t *testing.T) {
 	for range 20 {
 		q.inject(body, "me@qmail.test")
 	}
-	q.waitMessages("me", 20, 15)
+	q.waitMessages("me", 20)
 	check := "/run/checkpassword"
 	q.install("checkpassword", check)
 	q.sh("chmod 755 " + check)
-	time.Sleep(1100 * time.Millisecond) // a message of this second is not shown yet
+	q.nextSecond() // a message of this one is not shown yet
 	q.daemon("root", "tcpserver", "-RHl0", "127.0.0.1", "110", home("bin/qmail-popup"), "qmail.test", check,
 		home("bin/qmail-pop3d"), "Maildir")
 	waitPort(t, "127.0.0.1:110")
@@ -184,8 +184,8 @@ func TestFetchmailAndMpopReadOurPOP3(t *testing.T) {
 		t.Errorf("again: %v, %d messages\n%s", err, len(got()), tail(out))
 	}
 	q.inject(body, "me@qmail.test")
-	q.waitMessages("me", 21, 10)
-	time.Sleep(1100 * time.Millisecond)
+	q.waitMessages("me", 21)
+	q.nextSecond()
 	if out, err := fetch("--keep"); err != nil || len(got()) != 21 {
 		t.Errorf("one more: %v, %d messages\n%s", err, len(got()), tail(out))
 	}
@@ -214,4 +214,10 @@ func exitCode(err error) int {
 		return -1
 	}
 	return 0
+}
+
+func (q *qmail) nextSecond() {
+	q.t.Helper()
+	now := time.Now().Unix()
+	q.wait("the next second", func() bool { return time.Now().Unix() > now })
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -54,9 +55,6 @@ type qmail struct {
 func here(t *testing.T) *qmail {
 	return &qmail{Machine: &testqmail.Machine{Name: testqmail.Host}, t: t, name: testqmail.Host}
 }
-
-// patience is how long a command may run.
-const patience = 40 * time.Second
 
 func home(name string) string { return filepath.Join(conf.Home(), name) }
 
@@ -105,7 +103,7 @@ func (q *qmail) start(args ...string) {
 	if err := q.send.Start(); err != nil {
 		q.t.Fatal(err)
 	}
-	q.wait("qmail to start", 10, func() bool { return strings.Contains(q.text(), "status:") })
+	q.wait("qmail to start", func() bool { return strings.Contains(q.text(), "status:") })
 }
 
 // stop ends the daemons as an administrator does.
@@ -142,29 +140,16 @@ func (q *qmail) text() string {
 }
 
 // waitLog waits for lines that re matches.
-func (q *qmail) waitLog(seconds float64, re string) {
+func (q *qmail) waitLog(re string) {
 	q.t.Helper()
 	find := regexp.MustCompile(re)
-	q.wait("log line "+re, seconds, func() bool { return find.MatchString(q.text()) })
+	q.wait("log line "+re, func() bool { return find.MatchString(q.text()) })
 }
 
 // wait waits until fn is true.
-func (q *qmail) wait(what string, seconds float64, fn func() bool) {
+func (q *qmail) wait(what string, fn func() bool) {
 	q.t.Helper()
-	if !waitFor(seconds, fn) {
-		q.t.Fatalf("%s: waited in vain for %s; the log:\n%s", q.name, what, tail(q.text()))
-	}
-}
-
-func waitFor(seconds float64, fn func() bool) bool {
-	for end := time.Now().Add(time.Duration(seconds * float64(time.Second))); ; time.Sleep(20 * time.Millisecond) {
-		if fn() {
-			return true
-		}
-		if time.Now().After(end) {
-			return false
-		}
-	}
+	poll.Until(q.t, q.name+": "+what, fn, func() string { return tail(q.text()) })
 }
 
 func tail(s string) string {
@@ -183,7 +168,7 @@ func (q *qmail) run(user, input string, args ...string) (string, error) {
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	late := time.AfterFunc(poll.Limit, func() { cmd.Process.Kill() })
 	defer late.Stop()
 	err := cmd.Wait()
 	return out.String(), err
@@ -300,15 +285,13 @@ func (q *qmail) daemonsRun() bool {
 // waitPort waits until something accepts at the address.
 func waitPort(t *testing.T, addr string) {
 	t.Helper()
-	if !waitFor(10, func() bool {
+	poll.Until(t, addr+" accepts a connection", func() bool {
 		c, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			c.Close()
 		}
 		return err == nil
-	}) {
-		t.Fatalf("nothing listens at %s", addr)
-	}
+	})
 }
 
 // header returns the values of a message's header fields of a name.

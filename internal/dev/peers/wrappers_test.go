@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"qmail/internal/dev/poll"
 )
 
 // wrap puts wrappers in the place of our programs.
@@ -66,11 +68,11 @@ func TestWrappersOfOurProgramsSeeEveryMessage(t *testing.T) {
 			for range n / 2 {
 				select {
 				case <-received:
-				case <-time.After(10 * time.Second):
+				case <-time.After(poll.Limit):
 					t.Fatalf("a message did not come; the log:\n%s", tail(q.text()))
 				}
 			}
-			q.waitEmpty(10)
+			q.waitEmpty()
 			if got := len(q.messages("me")); got != n/2 {
 				t.Errorf("%d messages", got)
 			}
@@ -115,7 +117,7 @@ func smtpSend(t *testing.T, addr, from, to, text string) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(poll.Limit))
 	fmt.Fprintf(c, "HELO x\r\nMAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\n", from, to)
 	var got bytes.Buffer
 	b := make([]byte, 4096)
