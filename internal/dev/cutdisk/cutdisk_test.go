@@ -6,12 +6,17 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"qmail/internal/dev/testqmail"
 )
 
 func TestCutKeepsWhatWasFlushedAndNothingLater(t *testing.T) {
+	synctest.Test(t, cutKeepsWhatWasFlushed) // so that the clock goes on when it is told
+}
+
+func cutKeepsWhatWasFlushed(t *testing.T) {
 	const size = 64 * Sector
 	piece := func(c byte, sectors int) []byte { return bytes.Repeat([]byte{c}, sectors*Sector) }
 	r := &Record{}

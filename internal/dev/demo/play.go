@@ -116,10 +116,8 @@ func (s *stage) stop() error {
 	go func() { done <- s.send.Wait() }()
 	select {
 	case err := <-done:
-		time.Sleep(100 * time.Millisecond)
-		s.show()
-		return err
-	case <-time.After(10 * time.Second):
+		return errors.Join(err, s.waitLog("status: exiting"))
+	case <-time.After(time.Minute):
 		return errors.New("qmail-send does not end")
 	}
 }

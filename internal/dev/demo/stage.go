@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -66,17 +67,16 @@ func (s *stage) syslog() error {
 // waitLog waits for a line that re finds among those not yet shown, then shows all up to the last idle one.
 func (s *stage) waitLog(re string) error {
 	find := regexp.MustCompile(re)
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	found := poll.Within(time.Minute, func() bool {
 		s.mu.Lock()
-		lines := s.log[s.shown:]
-		s.mu.Unlock()
-		if find.MatchString(strings.Join(lines, "\n")) {
-			s.show()
-			return nil
-		}
-	}
+		defer s.mu.Unlock()
+		return find.MatchString(strings.Join(s.log[s.shown:], "\n"))
+	})
 	s.show()
-	return fmt.Errorf("the log has no line like %q", re)
+	if !found {
+		return fmt.Errorf("the log has no line like %q", re)
+	}
+	return nil
 }
 
 // show prints the new lines of the log.

@@ -6,12 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -146,13 +148,13 @@ func (w *world) start() error {
 	if err := w.send.Start(); err != nil {
 		return err
 	}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	if !poll.Within(poll.Limit, func() bool {
 		now, _ := os.ReadFile(log)
-		if strings.Contains(string(now[min(len(text), len(now)):]), "status: local") {
-			return nil
-		}
+		return strings.Contains(string(now[min(len(text), len(now)):]), "status: local")
+	}) {
+		return fmt.Errorf("qmail does not start")
 	}
-	return fmt.Errorf("qmail does not start")
+	return nil
 }
 
 func (w *world) stop() {
@@ -164,13 +166,19 @@ func (w *world) stop() {
 	go func() { w.send.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(patience):
+	case <-time.After(poll.Limit):
 		w.send.Process.Kill()
 		<-done
 	}
 	w.send = nil
 	// The spawners end after qmail-send: the next must not meet them.
-	time.Sleep(50 * time.Millisecond)
+	poll.Within(poll.Limit, func() bool {
+		links, _ := filepath.Glob("/proc/[0-9]*/exe")
+		return !slices.ContainsFunc(links, func(l string) bool {
+			to, _ := os.Readlink(l)
+			return slices.Contains([]string{"qmail-lspawn", "qmail-rspawn", "qmail-clean"}, filepath.Base(to))
+		})
+	})
 }
 
 func (w *world) do(s step) error {
@@ -181,10 +189,11 @@ func (w *world) do(s step) error {
 	case "check":
 		var out []byte
 		var err error
-		for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
-			if out, err = shell("", s.command); err == nil {
-				return nil
-			}
+		if poll.Within(poll.Limit, func() bool {
+			out, err = shell("", s.command)
+			return err == nil
+		}) {
+			return nil
 		}
 		return fmt.Errorf("never true: %s: %w\n%s", s.command, err, out)
 	}

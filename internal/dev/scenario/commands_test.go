@@ -8,11 +8,11 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -133,22 +133,23 @@ func (s *system) as(ts *script, neg bool, args []string) {
 func wait(ts *script, neg bool, pattern, find string) {
 	re, err := regexp.Compile("(?m)" + find)
 	ts.Check(err)
+	limit := poll.Limit
+	if neg {
+		limit = 0
+	}
 	var text []byte
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	found := poll.Within(limit, func() bool {
 		text = nil
 		files, _ := filepath.Glob(pattern)
 		for _, f := range files {
 			b, _ := os.ReadFile(f)
 			text = append(text, b...)
 		}
-		switch found := re.Match(text); {
-		case found != neg:
-			return
-		case neg:
-			ts.Fatalf("%s has %s:\n%s", pattern, find, text)
-		}
+		return re.Match(text)
+	})
+	if found == neg {
+		ts.Fatalf("%s in %s: %v:\n%s", find, pattern, found, text)
 	}
-	ts.Fatalf("%s lacks %s:\n%s", pattern, find, text)
 }
 
 // logline REGEXP: waits for a line in the log.
@@ -165,14 +166,13 @@ func (s *system) has(ts *script, neg bool, args []string) {
 
 // queue empty: waits until no message is in the queue.
 func (s *system) queue(ts *script, neg bool, _ []string) {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	if !poll.Within(poll.Limit, func() bool {
 		mess, _ := filepath.Glob(conf.Home() + "/queue/mess/*/*")
 		todo, _ := filepath.Glob(conf.Home() + "/queue/todo/*")
-		if (len(mess)+len(todo) == 0) != neg {
-			return
-		}
+		return (len(mess)+len(todo) == 0) != neg
+	}) {
+		ts.Fatalf("the queue does not become so")
 	}
-	ts.Fatalf("the queue does not become so")
 }
 
 // end ends what still runs.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -132,7 +133,7 @@ func ends(t *testing.T, done <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-done:
-	case <-time.After(15 * time.Second):
+	case <-time.After(poll.Limit):
 		t.Fatal("qmail-send still runs")
 	}
 }

@@ -4,6 +4,7 @@ package services
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -40,18 +42,16 @@ func sh(t *testing.T, commands string) string {
 // wait waits until fn is true.
 func wait(t *testing.T, what string, fn func() bool, trace ...string) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); !fn(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			for _, pattern := range trace {
-				files, _ := filepath.Glob(pattern)
-				for _, f := range files {
-					text, _ := os.ReadFile(f)
-					t.Logf("%s:\n%s", f, text)
-				}
+	poll.Until(t, what, fn, func() (said string) {
+		for _, pattern := range trace {
+			files, _ := filepath.Glob(pattern)
+			for _, f := range files {
+				text, _ := os.ReadFile(f)
+				said += fmt.Sprintf("%s:\n%s", f, text)
 			}
-			t.Fatalf("waited in vain for %s", what)
 		}
-	}
+		return said
+	})
 }
 
 // smtp gives the server at the address a message for me, and waits for the end of the connection.
@@ -64,7 +64,7 @@ func smtp(t *testing.T, address, subject string) {
 		return err == nil
 	}, "/var/log/qmail/*/current")
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(15 * time.Second))
+	c.SetDeadline(time.Now().Add(poll.Limit))
 	r := bufio.NewReader(c)
 	for _, say := range []string{"HELO client", "MAIL FROM:<>", "RCPT TO:<me@" + testqmail.Host + ">", "DATA",
 		"Subject: " + subject + "\r\n\r\n.", "QUIT"} {

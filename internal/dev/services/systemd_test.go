@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -65,14 +66,11 @@ exec "$@"`, "sh", "chroot", host, "systemd-nspawn", "-q", "--register=no", "--ke
 		}
 		cmd.Process.Kill()
 		cmd.Wait()
-		for range 100 {
-			time.Sleep(20 * time.Millisecond)
-			if exec.Command("/bin/sh", "-c", `for group in /sys/fs/cgroup/`+group+` /sys/fs/cgroup/*/`+group+`; do
+		poll.Within(10*time.Second, func() bool {
+			return exec.Command("/bin/sh", "-c", `for group in /sys/fs/cgroup/`+group+` /sys/fs/cgroup/*/`+group+`; do
   test ! -d $group || find $group -depth -type d -exec rmdir {} + || exit 1
-done`).Run() == nil {
-				return
-			}
-		}
+done`).Run() == nil
+		})
 	})
 	pid := strconv.Itoa(cmd.Process.Pid)
 	wait(t, "systemd", func() bool {
