@@ -18,6 +18,7 @@ require (
 )
 
 require (
+	github.com/google/renameio/v2 v2.0.2
 	github.com/landlock-lsm/go-landlock v0.11.2
 	golang.org/x/net v0.62.0
 )

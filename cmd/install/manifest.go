@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/renameio/v2"
+
 	"qmail/conf"
 	"qmail/internal/site/hier"
 )
@@ -19,7 +21,8 @@ func writeManifest(file string, entries []hier.Entry) error {
 	for _, e := range entries {
 		text = fmt.Appendf(text, "%04o %s %s %s\n", e.Bits(), e.Owner, e.Group, filepath.Join(conf.Home(), e.Path))
 	}
-	return os.WriteFile(file, text, 0o644)
+	// Whoever reads it finds the old list or the whole new one.
+	return renameio.WriteFile(file, text, 0o644, renameio.WithTempDir(filepath.Dir(file)))
 }
 
 // readManifest returns the entries of a manifest. What the tree has by itself is known; the rest are documents.
