@@ -39,7 +39,6 @@ func main() {
 		Runner: spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers},
 		IDs:    ids, Home: conf.Home(), Default: os.Args[1], Log: os.Stderr,
 	}
-	deliverer.Warm()
 	spawner := spawn.Spawner{Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start}
 	spawner.Run(proc.Pipe(0, "orders"), os.Stdout)
 	workers.Close()

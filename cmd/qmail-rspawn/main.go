@@ -40,8 +40,6 @@ func main() {
 	// a table that cannot be written is no reason to stop mail
 	tcpto.Table(filepath.Join(conf.Home(), "queue", "lock")).Clear()
 	workers := pool.New(conf.Spawn())
-	// Only a worker tells of a host, and only when one has greeted do all deliveries go to workers.
-	workers.Warm(pool.Spec{Name: "qmail-remote", Env: os.Environ()})
 	deliverer := rspawn.New(spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers})
 	spawner := spawn.Spawner{
 		Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start, Combine: max(1, limit),

@@ -86,7 +86,7 @@ func (r *Runner) hand(j Job) *pool.Worker {
 	if r.Pool == nil {
 		return nil
 	}
-	w := r.Pool.Take(r.spec(j), j.Near)
+	w := r.Pool.Take(pool.Spec{Name: j.Name, As: j.As, Env: r.Env, Dir: j.Dir}, j.Near)
 	if w == nil {
 		return nil
 	}
@@ -98,17 +98,6 @@ func (r *Runner) hand(j Job) *pool.Worker {
 		return nil
 	}
 	return w
-}
-
-// Warm starts a worker for jobs like j, of which Name, As and Dir count, before there are any.
-func (r *Runner) Warm(j Job) {
-	if r.Pool != nil {
-		r.Pool.Warm(r.spec(j))
-	}
-}
-
-func (r *Runner) spec(j Job) pool.Spec {
-	return pool.Spec{Name: j.Name, As: j.As, Env: r.Env, Dir: j.Dir}
 }
 
 // start starts a process, as it always was, and returns how to wait for its end.

@@ -15,11 +15,10 @@ import (
 // A keeper keeps one qmail-queue for the clients of a process.
 type keeper struct {
 	path string
-	soon bool
 	spec pool.Spec
 
 	mu      sync.Mutex
-	taken   bool       // a message has gone the classic way, well
+	taken   bool       // a message has gone the classic way, well, or need not
 	foreign bool       // qmail-queue is not what a worker must be
 	workers *pool.Pool // nil until then
 	memory  *held      // of the last message, empty, for the next one
@@ -80,14 +79,8 @@ func (c *Client) hand(h *held) job {
 // classic is told of each message that was queued the classic way.
 func (k *keeper) classic() {
 	k.mu.Lock()
-	first := !k.taken
+	defer k.mu.Unlock()
 	k.taken = true
-	k.mu.Unlock()
-	if first && k.soon {
-		if p := k.pool(); p != nil {
-			p.Warm(k.spec)
-		}
-	}
 }
 
 // pool returns nil before the first message is through, and where qmail-queue must be started for each message.

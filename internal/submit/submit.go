@@ -47,17 +47,17 @@ func (c *Client) file() string {
 
 // How says how a qmail-queue is kept.
 type How struct {
-	Soon  bool // it is started right after the first message
+	Soon  bool // from the first message on; otherwise from the second, since many processes have but one
 	Alone bool // nothing else is done in this process while it is at work
 }
 
-// Keep has the client keep a qmail-queue for its messages, after one that goes the classic way. It is for a program
+// Keep has the client keep a qmail-queue for its messages. It is for a program
 // that runs as qmaild or qmails and may have many messages to hand on: qmail-queue is a worker for no other user.
 // QMAILQUEUE in the environment always means the classic way.
 func (c *Client) Keep(h How) {
 	if _, set := environ.Get(c.env, "QMAILQUEUE"); !set && c.keeper == nil {
-		c.keeper = &keeper{path: c.file(), soon: h.Soon,
-			spec: pool.Spec{Name: "qmail-queue", Env: c.env, Sure: true, Alone: h.Alone}}
+		c.keeper = &keeper{path: c.file(), taken: h.Soon,
+			spec: pool.Spec{Name: "qmail-queue", Env: c.env, Alone: h.Alone}}
 	}
 }
 

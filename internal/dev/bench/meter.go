@@ -62,6 +62,18 @@ func (m *meter) memory() int64 {
 	return n
 }
 
+// started returns the number of the newest thread of this world, whose numbers count up. The load generator has few
+// new ones, so the difference of two is how many processes and threads a system started.
+func started() int {
+	b, _ := os.ReadFile("/proc/loadavg")
+	f := strings.Fields(string(b))
+	if len(f) == 0 {
+		return 0
+	}
+	n, _ := strconv.Atoi(f[len(f)-1])
+	return n
+}
+
 func readNumber(path string) (int64, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -12,12 +12,13 @@ type result struct {
 	work, system   string
 	rate           float64 // messages a second
 	cpuMS          float64 // CPU milliseconds a message
+	starts         float64 // processes and threads started a message
 	peakMB, idleMB float64 // anonymous memory
 }
 
 func (r result) String() string {
-	return fmt.Sprintf("%-8s %-10s %8.0f msg/s %7.2f ms CPU %7.1f MB peak %6.1f MB idle", r.work, r.system, r.rate,
-		r.cpuMS, r.peakMB, r.idleMB)
+	return fmt.Sprintf("%-8s %-10s %8.0f msg/s %7.2f ms CPU %7.2f starts %7.1f MB peak %6.1f MB idle",
+		r.work, r.system, r.rate, r.cpuMS, r.starts, r.peakMB, r.idleMB)
 }
 
 // medians brings the rounds of each workload and system to one result, in the order in which they came.
@@ -39,6 +40,7 @@ func medians(results []result) []result {
 			work: r.work, system: r.system,
 			rate:   median(same, func(r result) float64 { return r.rate }),
 			cpuMS:  median(same, func(r result) float64 { return r.cpuMS }),
+			starts: median(same, func(r result) float64 { return r.starts }),
 			peakMB: median(same, func(r result) float64 { return r.peakMB }),
 			idleMB: median(same, func(r result) float64 { return r.idleMB }),
 		})
@@ -61,7 +63,8 @@ func median(rs []result, of func(result) float64) float64 {
 // printTable writes the medians, and each rate as a multiple of Postfix's where that was measured.
 func printTable(w io.Writer, results []result) {
 	all := medians(results)
-	fmt.Fprintf(w, "%-8s %-10s %9s %9s %9s %9s %9s\n", "work", "system", "msg/s", "ratio", "CPU ms", "peak MB", "idle MB")
+	fmt.Fprintf(w, "%-8s %-10s %9s %9s %9s %9s %9s %9s\n", "work", "system", "msg/s", "ratio", "CPU ms", "starts",
+		"peak MB", "idle MB")
 	for _, r := range all {
 		ratio := ""
 		for _, p := range all {
@@ -69,8 +72,8 @@ func printTable(w io.Writer, results []result) {
 				ratio = fmt.Sprintf("%.2f", r.rate/p.rate)
 			}
 		}
-		fmt.Fprintf(w, "%-8s %-10s %9.0f %9s %9.2f %9.1f %9.1f\n", r.work, r.system, r.rate, ratio, r.cpuMS, r.peakMB,
-			r.idleMB)
+		fmt.Fprintf(w, "%-8s %-10s %9.0f %9s %9.2f %9.2f %9.1f %9.1f\n", r.work, r.system, r.rate, ratio, r.cpuMS,
+			r.starts, r.peakMB, r.idleMB)
 	}
 }
 

@@ -98,6 +98,7 @@ func measure(s system, w work, o options, m *meter) (result, error) {
 	stop := make(chan struct{})
 	peak := m.peak(stop)
 	before, err := m.used()
+	first := started()
 	start := time.Now()
 	if err == nil {
 		err = w.run(s, n, m)
@@ -109,6 +110,7 @@ func measure(s system, w work, o options, m *meter) (result, error) {
 		return r, err
 	}
 	after, err := m.used()
+	r.starts = float64(started()-first) / float64(n)
 	r.rate = float64(n) / took.Seconds()
 	r.cpuMS = (after - before).Seconds() * 1000 / float64(n)
 	return r, err

@@ -344,7 +344,7 @@ func TestUserGainsNothingByStartingAProgramAsAWorker(t *testing.T) {
 	}
 }
 
-func TestSomeTimeAfterTheLastDeliveryOnlyTheDaemonsRun(t *testing.T) {
+func TestBeforeTheFirstDeliveryAndSomeTimeAfterTheLastOnlyTheDaemonsRun(t *testing.T) {
 	if !inside(t, "inetd") {
 		return
 	}
@@ -358,8 +358,13 @@ func TestSomeTimeAfterTheLastDeliveryOnlyTheDaemonsRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	q.send = cmd
+	want := []string{"qmail-clean", "qmail-lspawn", "qmail-rspawn", "qmail-send", "splogger"}
+	q.wait("all daemons", func() bool { return len(q.programs()) >= len(want) })
 	q.inetd()
 	waitPort(t, "127.0.0.1:25")
+	if got := q.programs(); !slices.Equal(got, want) {
+		t.Errorf("before the first delivery these run: %q", got)
+	}
 	q.flood(6, "me@qmail.test", "orcjoe@qmail.test", "a@far.test", "nobody@qmail.test")
 	for i := range 8 {
 		smtpSend(t, "127.0.0.1:25", "me@qmail.test", "me@qmail.test", fmt.Sprintf("Number: %d\r\n\r\nx\r\n", i))
@@ -371,7 +376,6 @@ func TestSomeTimeAfterTheLastDeliveryOnlyTheDaemonsRun(t *testing.T) {
 	if n := len(q.programs()); n <= 5 {
 		t.Errorf("no worker stayed: %q", q.programs())
 	}
-	want := []string{"qmail-clean", "qmail-lspawn", "qmail-rspawn", "qmail-send", "splogger"}
 	q.wait("the workers' end", func() bool { return slices.Equal(q.programs(), want) })
 	q.stop()
 }

@@ -64,9 +64,6 @@ func (s Service) Serve(sockets []*sys.Listener, stop <-chan struct{}) {
 	}
 	l := &listener{Service: s, freed: make(chan struct{}, 1), origins: make(map[netip.Addr]*origin)}
 	l.pool = pool.New(s.Limit)
-	if l.Worker != "" {
-		l.pool.Warm(l.spec()) // so that the first burst finds out nothing new
-	}
 	var accepting sync.WaitGroup
 	for _, socket := range sockets {
 		accepting.Go(func() { l.accept(socket, stop) })
@@ -132,14 +129,10 @@ func network(ip netip.Addr) netip.Addr {
 	return p.Addr()
 }
 
-func (l *listener) spec() pool.Spec {
-	return pool.Spec{Name: l.Worker, Env: l.Env, Eager: true, Log: l.Log}
-}
-
 // serve has one connection served. Ours stays open until that is done, so that we can end it.
 func (l *listener) serve(conn *os.File) {
 	if l.Worker != "" {
-		w := l.pool.Take(l.spec(), "")
+		w := l.pool.Take(pool.Spec{Name: l.Worker, Env: l.Env, Log: l.Log}, "")
 		if w != nil && w.Send(worker.Job{Args: l.Args, Env: l.Env, Files: []*os.File{conn}}) == nil {
 			w.Wait("", 0)
 			return

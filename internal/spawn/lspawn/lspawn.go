@@ -27,15 +27,6 @@ type Deliverer struct {
 	recent answers
 }
 
-// Warm starts a qmail-getpw, and a qmail-local for the alias user, before anything is delivered: once each has
-// greeted, deliveries need not start others.
-func (l *Deliverer) Warm() {
-	l.Runner.Warm(spawn.Job{Name: "qmail-getpw", As: l.passwd(), Dir: l.Home})
-	l.Runner.Warm(spawn.Job{Name: "qmail-local", As: &priv.ID{UID: l.IDs.Alias, GID: l.IDs.NoFiles}, Dir: l.Home})
-}
-
-func (l *Deliverer) passwd() *priv.ID { return &priv.ID{UID: l.IDs.Passwd, GID: l.IDs.NoFiles} }
-
 // Start begins a delivery.
 func (l *Deliverer) Start(list []*spawn.Delivery) {
 	for _, d := range list { // there are no groups
@@ -85,7 +76,7 @@ func (l *Deliverer) find(local string) (users.User, *report.Report) {
 	}
 	o, err := l.Runner.Run(spawn.Job{
 		Name: "qmail-getpw", Arg0: "bin/qmail-getpw", Args: []string{local},
-		As: l.passwd(), Dir: l.Home,
+		As: &priv.ID{UID: l.IDs.Passwd, GID: l.IDs.NoFiles}, Dir: l.Home,
 		Errors: l.Log, Keep: users.MaxAnswer,
 	})
 	if err != nil {

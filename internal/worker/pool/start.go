@@ -11,13 +11,12 @@ import (
 )
 
 // start runs the program and waits for its greeting.
-func (p *Pool) start(s Spec, k *kind, program os.FileInfo) {
+func (p *Pool) start(s Spec, k *kind, program *executable) {
 	w, greeted := p.greeted(s, program)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k.starting--
 	if greeted {
-		p.ours[s.Name] = program
 		w.kind = k
 		k.busy++
 		p.release(w)
@@ -32,7 +31,7 @@ func (p *Pool) start(s Spec, k *kind, program os.FileInfo) {
 }
 
 // greeted returns the started program, and whether it greeted.
-func (p *Pool) greeted(s Spec, program os.FileInfo) (*Worker, bool) {
+func (p *Pool) greeted(s Spec, program *executable) (*Worker, bool) {
 	here, there, err := sys.PacketPair()
 	if err != nil {
 		return nil, false

@@ -4,15 +4,17 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
-	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/text/exit"
+	"qmail/internal/worker"
 )
 
 func TestAParentThatIsAloneWaitsInTheKernel(t *testing.T) {
 	p, s := newPool(t), spec("worker")
-	s.Alone, s.Sure = true, true
+	s.Alone = true
 	for _, text := range []string{"one", "two"} {
 		w := take(t, p, s)
 		if out, a, err := do(t, w, "echo", text); out != text || a.Code != exit.Perm || err != nil {
@@ -24,30 +26,22 @@ func TestAParentThatIsAloneWaitsInTheKernel(t *testing.T) {
 	}
 }
 
-func TestAnotherWorkerIsWorthItsStartWhereTheLineIsLong(t *testing.T) {
-	for _, c := range []struct {
-		waiting, busy, starting int
-		each, stuck             time.Duration
-		want                    bool
-	}{
-		{1, 0, 0, 0, 0, true},
-		{1, 1, 0, 0, 0, false}, // nothing is known
-		{1, 1, 0, 0, longMoment * 5 / 4, true},
-		{3, 1, 0, 5 * time.Millisecond, 0, false},
-		{1, 1, 0, time.Second, 0, true},
-		{1, 1, 9, time.Second, 0, false},
-		{20, 8, 0, 50 * time.Millisecond, 0, false},
-		{40, 8, 0, 50 * time.Millisecond, 0, true},
-		{1, 100, 0, time.Millisecond, patience / 2, true},
-	} {
-		k := &kind{busy: c.busy, starting: c.starting, each: c.each, waiting: make([]chan *Worker, c.waiting)}
-		if got := k.worthwhile(false, c.stuck); got != c.want {
-			t.Errorf("%+v: %v", c, got)
-		}
-	}
-	if k := (&kind{busy: 9, each: time.Millisecond, waiting: make([]chan *Worker, 1)}); k.worthwhile(true, moment/2) ||
-		!k.worthwhile(true, moment) {
-		t.Error("an eager one waits for another time than a moment")
+func TestJobsThatAreShortShareAWorker(t *testing.T) {
+	p, s := newPool(t), spec("worker")
+	w := take(t, p, s)
+	p.mu.Lock()
+	k := p.kinds[s.key()]
+	p.mu.Unlock()
+	next := make(chan *Worker)
+	go func() { next <- p.Take(s, "") }()
+	poll.Until(t, "the second job waits", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(k.waiting) == 1
+	})
+	p.giveBack(w) // as at the end of a job
+	if got := <-next; got == nil {
+		t.Error("the second job got no worker")
 	}
 }
 
@@ -71,5 +65,41 @@ func TestLongJobsGetMoreWorkersAndWaitForNone(t *testing.T) {
 	}
 	if len(seen) != cap(pids) {
 		t.Errorf("%d workers for %d jobs at once", len(seen), cap(pids))
+	}
+}
+
+func TestWhatStandsInAProgramsPlaceIsNeverStartedForNothing(t *testing.T) {
+	p := newPool(t)
+	started := filepath.Join(t.TempDir(), "started")
+	path := filepath.Join(p.dir, "program")
+	os.Remove(path)
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n>"+started+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if p.Take(spec("serve"), "") != nil {
+			t.Error("a script is a worker")
+		}
+	}
+	if _, err := os.Stat(started); err == nil {
+		t.Error("it was started")
+	}
+}
+
+func TestTheGreetingIsFoundWhereverItIsInAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "program")
+	for _, before := range []int{0, 1, 65530, 65536, 131060, 200000} {
+		text := strings.Repeat("x", before) + worker.Greeting
+		for _, c := range []struct {
+			text string
+			want bool
+		}{{text, true}, {text + "more", true}, {text[:len(text)-1], false}} {
+			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if canGreet(path) != c.want {
+				t.Errorf("%d bytes before it, %d in all: %v", before, len(c.text), !c.want)
+			}
+		}
 	}
 }

@@ -17,9 +17,9 @@ type Worker struct {
 	kind    *kind
 	conn    *os.File
 	proc    *os.Process
-	program os.FileInfo // what was started
+	program *executable // what was started
 	near    string      // where its last job was
-	since   time.Time   // when it became idle or got its job; zero before its first
+	since   time.Time   // when it became idle
 	jobs    uint64      // that it was given; the number of the one it does
 	receive func(f *os.File, b []byte, maxFiles int) (int, []*os.File, error)
 	packet  []byte // the last job's, cleared
