@@ -23,10 +23,7 @@ func (e *bed) command(c *Case, p Command, timeout float64) (map[string]any, erro
 	if err := r.open(p); err != nil {
 		return nil, err
 	}
-	if timeout == 0 {
-		timeout = 20
-	}
-	limit := time.Duration(timeout * float64(time.Second))
+	limit := limit(timeout)
 	cmd := e.exec(p, r)
 	if err := cmd.Start(); err != nil {
 		kind := "OSError"

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/site/hier"
 	"qmail/internal/sys"
 )
@@ -45,7 +46,9 @@ func (e *bed) execute(c *Case) (map[string]any, error) {
 		return nil, err
 	}
 	if len(servers) > 0 {
-		time.Sleep(50 * time.Millisecond)
+		for _, s := range servers {
+			s.talking.Wait()
+		}
 		wire := map[string]any{}
 		for n, s := range servers {
 			list := []any{}
@@ -95,11 +98,11 @@ func (e *bed) observe(c *Case, servers map[string]*server) (map[string]any, erro
 // queued returns what the program in qmail-queue's place was given, oldest first.
 func (e *bed) queued(c *Case) ([]any, error) {
 	time.Sleep(time.Duration(c.Settle * float64(time.Second)))
-	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if busy, _ := filepath.Glob(e.capture + "/run.*"); len(busy) == 0 {
-			break
-		}
-	}
+	rest()
+	poll.Within(poll.Limit, func() bool {
+		busy, _ := filepath.Glob(e.capture + "/run.*")
+		return len(busy) == 0
+	})
 	bodies, err := filepath.Glob(e.capture + "/body.*")
 	if err != nil {
 		return nil, err

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"qmail/internal/dev/poll"
 )
 
 // A ServerSpec is a scripted SMTP server.
@@ -34,6 +36,7 @@ type server struct {
 	listener net.Listener
 	mu       sync.Mutex
 	wire     []string // what each connection sent
+	talking  sync.WaitGroup
 }
 
 func startServer(spec ServerSpec) (*server, error) {
@@ -69,6 +72,7 @@ func (s *server) accept() {
 		s.mu.Lock()
 		s.wire = append(s.wire, "")
 		s.mu.Unlock()
+		s.talking.Add(1)
 		go s.serve(&peer{server: s, n: n, c: c.(*net.TCPConn)}, scripts[min(n, len(scripts)-1)])
 	}
 }
@@ -100,8 +104,6 @@ func (p *peer) more(d time.Duration) bool {
 	return n > 0
 }
 
-const patience = 20 * time.Second
-
 // until reads until end finds where what is waited for ends.
 func (p *peer) until(end func([]byte) int) bool {
 	for {
@@ -109,7 +111,7 @@ func (p *peer) until(end func([]byte) int) bool {
 			p.buf = p.buf[n:]
 			return true
 		}
-		if !p.more(patience) {
+		if !p.more(poll.Limit) {
 			return false
 		}
 	}
@@ -136,6 +138,7 @@ func after(b []byte, text string) int {
 }
 
 func (s *server) serve(p *peer, script []Step) {
+	defer s.talking.Done()
 	defer p.c.Close()
 	for _, st := range script {
 		if !s.step(p, st) {

@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/sys"
 )
 
@@ -44,7 +46,7 @@ func (e *bed) system(c *Case, servers map[string]*server) (map[string]any, error
 		if err := s.start(); err != nil {
 			return nil, err
 		}
-		s.wait(5, func() bool { return strings.Contains(s.text(), "status:") })
+		poll.Within(poll.Limit, func() bool { return strings.Contains(s.text(), "status:") })
 	}
 	for _, a := range c.Actions {
 		if err = s.act(a); err != nil {
@@ -55,7 +57,7 @@ func (e *bed) system(c *Case, servers map[string]*server) (map[string]any, error
 	if err != nil {
 		return nil, err
 	}
-	time.Sleep(50 * time.Millisecond)
+	rest()
 	files, err := e.collect(c)
 	return map[string]any{"steps": s.steps, "log": e.normalLog(c, s.text()), "files": files}, err
 }
@@ -102,12 +104,12 @@ func (s *system) stop() {
 			syscall.Kill(d.pid, syscall.SIGTERM)
 			select {
 			case <-d.done:
-			case <-time.After(10 * time.Second):
+			case <-time.After(poll.Limit):
 				syscall.Kill(-d.pid, syscall.SIGKILL)
 				<-d.done
 			}
 		}
-		s.wait(5, func() bool { return !groupAlive(d.pid) })
+		poll.Within(poll.Limit, func() bool { return !groupAlive(d.pid) })
 	}
 }
 
@@ -130,22 +132,28 @@ func (s *system) text() string {
 	return string(b)
 }
 
-// wait waits until fn is true, at most so many seconds.
-func (s *system) wait(seconds float64, fn func() bool) bool {
-	for end := time.Now().Add(time.Duration(seconds * float64(time.Second))); time.Now().Before(end); {
-		if fn() {
-			return true
-		}
-		time.Sleep(30 * time.Millisecond)
+// limit is how long something may take: as the case says, or as long as a busy machine needs.
+func limit(seconds float64) time.Duration {
+	if seconds == 0 {
+		return poll.Limit
 	}
-	return false
+	return time.Duration(seconds * float64(time.Second))
 }
 
-func or(n, otherwise float64) float64 {
-	if n == 0 {
-		return otherwise
-	}
-	return n
+// rest waits until all other processes of this world have done what there is to do.
+func rest() {
+	poll.Within(poll.Limit, func() bool {
+		for range 3 {
+			all, _ := filepath.Glob("/proc/[0-9]*")
+			for _, p := range all {
+				if pid, _ := strconv.Atoi(filepath.Base(p)); pid != os.Getpid() && !poll.Asleep(pid) {
+					return false
+				}
+			}
+			time.Sleep(10 * time.Millisecond) // what they have said to each other has arrived
+		}
+		return true
+	})
 }
 
 func (s *system) step(name string, v any) { s.steps = append(s.steps, map[string]any{name: v}) }
@@ -162,17 +170,17 @@ func (s *system) act(a Action) error {
 			s.steps = append(s.steps, r)
 		}
 	case "wait_idle":
-		s.step("idle", s.waitIdle(or(a.Timeout, 15)))
+		s.step("idle", s.waitIdle(limit(a.Timeout)))
 	case "wait_log":
 		re, err := regexp.Compile(raw(a.Regex))
 		if err != nil {
 			return err
 		}
-		s.step("log", s.wait(or(a.Timeout, 15), func() bool {
+		s.step("log", poll.Within(limit(a.Timeout), func() bool {
 			return len(re.FindAllString(s.text(), -1)) >= max(a.Count, 1)
 		}))
 	case "wait_wire":
-		s.step("wire", s.wait(or(a.Timeout, 10), func() bool {
+		s.step("wire", poll.Within(limit(a.Timeout), func() bool {
 			return strings.Contains(strings.Join(s.servers[a.Server].sent(), ""), a.Text)
 		}))
 	case "signal":
@@ -181,18 +189,20 @@ func (s *system) act(a Action) error {
 		return syscall.Kill(s.all[len(s.all)-1].pid, sig[a.Sig])
 	case "sleep":
 		time.Sleep(time.Duration(a.Secs * float64(time.Second)))
+		rest()
 	case "put":
 		return s.bed.put(a.Put)
 	case "start":
 		err := s.start()
 		time.Sleep(300 * time.Millisecond)
+		rest()
 		return err
 	case "wait_exit":
 		d := s.all[len(s.all)-1]
 		select {
 		case <-d.done:
 			s.step("exit", d.code)
-		case <-time.After(time.Duration(or(a.Timeout, 10) * float64(time.Second))):
+		case <-time.After(limit(a.Timeout)):
 			s.step("exit", "timeout")
 		}
 	case "queue_state":
@@ -210,9 +220,9 @@ func (s *system) act(a Action) error {
 }
 
 // waitIdle waits until the queue is empty and the log has been still for a while.
-func (s *system) waitIdle(seconds float64) bool {
+func (s *system) waitIdle(d time.Duration) bool {
 	size, since := -1, time.Now()
-	return s.wait(seconds, func() bool {
+	return poll.Within(d, func() bool {
 		if n := len(s.text()); n != size || len(queueFiles()) > 0 {
 			size, since = n, time.Now()
 		}
