@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -35,12 +36,7 @@ func (w *world) cgroup(controller, v1, v2 string) *cgroup {
 		testqmail.Skip(w.t, "needs a control group: "+err.Error())
 	}
 	w.t.Cleanup(func() {
-		for range 50 {
-			if os.Remove(g.folder) == nil {
-				return
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
+		poll.Within(10*time.Second, func() bool { return os.Remove(g.folder) == nil })
 	})
 	return g
 }
@@ -80,6 +76,21 @@ func (g *cgroup) value(file string) int {
 	return n
 }
 
+// met returns how often the limit has been met.
+func (g *cgroup) met() (n int) {
+	g.w.t.Helper()
+	if g.limit == "memory.limit_in_bytes" {
+		return g.value("memory.failcnt")
+	}
+	controller, _, _ := strings.Cut(g.limit, ".")
+	b, err := os.ReadFile(g.folder + "/" + controller + ".events")
+	g.w.must(err)
+	for l := range strings.Lines(string(b)) {
+		fmt.Sscanf(l, "max %d", &n)
+	}
+	return n
+}
+
 var daemons = []string{"qmail-send", "qmail-lspawn", "qmail-rspawn", "qmail-clean"}
 
 func TestWithoutRoomForAnotherProcessMailWaits(t *testing.T) {
@@ -96,10 +107,14 @@ func TestWithoutRoomForAnotherProcessMailWaits(t *testing.T) {
 	w.eventually("idle workers end",
 		func() bool { return len(pids("qmail-local"))+len(pids("qmail-getpw"))+len(pids("qmail-remote")) == 0 })
 	for _, room := range []int{0, 3, 12} { // threads count, too
+		met := g.met()
 		g.set(strconv.Itoa(g.value("pids.current") + room))
 		w.mustSend("local", 8)
 		w.mustSend("bounce", 3)
-		time.Sleep(2 * time.Second)
+		w.eventually("the limit is met, or no bar", func() bool {
+			missing, _ := w.outcome()
+			return missing == 0 || g.met() > met
+		})
 		for _, d := range daemons {
 			if len(pids(d)) == 0 {
 				t.Errorf("%s has ended", d)
@@ -126,16 +141,12 @@ func TestWithoutMemoryMailWaits(t *testing.T) {
 			return n == len(daemons)
 		})
 		g.take(daemons...)
+		met := g.met()
 		g.set("2M") // less than they want: the kernel kills one after the other
 		w.burst(4, 8).Wait()
-		time.Sleep(time.Second)
+		w.eventually("the limit is met", func() bool { return g.met() > met })
 		g.free()
 	}
-	w.settled()
+	w.settle(nothingOwed) // a qmail-queue may have been killed
 	end()
-	if g.limit == "memory.limit_in_bytes" {
-		if n := g.value("memory.failcnt"); n == 0 {
-			t.Error("the limit was never met")
-		}
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 	"qmail/internal/queue"
 	"qmail/internal/submit/envelope"
@@ -43,7 +44,7 @@ type run struct {
 const nothingFailed = "nothing failed"
 
 // runLimit is for what hangs.
-const runLimit = 20 * time.Second
+const runLimit = poll.Limit
 
 // traced runs the program under strace, which injects what inject says, and returns its exit code, -1 for a signal.
 func (r run) traced(inject string) int {

@@ -16,31 +16,31 @@ import (
 var sendCalls = strings.Fields("openat newfstatat fstat pread64 pwrite64 fsync sync_file_range getdents64 linkat " +
 	"unlinkat utimensat ftruncate statfs")
 
-// TestQmailSendSurvivesErrorsOfAnyCall has all calls of a kind fail, or some of them, while mail comes in; then the
-// disk is well again.
-func TestQmailSendSurvivesErrorsOfAnyCall(t *testing.T) {
+func TestQmailSendSurvivesWhereAllCallsOfAKindFail(t *testing.T)  { sickSend(t, "1+") }
+func TestQmailSendSurvivesWhereSomeCallsOfAKindFail(t *testing.T) { sickSend(t, "2+3") }
+
+// sickSend has the calls of a kind fail while mail comes in, one kind after the other; then the disk is well again.
+func sickSend(t *testing.T, when string) {
 	testqmail.Need(t, "strace")
 	if !inWorld(t) {
 		return
 	}
 	w := newWorld(t)
 	for _, call := range sendCalls {
-		for _, when := range []string{"1+", "2+3"} {
-			w.start()
-			w.eventually("qmail-send runs", func() bool { return len(pids("qmail-send")) == 1 })
-			well := w.attach("qmail-send", call+":error=EIO:when="+when)
-			w.mustSend("local", 3)
-			w.mustSend("bounce", 2)
-			time.Sleep(400 * time.Millisecond)
-			well()
-			w.mustSend("local", 1)
-			w.stop()
-			w.start()
-			w.settle(60*time.Second, empty)
-			w.stop()
-			if t.Failed() {
-				t.Fatalf("%s %s\n%s", call, when, w.tail())
-			}
+		w.start()
+		w.eventually("qmail-send runs", func() bool { return len(pids("qmail-send")) == 1 })
+		well := w.attach("qmail-send", call+":error=EIO:when="+when)
+		w.mustSend("local", 3)
+		w.mustSend("bounce", 2)
+		w.waiting()
+		well()
+		w.mustSend("local", 1)
+		w.stop()
+		w.start()
+		w.settled()
+		w.stop()
+		if t.Failed() {
+			t.Fatalf("%s %s\n%s", call, when, w.tail())
 		}
 	}
 }
@@ -58,8 +58,17 @@ func (w *world) attach(program, inject string) (well func()) {
 	w.must(c.Start())
 	w.eventually("strace attaches", func() bool { return traced(found[0]) })
 	return func() {
+		// On a busy machine strace may wait for ever for a thread to stop. When it is killed the threads go on.
 		c.Process.Signal(syscall.SIGTERM)
-		c.Wait()
+		ended := make(chan struct{})
+		go func() { c.Wait(); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			c.Process.Kill()
+			<-ended
+		}
+		w.eventually("strace lets go", func() bool { return !traced(found[0]) })
 	}
 }
 

@@ -69,7 +69,8 @@ func TestADeliveryUnderQmailLspawnSurvivesAnErrorOfAnyCall(t *testing.T) {
 		},
 		func(what string, p sendproto.Reply) {
 			found, _ := filepath.Glob(u.Home + "/Maildir/new/*")
-			if p.Kind == report.Success && len(found) != 1 {
+			// A second copy is what a failure in the wrong place may cost.
+			if p.Kind == report.Success && len(found) < 1 || what == nothingFailed && len(found) != 1 {
 				t.Errorf("%s: success, and %d are there", what, len(found))
 			}
 			for _, f := range found {

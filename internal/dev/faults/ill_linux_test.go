@@ -11,6 +11,7 @@ import (
 
 	"qmail/conf"
 	"qmail/internal/dev/cutdisk"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -86,11 +87,11 @@ func (i *illDisk) bind() {
 // unmount takes the filesystem away; what is still there after a while is in use.
 func (i *illDisk) unmount() error {
 	for _, at := range []string{i.dir, illMount} {
-		err := syscall.EBUSY
-		for end := time.Now().Add(30 * time.Second); err == syscall.EBUSY &&
-			time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var err syscall.Errno
+		poll.Within(time.Minute, func() bool {
 			err, _ = syscall.Unmount(at, 0).(syscall.Errno)
-		}
+			return err != syscall.EBUSY
+		})
 		if err != 0 {
 			return &os.PathError{Op: "unmount", Path: at, Err: err}
 		}
@@ -148,7 +149,7 @@ func illQueue(t *testing.T, fs string) {
 	w.waiting()
 	i.mend()
 	w.start()
-	w.settle(160*time.Second, nothingOwed)
+	w.settle(nothingOwed)
 }
 
 func TestAQueueOnAnExt4ThatFailsLosesNothing(t *testing.T) { illQueue(t, "ext4") }
@@ -180,5 +181,5 @@ func illHomes(t *testing.T, fs string) {
 	w.waiting()
 	i.mend()
 	w.start()
-	w.settle(160*time.Second, nothingOwed)
+	w.settle(nothingOwed)
 }

@@ -105,7 +105,7 @@ func TestTheQueueOfACQmailIsDrained(t *testing.T) {
 	w.must(os.Chtimes(at("pid/78.1.1"), long, long))
 
 	w.start()
-	w.noCopies(w.settle(60*time.Second, nothingOwed))
+	w.noCopies(w.settle(nothingOwed))
 	w.eventually("the old leftovers go",
 		func() bool { return gone(queue.Mess(old)) && gone(queue.Intd(old)) && gone("pid/78.1.1") })
 	if gone(queue.Mess(young)) {
