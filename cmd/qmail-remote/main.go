@@ -10,12 +10,16 @@ package main
 import (
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/net/dns"
 	"qmail/internal/smtp/remote"
+	"qmail/internal/smtp/tcpto"
 	"qmail/internal/sys/proc"
+	"qmail/internal/sys/sandbox"
 	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 )
@@ -35,11 +39,29 @@ func main() {
 	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))
 }
 
+// confine gives up, in a worker, all files but those that a delivery needs; a start for each delivery would cost more
+// than it is worth. The folder of resolv.conf stays, since that is replaced when the network changes.
+func confine() {
+	home, lock := conf.Home(), filepath.Join(conf.Home(), "queue/lock")
+	rights := sandbox.Rights{
+		Network: true,
+		Read:    []string{filepath.Join(home, "control"), filepath.Dir(dns.SystemConf)},
+		Write: []string{
+			filepath.Join(lock, tcpto.Name4), filepath.Join(lock, tcpto.Name6), filepath.Join(lock, tcpto.NameQuirks),
+		},
+	}
+	if real, err := filepath.EvalSymlinks(dns.SystemConf); err == nil {
+		rights.Read = append(rights.Read, filepath.Dir(real))
+	}
+	sandbox.Enter(rights) // where it fails, mail is delivered all the same
+}
+
 // patience is how long a host may let us wait when others wait for our slot, which SIGUSR1 tells.
 const patience = 4 * time.Second
 
 // serve does deliveries for qmail-rspawn. The note in an answer tells it which address it was.
 func serve(l *worker.Link, r *remote.Remote) exit.Code {
+	confine()
 	r.Keep = true
 	defer r.Rest()
 	asked := make(chan os.Signal, 1)

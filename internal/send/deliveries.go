@@ -11,6 +11,7 @@ import (
 // deliver starts deliveries while there are slots.
 func (p *passes) deliver(c queue.Channel) {
 	s := p.slots[c]
+	s.shares.now = p.sec
 	for !p.spawners[c].lost {
 		j, key, list := s.next()
 		if j == nil {
@@ -52,6 +53,7 @@ func (p *passes) reply(c queue.Channel, r sendproto.Reply, ok bool) {
 	if r.Address.IsValid() {
 		s.shares.learn(v.slot.key, r.Address)
 	}
+	s.shares.judge(v.slot.key, r.Kind == report.Deferral, v.slot.since)
 	if r.Kind == report.Deferral && v.j.dying {
 		r.Kind = report.Failure
 		r.Text = append(r.Text, bounce.TooLong...)

@@ -20,6 +20,54 @@ type shares struct {
 	by      map[string]*share
 	address map[string]string // the address that a host was reached at
 	blocked []*share          // that have parked bundles
+	slow    map[string]int64  // places that were silent, and until when that counts
+	now     int64             // the time, in seconds
+	crawl   int               // slots that slow places have
+}
+
+const (
+	// silentFor is how many seconds a delivery that was deferred must have taken for its place to count as slow, and
+	// slowFor for how long it does.
+	silentFor, slowFor = 4, 600
+	// maxSlow bounds the slow places.
+	maxSlow = 10000
+)
+
+// The ranks of places.
+const (
+	free = iota // nothing goes there now
+	busy
+	slow
+)
+
+func newShares(fixed int) shares {
+	return shares{fixed: fixed, by: map[string]*share{}, address: map[string]string{}, slow: map[string]int64{}}
+}
+
+// rank says who is to wait for whom.
+func (s *shares) rank(key string) int {
+	place := s.place(key)
+	switch {
+	case s.slow[place] > s.now:
+		return slow
+	case s.by[place] != nil && s.by[place].running > 0:
+		return busy
+	}
+	return free
+}
+
+// judge takes note of how long a place let a delivery wait that was deferred, or that it answered.
+func (s *shares) judge(key string, deferred bool, since int64) {
+	place := s.place(key)
+	switch {
+	case !deferred:
+		delete(s.slow, place)
+	case s.now-since >= silentFor:
+		if len(s.slow) >= maxSlow {
+			clear(s.slow)
+		}
+		s.slow[place] = s.now + slowFor
+	}
 }
 
 // A share is the slots that deliveries to one user or remote address have.
@@ -69,6 +117,9 @@ func (s *shares) learn(host string, address netip.Addr) {
 // them are in use.
 func (s *shares) has(key string, running, limit int) bool {
 	x := s.by[s.place(key)]
+	if s.crawl > 0 && s.crawl >= limit-max(1, limit/4) && s.slow[s.place(key)] > s.now {
+		return false // the rest is for those that answer
+	}
 	return x == nil || s.room(x, running, limit)
 }
 
@@ -80,9 +131,12 @@ func (s *shares) room(x *share, running, limit int) bool {
 }
 
 // begin takes a slot.
-func (s *shares) begin(key string) *share {
+func (s *shares) begin(key string, slow bool) *share {
 	x := s.get(key)
 	x.running++
+	if slow {
+		s.crawl++
+	}
 	return x
 }
 
@@ -107,9 +161,20 @@ func (s *shares) park(b *bundle) {
 
 // end gives a slot back, and returns the bundles that may start now: the next one of this share, and when few slots are
 // in use one of each.
-func (s *shares) end(x *share, running, limit int) []*bundle {
+func (s *shares) end(v *slot, running, limit int) []*bundle {
+	x := v.share
 	x.running--
-	list := s.wake(func(y *share) bool { return (y == x || 2*running < limit) && s.room(y, running, limit) })
+	if v.slow {
+		s.crawl--
+	}
+	woken := 0
+	list := s.wake(func(y *share) bool {
+		may := (y == x || 2*running < limit || v.slow && woken == 0) && s.has(y.key, running, limit)
+		if may && y != x {
+			woken++
+		}
+		return may
+	})
 	s.settle(x)
 	return list
 }

@@ -43,7 +43,9 @@ type delivery struct {
 type slot struct {
 	key     string // of the bundle
 	share   *share
-	running int // deliveries
+	running int   // deliveries
+	slow    bool  // it counts among those of slow places
+	since   int64 // when it was taken, in seconds
 }
 
 // A bundle is recipients of a job at one host, or of one user.
@@ -57,7 +59,7 @@ type bundle struct {
 func newSlots(c queue.Channel, fixed int) *slots {
 	return &slots{
 		channel: c, held: map[queue.ID]struct{}{},
-		shares: shares{fixed: fixed, by: map[string]*share{}, address: map[string]string{}},
+		shares: newShares(fixed),
 	}
 }
 
@@ -158,10 +160,12 @@ func (s *slots) pick() *bundle {
 	return f
 }
 
-// ready returns the first bundle of a line that may start. A job that has but few recipients left and is about to get
-// more waits for these, since they may share slots.
-func (s *slots) ready(line *[]*job) *bundle {
-	for i := 0; i < len(*line); {
+// ready returns the bundle of a line that may start: the first to a place that nothing goes to now, else the first
+// that is not slow, else the first. A job that has but few recipients left and is about to get more waits for these,
+// since they may share slots.
+func (s *slots) ready(line *[]*job) (best *bundle) {
+	rank := slow + 1
+	for i := 0; i < min(len(*line), mostRanked); {
 		j := (*line)[i]
 		if s.combine > 1 && j.reading && j.waiting < fewLeft {
 			i++
@@ -170,18 +174,31 @@ func (s *slots) ready(line *[]*job) *bundle {
 		for len(j.bundles) > 0 {
 			b := j.bundles[0]
 			if s.shares.has(b.key, s.running, s.limit) {
-				return b
+				break
 			}
 			j.bundles = j.bundles[1:]
 			s.shares.park(b)
+		}
+		if len(j.bundles) > 0 {
+			if r := s.shares.rank(j.bundles[0].key); r < rank {
+				best, rank = j.bundles[0], r
+			}
+			if rank == free {
+				break
+			}
+			i++
+			continue
 		}
 		s.unline(j)
 		if j.waiting > 0 && j.m.direct == nil {
 			s.resting = append(s.resting, j)
 		}
 	}
-	return nil
+	return best
 }
+
+// mostRanked is how many jobs of a line are looked at to find the one that is next.
+const mostRanked = 1000
 
 // cut takes those recipients from a bundle that can start together.
 func (s *slots) cut(b *bundle) []recipient {
@@ -202,7 +219,8 @@ func (s *slots) cut(b *bundle) []recipient {
 
 // begin has deliveries of a job take a slot, and returns their numbers. log is the number of the last one in the log.
 func (s *slots) begin(j *job, key string, list []recipient, log uint64) []sendproto.Member {
-	x := &slot{key, s.shares.begin(key), len(list)}
+	x := &slot{key: key, running: len(list), slow: s.shares.rank(key) == slow, since: s.shares.now}
+	x.share = s.shares.begin(key, x.slow)
 	members := make([]sendproto.Member, 0, len(list))
 	for i, r := range list {
 		n := s.number()
@@ -236,7 +254,7 @@ func (s *slots) end(n int) (v delivery, last, ok bool) {
 	if !v.j.first {
 		s.again--
 	}
-	s.unpark(s.shares.end(v.slot.share, s.running, s.limit))
+	s.unpark(s.shares.end(v.slot, s.running, s.limit))
 	return v, true, true
 }
 

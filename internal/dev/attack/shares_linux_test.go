@@ -48,8 +48,17 @@ func TestSilentHostsAndASleepingUserDelayAnHonestMessageByLessThanFiveSeconds(t 
 
 	v := newVictim(t, "smtproutes", routes)
 	v.own("orcjoe", ".qmail", "|exec sleep 100000\n")
+	v.own("orcjoe", ".qmail-default", "|exec sleep 100000\n")
 	v.own("orcsam", ".qmail", "./Mailbox\n")
-	defer v.start()()
+	v.start() // it would wait for the silent hosts at its end; the world ends it
+	began := time.Now()
+	v.inject("Subject: first\n\n", "first@honest.test")
+	v.wait("the first message", func() bool {
+		took, _, _ := honest.received()
+		return len(took) == 1
+	})
+	quiet := time.Since(began)
+	honest.forget()
 	for i := range each {
 		var to []string
 		for h := range hosts {
@@ -84,7 +93,8 @@ func TestSilentHostsAndASleepingUserDelayAnHonestMessageByLessThanFiveSeconds(t 
 			return len(took) > i
 		}
 	})
-	if local > 2*time.Second || remote > 5*time.Second {
+	// A machine that has other things to do is slower at everything.
+	if local > max(2*time.Second, 20*quiet) || remote > max(5*time.Second, 20*quiet) {
 		t.Errorf("honest mail takes %v and %v", local, remote)
 	}
 	if n := connections.Load(); n < hosts {
