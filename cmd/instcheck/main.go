@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 
+	"qmail/conf"
 	"qmail/internal/site/hier"
 	"qmail/internal/sys"
 	"qmail/internal/sys/passwd"
@@ -54,5 +55,6 @@ func main() {
 			warn(u.Path, u.Why)
 		}
 	}
+	lineEnds(conf.Home(), warn)
 	proc.Exit(code)
 }

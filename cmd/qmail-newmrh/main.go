@@ -33,7 +33,7 @@ func main() {
 	sys.Umask(0o033)
 	f, err := os.Open(list)
 	if err != nil {
-		die("unable to read from " + list + ": " + sys.Reason(err))
+		die("unable to read " + list + ": " + sys.Reason(err))
 	}
 	db, err := cdb.Create(tmp)
 	if err != nil {
@@ -42,7 +42,7 @@ func main() {
 	if err := rcpthosts.Build(f, db.Add); err != nil {
 		db.Abort()
 		if _, ok := errors.AsType[*rcpthosts.InputError](err); ok {
-			die("unable to read from " + list + ": " + sys.Reason(err))
+			die("unable to read " + list + ": " + sys.Reason(err))
 		}
 		die("unable to write to " + tmp + ": " + sys.Reason(err))
 	}

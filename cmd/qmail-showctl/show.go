@@ -37,6 +37,12 @@ func show(out *bufio.Writer, dir control.Dir) (oops string) {
 		}
 		out.WriteString("\n" + f.Name + ": ")
 		out.WriteString(paragraph(dir, f))
+		if b, _, _ := dir.Raw(f.Name); f.Kind != control.Database {
+			// Of white space it says nothing: that means nothing to any qmail.
+			if _, cr := control.Ends(b); cr {
+				out.WriteString(hasCR)
+			}
+		}
 	}
 	names, err := folder.Readdirnames(-1)
 	if err != nil {
@@ -53,6 +59,7 @@ func show(out *bufio.Writer, dir control.Dir) (oops string) {
 const (
 	isDefault = "(Default.) "
 	trouble   = "Oops! Trouble reading this file.\n"
+	hasCR     = "Oops! Lines of this file end in CR. It is passed over here; a C qmail takes it for a part of them.\n"
 )
 
 // paragraph is what there is to say of one control file.

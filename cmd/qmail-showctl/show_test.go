@@ -2,10 +2,13 @@ package main
 
 import (
 	"bufio"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"qmail/conf"
+	"qmail/internal/site/control"
 	"qmail/internal/sys/passwd"
 )
 
@@ -19,5 +22,21 @@ func TestTheHeadingEndsInTheVersion(t *testing.T) {
 	}
 	if strings.Count(b.String(), "\n") != 2 {
 		t.Errorf("%q is not the two lines of 1.02", b.String())
+	}
+}
+
+func TestACRAtTheEndOfALineIsSaidAndNotShown(t *testing.T) {
+	dir := t.TempDir()
+	os.WriteFile(filepath.Join(dir, "locals"), []byte("a.test\r\n"), 0o644)
+	os.WriteFile(filepath.Join(dir, "me"), []byte("m.test \n"), 0o644)
+	var b strings.Builder
+	out := bufio.NewWriter(&b)
+	oops := show(out, control.Dir(dir))
+	out.Flush()
+	locals := "\nlocals: \nMessages for a.test are delivered locally.\n" + hasCR
+	for _, want := range []string{locals, "\nme: My name is m.test.\n\n"} {
+		if !strings.Contains(b.String(), want) || oops != "" {
+			t.Errorf("no %q in %s%s", want, b.String(), oops)
+		}
 	}
 }

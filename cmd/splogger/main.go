@@ -9,7 +9,6 @@ package main
 import (
 	"bufio"
 	"os"
-	"strconv"
 	"time"
 
 	"qmail/internal/sys"
@@ -33,13 +32,23 @@ func main() {
 		l.tag = os.Args[1]
 	}
 	if len(os.Args) > 2 {
-		if n, err := strconv.Atoi(os.Args[2]); err == nil && n >= 0 && n <= maxFacility {
-			l.facility = n
-		}
+		l.facility = facility(os.Args[2])
 	}
 	sandbox.Enter(sandbox.Rights{}) // where it fails, the lines are logged all the same
 	l.run(bufio.NewReaderSize(os.Stdin, 4096))
 	proc.Exit(exit.OK)
+}
+
+// facility reads the digits that s begins with: without any it is the kernel's, number 0. One that syslog does not have
+// is mail's.
+func facility(s string) int {
+	n := 0
+	for i := 0; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+		if n = n*10 + int(s[i]-'0'); n > maxFacility {
+			return mail
+		}
+	}
+	return n
 }
 
 // zone returns the system's time zone, in which syslog writes its times. $TZ is not asked.

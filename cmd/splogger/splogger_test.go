@@ -65,3 +65,13 @@ func TestWhileTheLoggerIsAwayOnlyTheFirstLineWaitsAndTheLossIsToldAfterwards(t *
 		t.Error(f.waits)
 	}
 }
+
+func TestAFacilityThatIsNoNumberIsTheKernels(t *testing.T) {
+	for in, want := range map[string]int{
+		"2": 2, "23": 23, "16x": 16, "": 0, "local0": 0, "-1": 0, "24": mail, "99999999999999999999": mail,
+	} {
+		if got := facility(in); got != want {
+			t.Errorf("%q: %d, want %d", in, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@
 package control
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -28,19 +29,16 @@ func (d Dir) Raw(name string) (b []byte, ok bool, err error) {
 	return b, err == nil, err
 }
 
-// Line returns the first line of a control file, without blanks at its end.
+// Line returns the first line of a control file, without white space and CR at its end.
 func (d Dir) Line(name string) (s string, ok bool, err error) {
 	b, ok, err := d.Raw(name)
 	if !ok || err != nil {
 		return "", false, err
 	}
-	for i, c := range b {
-		if c == '\n' {
-			b = b[:i]
-			break
-		}
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		b = b[:i]
 	}
-	return string(trim(b)), true, nil
+	return string(Trim(b)), true, nil
 }
 
 // Text returns the first line of a control file, or what the table has in its place. Where that would be the line of
@@ -103,8 +101,8 @@ func ParseInt(s string) (n int, ok bool) {
 	return n, i > 0
 }
 
-// List returns the lines of a control file, without blanks at their ends, empty lines and
-// lines that begin with #.
+// List returns the lines of a control file, without white space and CR at their ends, empty lines
+// and lines that begin with #.
 func (d Dir) List(name string) (lines []string, ok bool, err error) {
 	b, ok, err := d.Raw(name)
 	if !ok || err != nil {
@@ -115,25 +113,27 @@ func (d Dir) List(name string) (lines []string, ok bool, err error) {
 
 // Lines parses the bytes of a list file.
 func Lines(b []byte) []string {
-	var lines []string
-	for start := 0; start < len(b); {
-		end := start
-		for end < len(b) && b[end] != '\n' {
-			end++
+	var list []string
+	for l := range bytes.Lines(b) {
+		if l = Trim(l); len(l) > 0 && l[0] != '#' {
+			list = append(list, string(l))
 		}
-		if l := trim(b[start:end]); len(l) > 0 && l[0] != '#' {
-			lines = append(lines, string(l))
-		}
-		start = end + 1
 	}
-	return lines
+	return list
 }
 
-func trim(b []byte) []byte {
-	for n := len(b); n > 0 && (b[n-1] == ' ' || b[n-1] == '\t' || b[n-1] == '\n'); n-- {
-		b = b[:n-1]
+// Trim returns a line without what is no part of it: white space at its end, and the CR that an editor of another
+// system leaves there.
+func Trim(line []byte) []byte { return bytes.TrimRight(line, " \t\r\n") }
+
+// Ends reports whether lines of b end in white space, and in a CR, both of which the readers pass over.
+func Ends(b []byte) (space, cr bool) {
+	for l := range bytes.Lines(b) {
+		tail := l[len(Trim(l)):]
+		space = space || bytes.ContainsAny(tail, " \t")
+		cr = cr || bytes.IndexByte(tail, '\r') >= 0
 	}
-	return b
+	return space, cr
 }
 
 // A Set holds the lines of a list file; case does not matter.

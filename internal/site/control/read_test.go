@@ -56,3 +56,30 @@ func TestMeIsReadOnce(t *testing.T) {
 		t.Errorf("%q, %v, %v", s, ok, err)
 	}
 }
+
+func TestWhatAnEditorLeavesAtTheEndsOfLinesIsNoPartOfThem(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, text string) { os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644) }
+	for _, end := range []string{"\n", "\r\n", " \t\n", " \r\n", "\r \n", "\r", "\t", ""} {
+		put("me", "m.test"+end)
+		put("databytes", "12"+end)
+		put("locals", "#a"+end+"\n"+end+"\nb.test"+end)
+		s, _, err := Dir(dir).Text("helohost")
+		if s != "m.test" || err != nil {
+			t.Errorf("%q: %q, %v", end, s, err)
+		}
+		if n, err := Dir(dir).Int("databytes"); n != 12 || err != nil {
+			t.Errorf("%q: %d, %v", end, n, err)
+		}
+		if l, _, err := Dir(dir).List("locals"); len(l) != 1 || l[0] != "b.test" || err != nil {
+			t.Errorf("%q: %q, %v", end, l, err)
+		}
+	}
+	for text, want := range map[string][2]bool{
+		"": {}, "a\nb c\rd\n": {}, "a\nb": {}, "a\r\nb\n": {false, true}, "a\nb\t": {true, false}, "a \r\n": {true, true},
+	} {
+		if space, cr := Ends([]byte(text)); want != [2]bool{space, cr} {
+			t.Errorf("%q: white space %v, CR %v", text, space, cr)
+		}
+	}
+}

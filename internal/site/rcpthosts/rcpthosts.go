@@ -4,7 +4,6 @@ package rcpthosts
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -97,7 +96,7 @@ func Build(list io.Reader, add func(key, value []byte) error) error {
 		if err != nil && err != io.EOF {
 			return &InputError{err}
 		}
-		line = bytes.TrimRight(line, " \t\n")
+		line = control.Trim(line)
 		if len(line) > 0 && line[0] != '#' {
 			ascii.Lower(line)
 			if err := add(line, nil); err != nil {

@@ -37,7 +37,7 @@ func site(t testing.TB, list, more string) control.Dir {
 }
 
 func TestMailIsAcceptedForTheHostsOfBothFilesAndTheirDomains(t *testing.T) {
-	h, err := Open(site(t, "a.test\n.wild.test\n# c.test\n", "B.Test \t\n\n#d.test\n.more.test"))
+	h, err := Open(site(t, "a.test\r\n.wild.test\n# c.test\n", "B.Test \t\r\n\r\n#d.test\n.more.test"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,17 @@ func compile(t testing.TB, assign string) (string, error) {
 }
 
 func TestAnAddressGoesToItsOwnEntryThenTheLongestWildcard(t *testing.T) {
+	goesWhereItShould(t, assign)
+}
+
+func TestWhatAnEditorLeavesAtTheEndsOfLinesChangesNoEntry(t *testing.T) {
+	for _, end := range []string{"\r\n", " \t\n", " \r\n"} {
+		goesWhereItShould(t, strings.ReplaceAll(assign, "\n", end))
+	}
+}
+
+func goesWhereItShould(t *testing.T, assign string) {
+	t.Helper()
 	path, err := compile(t, assign)
 	if err != nil {
 		t.Fatal(err)
