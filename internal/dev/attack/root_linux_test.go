@@ -55,6 +55,7 @@ type bait struct {
 	name string
 	put  func(t *tree, path string, uid int)
 	link bool // a symbolic one
+	long bool // only played when there is time
 }
 
 const cellar = "/.canary" // below HOME: a hard link must be on the same filesystem
@@ -240,21 +241,21 @@ func (t *tree) symlink(target, path string, uid int) {
 
 func baits() []bait {
 	return []bait{
-		{"a link to a file", func(t *tree, p string, uid int) { t.symlink(home(cellar+"/file"), p, uid) }, true},
-		{"a link to a folder", func(t *tree, p string, uid int) { t.symlink(home(cellar+"/folder"), p, uid) }, true},
-		{"a link to nothing", func(t *tree, p string, uid int) { t.symlink(home(cellar+"/folder/new"), p, uid) }, true},
+		{"a link to a file", func(t *tree, p string, uid int) { t.symlink(home(cellar+"/file"), p, uid) }, true, true},
+		{"a link to a folder", func(t *tree, p string, uid int) { t.symlink(home(cellar+"/folder"), p, uid) }, true, false},
+		{"a link to nothing", func(t *tree, p string, uid int) { t.symlink(home(cellar+"/folder/new"), p, uid) }, true, true},
 		// As from a system where anybody may link any file.
-		{"a hard link", func(t *tree, p string, _ int) { t.must(os.Link(home(cellar+"/file"), p)) }, false},
+		{"a hard link", func(t *tree, p string, _ int) { t.must(os.Link(home(cellar+"/file"), p)) }, false, false},
 		{"the last link", func(t *tree, p string, _ int) {
 			t.write(p, strings.Repeat("x", 1024))
 			f, err := os.Open(p)
 			t.must(err)
 			t.canaries = append(t.canaries, canary{path: p, f: f, was: look(f)})
-		}, false},
+		}, false, true},
 		{"a FIFO", func(t *tree, p string, uid int) {
 			t.must(sys.Mkfifo(p, 0o600))
 			t.must(os.Chown(p, uid, -1))
-		}, false},
+		}, false, false},
 	}
 }
 
@@ -340,6 +341,9 @@ func TestRootFollowsAndGivesAwayNothingThatAnotherUserHasPutThere(tt *testing.T)
 				continue
 			}
 			for _, b := range baits() {
+				if b.long && os.Getenv("QMAIL_TEST_ATTACK") != "long" {
+					continue
+				}
 				fresh := true
 				for _, w := range t.work {
 					if fresh {
@@ -361,7 +365,7 @@ func TestRootFollowsAndGivesAwayNothingThatAnotherUserHasPutThere(tt *testing.T)
 			}
 		}
 	}
-	if laid < 1000 {
+	if laid < 500 {
 		t.t.Errorf("only %d baits were laid: the walk finds too little", laid)
 	}
 }

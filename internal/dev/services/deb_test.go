@@ -129,6 +129,39 @@ func (d *debian) daemons() (ended <-chan struct{}) {
 	return done
 }
 
+// attacked has the package's script meet what users of qmail's have put into their folders.
+func (d *debian) attacked() {
+	d.t.Helper()
+	as := func(user, group, commands string) {
+		d.run("setpriv --reuid=" + user + " --regid=" + group + " --clear-groups /bin/sh -ec 'cd " + conf.Home() + "; " +
+			commands + "'")
+	}
+	d.run("mkdir -m 700 /root/folder; (umask 077; echo mine >/root/file)")
+	state := "stat -c '%n %a %u %g %s' /root/folder /root/file; ls -A /root/folder; cat /root/file"
+	before := d.run(state)
+	as("qmailq", "qmail", "rmdir queue/mess/5; ln -s /root/folder queue/mess/5")
+	as("qmailq", "qmail", "rm queue/lock/tcpto queue/pid -rf; ln -s /root/file queue/lock/tcpto; ln -s /root/new queue/pid")
+	as("qmails", "qmail", "rmdir queue/info/7; ln -s /root/folder queue/info/7")
+	as("alias", "nofiles", "rm .qmail-root alias/.qmail-root -f; ln -s /root/file alias/.qmail-root; "+
+		"rm alias/.qmail-postmaster -f; ln -s /root/new alias/.qmail-postmaster")
+	d.run("rm /etc/qmail/control/me")
+	const script = "/var/lib/dpkg/info/qmail.postinst configure"
+	out, err := d.try(script)
+	if err == nil {
+		d.t.Errorf("with links in the queue the script is content: %s", out)
+	}
+	for _, path := range []string{"queue/mess/5", "queue/lock/tcpto", "queue/pid", "queue/info/7"} {
+		if !strings.Contains(out, conf.Home()+"/"+path+": is a symbolic link") {
+			d.t.Errorf("the script says nothing of %s: %s", path, out)
+		}
+	}
+	d.run(conf.Home() + "/bin/queue-fix -f && " + script + " && rm -r " + conf.Home() + "/queue/lost+queue")
+	if after := d.run(state); after != before || d.exists("/root/new") {
+		d.t.Errorf("before:\n%safter:\n%s", before, after)
+	}
+	d.run("rm -r /root/folder /root/file")
+}
+
 func ends(t *testing.T, done <-chan struct{}) {
 	t.Helper()
 	select {
@@ -231,8 +264,10 @@ func life(d *debian, first, second string) {
 	ended = d.daemons()
 	d.run("kill -ALRM $(pidof qmail-send)") // its first try may have met a program that was gone
 	d.arrived("kept")
-	d.run("dpkg -P qmail")
+	d.run("kill $(pidof qmail-send)")
 	ends(t, ended)
+	d.attacked()
+	d.run("dpkg -P qmail")
 	for _, path := range []string{"/etc/qmail", conf.Home(), "/usr/share/qmail"} {
 		if d.exists(path) {
 			t.Errorf("after the purge there is %s:\n%s", path, d.run("find "+path))
