@@ -133,14 +133,15 @@ func (d *debian) daemons() (ended <-chan struct{}) {
 func (d *debian) attacked() {
 	d.t.Helper()
 	as := func(user, group, commands string) {
-		d.run("setpriv --reuid=" + user + " --regid=" + group + " --clear-groups /bin/sh -ec 'cd " + conf.Home() + "; " +
-			commands + "'")
+		d.run("setpriv --reuid=" + user + " --regid=" + group + " --clear-groups /bin/sh -ec 'cd " + conf.Home() +
+			"; " + commands + "'")
 	}
 	d.run("mkdir -m 700 /root/folder; (umask 077; echo mine >/root/file)")
 	state := "stat -c '%n %a %u %g %s' /root/folder /root/file; ls -A /root/folder; cat /root/file"
 	before := d.run(state)
 	as("qmailq", "qmail", "rmdir queue/mess/5; ln -s /root/folder queue/mess/5")
-	as("qmailq", "qmail", "rm queue/lock/tcpto queue/pid -rf; ln -s /root/file queue/lock/tcpto; ln -s /root/new queue/pid")
+	as("qmailq", "qmail", "rm queue/lock/tcpto queue/pid -rf; ln -s /root/file queue/lock/tcpto; "+
+		"ln -s /root/new queue/pid")
 	as("qmails", "qmail", "rmdir queue/info/7; ln -s /root/folder queue/info/7")
 	as("alias", "nofiles", "rm .qmail-root alias/.qmail-root -f; ln -s /root/file alias/.qmail-root; "+
 		"rm alias/.qmail-postmaster -f; ln -s /root/new alias/.qmail-postmaster")
