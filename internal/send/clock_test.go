@@ -62,16 +62,17 @@ func TestMailOfTheFutureIsTriedSoonAndGetsOldFromNowOn(t *testing.T) {
 	// go on until there are so many lines that say so.
 	until := func(text string, n int) {
 		t.Helper()
-		for end := time.Now().Add(time.Minute); strings.Count(s.logged(), text) < n; time.Sleep(5 * time.Millisecond) {
+		s.eventually(text, func() bool {
 			mu.Lock()
 			offset += 20 * time.Second
 			passed := offset
 			mu.Unlock()
 			r.pull()
-			if passed > 30*24*time.Hour || time.Now().After(end) {
+			if passed > 30*24*time.Hour {
 				t.Fatalf("not %d lines with %q within %v:\n%s", n, text, passed, s.logged())
 			}
-		}
+			return strings.Count(s.logged(), text) >= n
+		})
 	}
 	r = s.start()
 	until("deferral", 4)

@@ -150,13 +150,12 @@ func TestOneMessageIsRunWithoutTheOthers(t *testing.T) {
 	s.until("deferral", 2)
 	stop()
 	// Until its files are written, the message is known but does not wait yet.
-	end := time.Now().Add(time.Minute)
-	for !strings.Contains(s.logged(), "starting delivery 3") && time.Now().Before(end) {
+	s.eventually("the message is tried again", func() bool {
 		if a := r.ask(sendctl.Run, id); a != sendctl.Done && !strings.Contains(s.logged(), "starting delivery 3") {
 			t.Errorf("run: %c", a)
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return strings.Contains(s.logged(), "starting delivery 3")
+	})
 	s.until("end msg", 1)
 	if a := r.ask(sendctl.Run, id); a != sendctl.Unknown {
 		t.Errorf("run again: %c", a)

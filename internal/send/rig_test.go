@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/queue"
 	"qmail/internal/send/sendproto"
 	"qmail/internal/site/control"
@@ -294,13 +296,9 @@ func (s *site) logged() string {
 // until waits for a line of log that has text n times.
 func (s *site) until(text string, n int) {
 	s.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-		if strings.Count(s.logged(), text) >= n {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	s.t.Fatalf("%q is not logged %d times:\n%s", text, n, s.logged())
+	poll.Until(s.t, fmt.Sprintf("%q is logged %d times", text, n), func() bool {
+		return strings.Count(s.logged(), text) >= n
+	}, s.logged)
 }
 
 // files lists what is in the queue, by folder.

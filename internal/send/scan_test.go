@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/queue"
 	"qmail/internal/send/sendctl"
 	"qmail/internal/send/sendproto"
@@ -69,11 +70,7 @@ func (h *halted) Remove(name string) error {
 // eventually waits for a condition.
 func (s *site) eventually(what string, cond func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(60 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			s.t.Fatalf("never: %s; log:\n%s\nfiles: %s", what, s.logged(), s.files())
-		}
-	}
+	poll.Until(s.t, what, cond, s.logged, s.files)
 }
 
 func (s *site) has(name string) bool {

@@ -210,13 +210,10 @@ func TestAKilledQmailSendLosesNothing(t *testing.T) {
 			r.wait()
 			continue
 		}
-		for range 3000 {
+		s.eventually("an empty queue", func() bool {
 			r.signals <- RunAll
-			time.Sleep(20 * time.Millisecond)
-			if left() == "" {
-				break
-			}
-		}
+			return left() == ""
+		})
 		r.stop()
 		break
 	}
@@ -264,10 +261,11 @@ func TestNewMailDoesNotWaitForAStormOfRetries(t *testing.T) {
 	}
 	r.pull()
 	s.until("deferral", 50)
-	time.Sleep(100 * time.Millisecond)
 	close(again)
-	r.signals <- RunAll
-	s.until("starting delivery", 53)
+	s.eventually("all slots are taken", func() bool {
+		r.signals <- RunAll // it means those that wait by now
+		return strings.Count(s.logged(), "starting delivery") >= 53
+	})
 	s.inject("a@b", "new@far.test")
 	r.pull()
 	s.until("to remote new@far.test", 1)
@@ -323,12 +321,11 @@ func TestADamagedEntryIsNamedOnceAndTheRestGoesOn(t *testing.T) {
 	os.WriteFile(filepath.Join(s.dir, "local/2/25"), []byte("Xrubbish\x00"), 0o644)
 	os.WriteFile(filepath.Join(s.dir, "mess/2/25"), []byte("x"), 0o644)
 	r := s.start()
-	for range 5 {
+	for i := range 5 {
 		s.inject("a@b", "joe@here.test")
 		r.pull()
-		time.Sleep(20 * time.Millisecond)
+		s.until("end msg", i+1)
 	}
-	s.until("end msg", 5)
 	r.stop()
 	for _, name := range []string{"todo/hello", "todo/23", "todo/24", "local/2/25"} {
 		if n := strings.Count(s.logged(), name); n != 1 {
@@ -433,16 +430,13 @@ func TestAFullDiskDelaysAndLosesNothing(t *testing.T) {
 	disk.mu.Lock()
 	disk.bad = nil
 	disk.mu.Unlock()
-	for i := 2; !strings.Contains(s.logged(), "end msg"); i++ {
+	s.eventually("the message ends", func() bool {
 		mu.Lock()
-		offset = time.Duration(i) * 500 * time.Second
+		offset += 150 * time.Second
 		mu.Unlock()
 		r.pull()
-		time.Sleep(20 * time.Millisecond)
-		if i > 500 {
-			t.Fatal(s.logged(), s.files())
-		}
-	}
+		return strings.Contains(s.logged(), "end msg")
+	})
 	r.stop()
 	if s.got["good@here.test"] != 1 || s.got["later@here.test"] != 1 || len(s.bounced) != 1 {
 		t.Errorf("%v %q", s.got, s.bounced)
@@ -467,7 +461,7 @@ func TestQmailCleanInTroubleIsAskedAgain(t *testing.T) {
 	s.mu.Unlock()
 	r.pull()
 	s.until(fmt.Sprintf("end msg %d", id), 1)
-	time.Sleep(50 * time.Millisecond)
+	s.eventually("an empty queue", func() bool { return s.files() == "" })
 	r.stop()
 	if s.files() != "" || s.got["joe@here.test"] != 1 {
 		t.Errorf("left: %s, %v", s.files(), s.got)

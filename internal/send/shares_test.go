@@ -125,6 +125,11 @@ func TestASiteSetsTheShare(t *testing.T) {
 			r := s.start()
 			s.until("new msg", 40)
 			s.until(fmt.Sprintf(" remote %d/20", want), 1)
+			s.eventually("that many are under way", func() bool {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return s.peak[queue.Remote] >= want
+			})
 			pull()
 			s.until("end msg", 40)
 			r.stop()
@@ -181,11 +186,7 @@ func TestWhenAllSlotsWaitForTheirHostsOneIsAskedFor(t *testing.T) {
 	}
 	s.inject("a@b", "joe@far.test")
 	r.pull()
-	for end := time.Now().Add(time.Minute); asked() < 2; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("no slot is asked for")
-		}
-	}
+	s.eventually("slots are asked for", func() bool { return asked() >= 2 })
 	pull()
 	s.until("end msg", 5)
 }

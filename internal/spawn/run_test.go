@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/dev/poll"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 	"qmail/internal/worker/pool"
@@ -51,17 +52,14 @@ func bothWays(t *testing.T, fn func(t *testing.T, run func(args ...string) (Outc
 
 // warm runs empty jobs until a worker takes one.
 func warm(t testing.TB, r *Runner, j Job) {
-	for range 200 {
+	t.Helper()
+	poll.Until(t, "a worker takes a job", func() bool {
 		o, err := r.Run(j)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o.Worker && string(o.Note) == "worker" {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("no worker ever took a job")
+		return o.Worker && string(o.Note) == "worker"
+	})
 }
 
 func TestWhatAProgramPrintsAndItsCodeAreTheOutcome(t *testing.T) {
@@ -182,11 +180,11 @@ func TestAStoppedWorkerHoldsOnlyItsOwnJob(t *testing.T) {
 		stopped <- o
 	}()
 	pid := 0
-	for pid == 0 {
+	poll.Until(t, "the job has begun", func() bool {
 		b, _ := os.ReadFile(pidFile)
 		pid, _ = strconv.Atoi(string(b))
-		time.Sleep(time.Millisecond)
-	}
+		return pid > 0
+	})
 	for range 5 {
 		if o, err := r.Run(job("print", "fine")); err != nil || o.Crashed || string(o.Output) != "fine" {
 			t.Errorf("%+v %v", o, err)

@@ -171,10 +171,16 @@ func TestADeliveryNumberInUseIsRefusedAndThenFreeAgain(t *testing.T) {
 }
 
 // broken is a reply pipe that nobody reads after the first byte.
-type broken struct{ n int }
+type broken struct {
+	n   int
+	met chan struct{} // closed by the first write that fails
+}
 
 func (b *broken) Write(p []byte) (int, error) {
 	if b.n++; b.n > 1 {
+		if b.n == 2 {
+			close(b.met)
+		}
 		return 0, io.ErrClosedPipe
 	}
 	return len(p), nil
@@ -183,11 +189,14 @@ func (b *broken) Write(p []byte) (int, error) {
 func TestWhenQmailSendIsGoneWhatRunsIsWaitedForAndNothingIsBegun(t *testing.T) {
 	queue(t)
 	var begun, ended atomic.Int32
+	replies, late := &broken{met: make(chan struct{})}, make(chan struct{})
 	s := Spawner{Limit: 10, Owner: os.Getuid(), Start: func(list []*Delivery) {
-		for i, d := range list {
+		for _, d := range list {
 			begun.Add(1)
 			go func() {
-				time.Sleep(time.Duration(i) * 50 * time.Millisecond)
+				if d.Delnum > 0 {
+					<-late
+				}
 				ended.Add(1)
 				d.Reply(report.Success, nil)
 			}()
@@ -200,10 +209,11 @@ func TestWhenQmailSendIsGoneWhatRunsIsWaitedForAndNothingIsBegun(t *testing.T) {
 			b = sendproto.Order{Delnum: n, Mess: "7/7", Recipient: "a@b"}.Append(b, 1)
 		}
 		orders.Write(b)
-		time.Sleep(80 * time.Millisecond)
+		<-replies.met
 		orders.Write(sendproto.Order{Delnum: 9, Mess: "7/7", Recipient: "a@b"}.Append(nil, 1))
+		close(late)
 	}()
-	if err := s.Run(in, &broken{}); !errors.Is(err, io.ErrClosedPipe) {
+	if err := s.Run(in, replies); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
 	}
 	if begun.Load() != 3 || ended.Load() != 3 {

@@ -12,9 +12,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -75,16 +75,10 @@ func (v *victim) inject(text string, to ...string) {
 	}
 }
 
-const victimPatience = time.Minute
-
 // wait waits until fn is true.
 func (v *victim) wait(what string, fn func() bool) {
 	v.t.Helper()
-	for end := time.Now().Add(victimPatience); !fn(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			v.t.Fatalf("waited in vain for %s; the log:\n%s", what, v.read(v.log))
-		}
-	}
+	poll.Until(v.t, what, fn, func() string { return v.read(v.log) })
 }
 
 func (v *victim) waitLog(text string) {
