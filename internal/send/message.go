@@ -57,7 +57,6 @@ type job struct {
 	first   bool      // nobody has been tried before this pass
 	bundles []*bundle // of recipients that may be tried
 	waiting int       // recipients that have been read and not tried
-	parked  int       // of those: whose share of the slots is in use
 	lined   bool      // it is in the line for slots
 	from    int64     // where to read on
 	reading bool

@@ -95,7 +95,7 @@ func (f *fragile) serve(c net.Conn) {
 			to = append(to, line[len("RCPT TO:<"):strings.IndexByte(line, '@')])
 			ok = say("250 ok")
 		case strings.HasPrefix(line, "DATA") && len(to) > 0:
-			ok = say("354 go")
+			say("354 go")
 			for line != ".\r\n" {
 				if line, err = r.ReadString('\n'); err != nil {
 					return
