@@ -27,6 +27,7 @@ type options struct {
 	workloads string
 	systems   string
 	listen    bool
+	workers   bool
 	plot      string
 	size      string
 	scale     float64
@@ -42,6 +43,7 @@ func main() {
 	flag.StringVar(&o.workloads, "w", "inject,smtp,smtp10,relay,list", "workloads")
 	flag.StringVar(&o.systems, "s", "qmail,postfix", "systems; one that is not installed is left out")
 	flag.BoolVar(&o.listen, "listen", true, "reach qmail-smtpd through a listening tcp-env; otherwise through tcpserver")
+	flag.BoolVar(&o.workers, "workers", true, "have our programs do more than one job; otherwise each is started for each")
 	flag.StringVar(&o.plot, "svg", "bench.svg", "file for the plot; empty: none")
 	flag.StringVar(&o.size, "disk", "",
 		"size of the disk; usually 4G, or with waiting messages as much as their inodes need")
