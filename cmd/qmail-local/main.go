@@ -11,6 +11,8 @@ package main
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"qmail/internal/local"
@@ -24,6 +26,9 @@ import (
 
 func main() {
 	proc.Begin()
+	// Qmail-lspawn sends one to the whole process group when a delivery takes too long. It is for the recipient's program;
+	// what is being written here is finished.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM)
 	sys.Umask(0o077)
 	names := maildir.NewNames()
 	env := os.Environ()

@@ -10,8 +10,10 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"time"
 
 	"qmail/conf"
+	"qmail/internal/site/control"
 	"qmail/internal/spawn"
 	"qmail/internal/spawn/lspawn"
 	"qmail/internal/sys"
@@ -34,10 +36,15 @@ func main() {
 	if err := proc.Chdir(conf.Home(), "queue", "mess"); err != nil {
 		proc.Die(exit.Temp, "qmail-lspawn: fatal: "+err.Error())
 	}
+	limit, err := control.Default().Int("timeoutlocal")
+	if err != nil {
+		proc.Die(exit.Temp, "qmail-lspawn: fatal: unable to read control/timeoutlocal: "+err.Error())
+	}
 	workers := pool.New(2 * conf.Spawn()) // a delivery may need two programs, one after the other
 	deliverer := lspawn.Deliverer{
-		Runner: spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers},
+		Runner: spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers, Expendable: true},
 		IDs:    ids, Home: conf.Home(), Default: os.Args[1], Log: os.Stderr,
+		Limit: time.Duration(limit) * time.Second,
 	}
 	spawner := spawn.Spawner{Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start}
 	spawner.Run(proc.Pipe(0, "orders"), os.Stdout)

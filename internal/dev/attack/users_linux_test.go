@@ -208,11 +208,7 @@ note("over");
 `
 
 func TestAUsersProgramCannotTypeIntoTheShellThatQmailWasStartedFrom(t *testing.T) {
-	for _, p := range []string{"script", "bash", "perl"} {
-		if _, err := exec.LookPath(p); err != nil {
-			testqmail.Skip(t, p+" is not installed")
-		}
-	}
+	testqmail.Need(t, "script", "bash", "perl")
 	if !testqmail.Inside(t) {
 		return
 	}
@@ -256,4 +252,153 @@ func TestAUsersProgramCannotTypeIntoTheShellThatQmailWasStartedFrom(t *testing.T
 	v.waitLog("status:")
 	root.typed("\x03")
 	v.wait("the end by an interrupt", func() bool { return len(tasks()) == 0 })
+}
+
+func TestAUsersProgramEndsInTimeAndNobodyElseWaitsForIt(t *testing.T) {
+	if !testqmail.Inside(t) {
+		return
+	}
+	v := newVictim(t, "timeoutlocal", "2\n")
+	defer v.start()()
+	for _, u := range []string{"me", "orcjoe"} {
+		maildir := filepath.Join(testqmail.HomeOf(u), "Maildir")
+		uid, gid, _ := testqmail.Account(u)
+		for _, dir := range []string{"", "/new", "/cur", "/tmp"} {
+			if err := os.Mkdir(maildir+dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			os.Chown(maildir+dir, uid, gid)
+		}
+	}
+	mailed := func(user string) int {
+		all, _ := filepath.Glob(filepath.Join(testqmail.HomeOf(user), "Maildir/new/*"))
+		return len(all)
+	}
+	const late = ": deferral: The_delivery_took_longer_than_control/timeoutlocal_allows,_and_was_ended._"
+	ended := func() int {
+		text := v.read(v.log)
+		return strings.Count(text, late) + strings.Count(text, ": deferral: qmail-local_crashed.")
+	}
+	programs := []string{
+		"sleep 987654",
+		"trap '' TERM; sleep 987654; sleep 987654",
+		"sleep 987654 & exit 111",
+		"kill -STOP $PPID; sleep 987654",
+		"setsid sleep 987655 & sleep 987654",
+		"(trap '' TERM; exec sleep 987654) & kill -9 $PPID",
+		"exec >/dev/null 2>&1 </dev/null; sleep 987654",
+		"while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done",
+	}
+	for i, p := range programs {
+		v.own("me", ".qmail-"+strconv.Itoa(i), "|"+p+"\n")
+	}
+	v.own("me", ".qmail-good", "|trap 'cat >caught; exit 0' TERM; sleep 987654 & wait\n")
+	for round := range 2 { // by processes of their own, and by workers
+		before := ended()
+		if round > 0 {
+			for n := mailed("me"); n < 2; n = mailed("me") {
+				v.inject("Subject: x\n\nx\n", "me@"+testqmail.Host)
+				v.wait("a message", func() bool { return mailed("me") > n })
+			}
+		}
+		for i := range programs {
+			v.inject("Subject: x\n\nx\n", "me-"+strconv.Itoa(i)+"@"+testqmail.Host)
+		}
+		v.wait("all to be ended", func() bool { return ended() >= before+len(programs) })
+		v.wait("the programs to be gone", func() bool {
+			return !slices.ContainsFunc(tasks("sleep\x00987654", "/bin/sh\x00-c"), func(x task) bool {
+				return x.name == "sh" || x.name == "sleep"
+			})
+		})
+		n := mailed("orcjoe")
+		v.inject("Subject: x\n\nx\n", "orcjoe@"+testqmail.Host)
+		v.wait("another user's message", func() bool { return mailed("orcjoe") > n })
+	}
+	v.own("me", ".qmail-score", "|cat /proc/self/oom_score_adj >score\n")
+	v.inject("Subject: x\n\nx\n", "me-score@"+testqmail.Host)
+	score := filepath.Join(testqmail.HomeOf("me"), "score")
+	v.wait("a program", func() bool { return strings.HasSuffix(v.read(score), "\n") })
+	if got := v.read(score); got != "500\n" {
+		t.Errorf("the kernel would spare a user's program as it does the daemons: %s", got)
+	}
+	// A program that is done when it is told to end has done what it was to do.
+	v.inject("Subject: x\n\nx\n", "me-good@"+testqmail.Host)
+	v.waitLog("success: did_0+0+1/")
+	// One that has left its group is left alone, but is waited for no longer.
+	if !slices.ContainsFunc(tasks("sleep\x00987655"), func(x task) bool { return x.name == "sleep" }) {
+		t.Error("what had a session of its own was found: say so in SECURITY")
+	}
+}
+
+func TestOneUsersForkBombLeavesRoomForTheOthers(t *testing.T) {
+	testqmail.Need(t, "perl", "prlimit")
+	if !testqmail.Inside(t) {
+		return
+	}
+	const most = 150
+	v := newVictim(t, "timeoutlocal", "20\n")
+	rc := filepath.Join(conf.Home(), "rc")
+	v.write(rc, strings.Replace(v.read(rc), "qmail-start", "prlimit --nproc="+strconv.Itoa(most)+" qmail-start", 1), 0o755)
+	defer v.start()()
+	v.own("orcjoe", ".qmail", "./box\n")
+	v.own("me", ".qmail", `|perl -e 'while (1) { fork; select(undef, undef, undef, 0.05) }'`+"\n")
+	bomb := func() (n int) {
+		for _, x := range tasks("perl\x00") {
+			if x.name == "perl" {
+				n++
+			}
+		}
+		return n
+	}
+	v.inject("Subject: x\n\nx\n", "me@"+testqmail.Host)
+	v.wait("the bomb", func() bool { return bomb() > most/2 })
+	v.inject("Subject: x\n\nx\n", "orcjoe@"+testqmail.Host)
+	box := filepath.Join(testqmail.HomeOf("orcjoe"), "box")
+	v.wait("another user's message", func() bool { return strings.Contains(v.read(box), "Subject: x\n") })
+	if n := bomb(); n > most {
+		t.Errorf("%d processes", n)
+	}
+	v.waitLog("The_delivery_took_longer_than_control/timeoutlocal_allows")
+	v.wait("the bomb's end", func() bool { return bomb() == 0 })
+}
+
+// Whoever has qmail-queue can queue any address, as QMTP once could.
+func TestNoAddressBecomesALineOfAHeader(t *testing.T) {
+	if !testqmail.Inside(t) {
+		return
+	}
+	v := newVictim(t)
+	defer v.start()()
+	v.own("me", ".qmail-default", "./box\n&orcjoe\n")
+	v.own("orcjoe", ".qmail", "./box\n")
+	const evil = "\r\nX-Injected: y\r\n\r\n\x1b[2J\x7f"
+	queue := func(sender, recipient string) {
+		t.Helper()
+		text, envelope, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(envelope, "F"+sender+"\x00T"+recipient+"\x00\x00")
+		envelope.Close()
+		cmd := exec.Command(filepath.Join(conf.Home(), "bin/qmail-queue"))
+		cmd.Stdin = strings.NewReader("Subject: x\n\nx\n")
+		cmd.Stdout = text // to be read from
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+		text.Close()
+	}
+	at := "@" + testqmail.Host
+	queue("a"+evil+at, "me-x"+evil+at)
+	queue("me-bounce"+evil+at, "nobody-here"+evil+at)
+	var all string
+	v.wait("four messages", func() bool {
+		all = v.read(filepath.Join(testqmail.HomeOf("me"), "box")) + v.read(filepath.Join(testqmail.HomeOf("orcjoe"), "box"))
+		return strings.Count(all, "\nDelivered-To: me-x") >= 2 && strings.Count(all, "\nDelivered-To: me-bounce") >= 2
+	})
+	for _, bad := range []string{"\nX-Injected", "\r", "\x1b", "\x7f"} {
+		if i := strings.Index(all, bad); i >= 0 {
+			t.Errorf("%q in %q", bad, all[max(0, i-200):i+len(bad)])
+		}
+	}
 }

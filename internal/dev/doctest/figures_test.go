@@ -40,6 +40,8 @@ docs/DEVIATIONS.md: A message of up to 60 kB`},
 		{"internal/worker/pool.lookAge", 250 * time.Millisecond, `docs/INTERNALS.md: at most every 250 ms`},
 		{"internal/worker/pool.dieWithin", 2 * time.Second, `docs/INTERNALS.md: within 2 seconds after its socket`},
 		{"internal/worker/pool.greetWithin", 5 * time.Second, `docs/INTERNALS.md: or takes five seconds`},
+		{"internal/sys/priv.Grace", 5 * time.Second, `docs/SECURITY.md: SIGKILL after 5 seconds
+docs/man/qmail-lspawn.8: 5 seconds later SIGKILL`},
 		{"internal/sys.UsualSlack", 50 * time.Microsecond, `docs/INTERNALS.md: the usual 50 microseconds`},
 		{"internal/sys.DaemonSlack", 2 * time.Millisecond, `docs/INTERNALS.md: the other daemons 2 ms`},
 		{"internal/sys.WorkerSlack", 100 * time.Millisecond, `docs/INTERNALS.md: qmail-clean 100 ms`},

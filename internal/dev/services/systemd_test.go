@@ -125,6 +125,7 @@ func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
 			t.Errorf("a user's program lacks %q: %s", want, status)
 		}
 	}
+	hog(t, d)
 	smtp(t, "127.0.0.1:25", "smtp")
 	d.arrived("smtp")
 	out := d.run("grep CapBnd /proc/$(systemctl show -P MainPID qmail-smtpd)/status")
@@ -158,6 +159,23 @@ func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
 	if out != "" {
 		t.Errorf("systemd still knows: %s", out)
 	}
+}
+
+// hog has a user's program take all memory that the service may have. It is that delivery's trouble alone.
+func hog(t *testing.T, d *debian) {
+	t.Helper()
+	before := d.run("systemctl show -P MainPID qmail.service")
+	d.run("systemctl set-property --runtime qmail.service MemoryMax=300M MemorySwapMax=0")
+	d.run(`printf '|perl -e "\$a = q(x) x 999999999; sleep 999"\n' >/home/me/.qmail-hog; chown me /home/me/.qmail-hog; ` +
+		"echo To: me-hog | " + conf.Home() + "/bin/qmail-inject")
+	wait(t, "the hog's end", func() bool {
+		return strings.Contains(d.run("journalctl -t qmail -o cat"), "deferral: ")
+	})
+	d.run("systemctl set-property --runtime qmail.service MemoryMax=infinity MemorySwapMax=infinity")
+	if after := d.run("systemctl show -P MainPID qmail.service"); after != before {
+		t.Errorf("qmail was process %s and is %s", before, after)
+	}
+	d.run("rm /home/me/.qmail-hog; " + conf.Home() + "/bin/qmail-rm -r 'me-hog@*'")
 }
 
 func (d *debian) active(units ...string) {

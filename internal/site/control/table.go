@@ -121,6 +121,8 @@ var files = [...]File{
 		"Hosts, by name or address or .suffix, that qmail-remote sends one command at a time, whatever they offer.", true},
 	{"remotecombine", Number, "50", "Recipients in one SMTP transaction: ", ".", "qmail-rspawn",
 		"How many recipients of a message on one host may share an SMTP transaction; 1 gives each its own.", true},
+	{"timeoutlocal", Number, "3600", "Time for one local delivery: ", seconds, "qmail-lspawn",
+		"How many seconds a local delivery may take, with the programs that it runs; 0 is no limit.", true},
 	{"timeoutdelivery", Number, "1800", "Time for one remote delivery: ", seconds, remote,
 		"How many seconds a remote delivery may take, plus one for each 1000 bytes sent and ten for each recipient.", true},
 }

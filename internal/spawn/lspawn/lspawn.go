@@ -4,6 +4,7 @@ package lspawn
 
 import (
 	"os"
+	"time"
 
 	"qmail/internal/site/users"
 	"qmail/internal/spawn"
@@ -20,9 +21,10 @@ const maxOutput = 3000
 type Deliverer struct {
 	Runner  spawn.Runner
 	IDs     passwd.IDs
-	Home    string   // of qmail: where the programs start, with users/cdb below it
-	Default string   // the delivery instructions for users without any
-	Log     *os.File // descriptor 2 of qmail-getpw
+	Home    string        // of qmail: where the programs start, with users/cdb below it
+	Default string        // the delivery instructions for users without any
+	Log     *os.File      // descriptor 2 of qmail-getpw
+	Limit   time.Duration // how long a program may take for a delivery; 0: as long as it likes
 
 	recent answers
 }
@@ -52,7 +54,7 @@ func (l *Deliverer) deliver(d *spawn.Delivery) (report.Kind, []byte) {
 		Name: "qmail-local", Arg0: "bin/qmail-local",
 		Args: []string{"--", u.Name, u.Home, d.Local, u.Dash, u.Ext, d.Host, d.Sender, l.Default},
 		As:   &priv.ID{UID: u.UID, GID: u.GID}, Dir: l.Home,
-		Message: d.Message, Keep: maxOutput,
+		Message: d.Message, Keep: maxOutput, Limit: l.Limit,
 	})
 	if err != nil {
 		r = report.Of(err)
@@ -77,7 +79,7 @@ func (l *Deliverer) find(local string) (users.User, *report.Report) {
 	o, err := l.Runner.Run(spawn.Job{
 		Name: "qmail-getpw", Arg0: "bin/qmail-getpw", Args: []string{local},
 		As: &priv.ID{UID: l.IDs.Passwd, GID: l.IDs.NoFiles}, Dir: l.Home,
-		Errors: l.Log, Keep: users.MaxAnswer,
+		Errors: l.Log, Keep: users.MaxAnswer, Limit: l.Limit,
 	})
 	if err != nil {
 		return users.User{}, report.Of(err)

@@ -194,3 +194,20 @@ func TestAReportEndsAtItsFirstNul(t *testing.T) {
 		t.Errorf("%q", text)
 	}
 }
+
+func TestADeliveryThatTookTooLongIsTriedAgainUnlessItSucceeded(t *testing.T) {
+	for _, c := range []struct {
+		o    spawn.Outcome
+		kind report.Kind
+		text string
+	}{
+		{spawn.Outcome{Late: true, Crashed: true, Output: []byte("x\n")}, report.Deferral, tooLate + "x\n"},
+		{spawn.Outcome{Late: true, Code: exit.Temp}, report.Deferral, tooLate},
+		{spawn.Outcome{Late: true, Code: exit.Perm, Output: []byte("x\n")}, report.Deferral, tooLate + "x\n"},
+		{spawn.Outcome{Late: true, Output: []byte("did 0+0+1\n")}, report.Success, "did 0+0+1\n"},
+	} {
+		if kind, text := read(c.o); kind != c.kind || string(text) != c.text {
+			t.Errorf("%+v: %c %q", c.o, kind, text)
+		}
+	}
+}

@@ -9,9 +9,15 @@ import (
 	"qmail/internal/text/report"
 )
 
+const tooLate = "The delivery took longer than control/timeoutlocal allows, and was ended. (#4.4.7)\n"
+
 // read turns the end of a qmail-local into a report: what its exit code means, by qmail-command(8), and
-// what it printed, up to the first NUL.
+// what it printed, up to the first NUL. One that took too long has succeeded if it says so all the same; nothing else
+// that it says then counts.
 func read(o spawn.Outcome) (report.Kind, []byte) {
+	if o.Late && (o.Crashed || o.Code != exit.OK) {
+		return report.Deferral, append([]byte(tooLate), text(o)...)
+	}
 	if o.Crashed {
 		return report.Deferral, []byte("qmail-local crashed.\n")
 	}

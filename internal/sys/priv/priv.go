@@ -38,6 +38,8 @@ type Child struct {
 	Files []*os.File    // its descriptors from 0 on; it gets no other
 	As    *ID           // whom it runs as, in a session of its own; nil: as we do, in ours
 	Slack time.Duration // of its timers; 0: as we have
+	// Expendable says that it is to be ended rather than others when memory is short.
+	Expendable bool
 }
 
 // Start starts the child. The files stay open here.
@@ -47,6 +49,9 @@ func Start(c Child) (p *os.Process, err error) {
 		attr.Env = []string{}
 	}
 	c.slacken(func() { p, err = os.StartProcess(c.Path, c.Args, attr) })
+	if err == nil && c.Expendable {
+		sys.Expend(p.Pid)
+	}
 	return p, err
 }
 

@@ -43,6 +43,8 @@ type Spec struct {
 	Dir  string
 	// Alone says that the parent has nothing else to do while a job is done: it waits for the answer in the kernel.
 	Alone bool
+	// Expendable is as for a priv.Child.
+	Expendable bool
 	// Log is descriptor 2 of the worker; nil: nothing is.
 	Log *os.File
 }

@@ -50,13 +50,16 @@ func (p *Pool) greeted(s Spec, program *executable) (*Worker, bool) {
 	proc, err := priv.Start(priv.Child{
 		Path: filepath.Join(p.dir, s.Name), Args: []string{s.Name}, Env: worker.Environ(s.Env), Dir: s.Dir,
 		Files: []*os.File{null, null, log, there}, As: s.As, Slack: sys.WorkerSlack,
+		Expendable: s.Expendable,
 	})
 	if err != nil {
 		here.Close()
 		return nil, false
 	}
 	there.Close()
-	w := &Worker{pool: p, conn: here, proc: proc, program: program, receive: sys.ReceivePacket}
+	w := &Worker{
+		pool: p, conn: here, proc: proc, group: priv.Group{Pid: proc.Pid}, program: program, receive: sys.ReceivePacket,
+	}
 	var b [len(worker.Greeting) + 1]byte
 	here.SetReadDeadline(time.Now().Add(greetWithin))
 	n, _, err := sys.ReceivePacket(here, b[:], 0)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"qmail/internal/sys"
+	"qmail/internal/sys/priv"
 	"qmail/internal/worker"
 )
 
@@ -24,6 +25,7 @@ type Worker struct {
 	receive func(f *os.File, b []byte, maxFiles int) (int, []*os.File, error)
 	packet  []byte // the last job's, cleared
 	buf     []byte // for what it says
+	group   priv.Group
 }
 
 // Pid returns the worker's process id.
@@ -56,9 +58,14 @@ func (w *Worker) Send(j worker.Job) error {
 	return ErrNotTaken
 }
 
+// Within bounds how long the job that was sent may take, from now: then the worker is told to end, with all that it
+// has started. It is for a worker with an ID of its own.
+func (w *Worker) Within(limit time.Duration) { w.conn.SetReadDeadline(time.Now().Add(limit)) }
+
 // A Result is how a job ended.
 type Result struct {
 	worker.Answer
+	Late   bool // it took longer than it might, and was told to end
 	Output []byte
 	Cut    bool // there was more output than was to be kept
 }
@@ -72,12 +79,17 @@ func (w *Worker) Wait(near string, keep int) (r Result, err error) {
 	}
 	for {
 		n, _, err := w.receive(w.conn, w.buf, 0)
-		if err != nil {
-			w.pool.lost(w)
-			return r, err
+		if os.IsTimeout(err) && w.group.End() {
+			w.Within(priv.Grace)
+			continue
 		}
-		p, err := worker.ParsePart(w.buf[:n], w.jobs)
+		var p worker.Part
+		if err == nil {
+			p, err = worker.ParsePart(w.buf[:n], w.jobs)
+		}
 		if err != nil {
+			r.Late = w.group.Late()
+			w.group.Kill() // what the worker has started, and can no longer wait for
 			w.pool.lost(w)
 			return r, err
 		}
@@ -89,10 +101,11 @@ func (w *Worker) Wait(near string, keep int) (r Result, err error) {
 		}
 		r.Answer = p.Answer
 		r.Note = append([]byte(nil), p.Note...)
-		if r.Last {
+		if r.Late = w.group.Late(); r.Last || r.Late {
 			w.pool.lost(w)
 			return r, nil
 		}
+		w.conn.SetReadDeadline(time.Time{})
 		w.near = near
 		w.pool.giveBack(w)
 		return r, nil
