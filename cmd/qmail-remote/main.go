@@ -34,6 +34,7 @@ func main() {
 	}
 	r := remote.New(home)
 	if l, ok := worker.Offered("qmail-remote"); ok {
+		confine()
 		proc.Exit(serve(l, r))
 	}
 	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))
@@ -61,7 +62,6 @@ const patience = 4 * time.Second
 
 // serve does deliveries for qmail-rspawn. The note in an answer tells it which address it was.
 func serve(l *worker.Link, r *remote.Remote) exit.Code {
-	confine()
 	r.Keep = true
 	defer r.Rest()
 	asked := make(chan os.Signal, 1)
