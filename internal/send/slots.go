@@ -200,10 +200,14 @@ func (s *slots) ready(line *[]*job) (best *bundle) {
 // mostRanked is how many jobs of a line are looked at to find the one that is next.
 const mostRanked = 1000
 
+// fewestGrouped is how many recipients of a message there must be at a host for them to share slots: a few go one by
+// one, as they always have, on a connection that is kept.
+const fewestGrouped = 5
+
 // cut takes those recipients from a bundle that can start together.
 func (s *slots) cut(b *bundle) []recipient {
 	n := 1
-	if s.combine > 1 && strings.IndexByte(b.rcpts[0].addr, '@') >= 0 &&
+	if s.combine > 1 && len(b.rcpts) >= fewestGrouped && strings.IndexByte(b.rcpts[0].addr, '@') >= 0 &&
 		route.SenderFor(b.j.m.sender, b.rcpts[0].addr) == b.j.m.sender { // else each has a sender of its own
 		most, bytes := min(s.combine, s.numbers(), len(b.rcpts)), len(b.rcpts[0].addr)
 		for n < most && bytes+len(b.rcpts[n].addr) <= sendproto.MaxGroupBytes {
