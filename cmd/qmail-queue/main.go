@@ -23,12 +23,14 @@ import (
 	"qmail/internal/sys"
 	"qmail/internal/sys/passwd"
 	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
 	"qmail/internal/worker"
 )
 
 func main() {
 	proc.BeginQuiet()
 	ignoreSignals()
+	catchSignals()
 	sys.Umask(0o033)
 	if proc.Chdir(conf.Home()) != nil {
 		proc.Exit(envelope.NoHome)
@@ -36,7 +38,7 @@ func main() {
 	if proc.Chdir("queue") != nil {
 		proc.Exit(envelope.NoQueue)
 	}
-	users, p := conf.UserNames(), &patience{}
+	users := conf.UserNames()
 	q, us := queue.Open(".", nil), caller{uid: os.Getuid(), pid: os.Getpid()}
 	us.name, _ = passwd.Which(us.uid, users.Alias, users.Daemon, users.Send)
 	if us.name == users.Daemon || us.name == users.Send {
@@ -46,8 +48,7 @@ func main() {
 				if len(j.Contents) > 0 {
 					return worker.Answer{Code: enqueue(q, us, bytes.NewReader(j.Contents[0]), bytes.NewReader(j.Contents[1]))}
 				}
-				defer p.end()
-				return worker.Answer{Code: enqueue(q, us, &bounded{r: p.first(j.Files[0])}, p.with(j.Files[1]))}
+				return worker.Answer{Code: inTime(func() exit.Code { return enqueue(q, us, j.Files[0], j.Files[1]) })}
 			}))
 		}
 	}
@@ -55,5 +56,5 @@ func main() {
 	if proc.WasClosed(text) || proc.WasClosed(env) {
 		proc.Exit(envelope.ReadError)
 	}
-	proc.Exit(enqueue(q, us, &bounded{r: p.first(text)}, p.with(env)))
+	proc.Exit(inTime(func() exit.Code { return enqueue(q, us, &bounded{r: text}, env) }))
 }
