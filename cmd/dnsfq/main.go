@@ -15,7 +15,7 @@ import (
 
 func main() {
 	proc.Begin()
-	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), search))
+	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), tool.Confined(search)))
 }
 
 func search(r *dns.Resolver, host string) (string, error) {

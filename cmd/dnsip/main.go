@@ -15,7 +15,7 @@ import (
 
 func main() {
 	proc.Begin()
-	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), addresses))
+	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), tool.Confined(addresses)))
 }
 
 func addresses(r *dns.Resolver, host string) (string, error) {

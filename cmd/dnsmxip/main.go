@@ -19,7 +19,7 @@ import (
 
 func main() {
 	proc.Begin()
-	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), exchangers))
+	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), tool.Confined(exchangers)))
 }
 
 func exchangers(r *dns.Resolver, domain string) (string, error) {

@@ -16,7 +16,7 @@ import (
 
 func main() {
 	proc.Begin()
-	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), name))
+	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), tool.Confined(name)))
 }
 
 func name(r *dns.Resolver, addr string) (string, error) {

@@ -22,7 +22,7 @@ read caller </proc/$PPID/comm
 {
 	echo "name $0"
 	echo "folder $(pwd)"
-	grep SigIgn /proc/$$/status
+	printf 'ignored %x\n' $((0x$(sed -n 's/SigIgn:.*\(........\)$/\1/p' /proc/$$/status) & 0x7fffffff)) # 32 is libc's
 	echo "umask $(umask)"
 	echo "files $(ulimit -n) $(ulimit -Hn)"
 	ls -l /proc/$$/fd >/run/seen/$$.fd
@@ -72,7 +72,7 @@ func TestWhatQMAILQUEUENamesIsStartedInTheSameWorldByWhoeverHasMail(t *testing.T
 		"qmail-local": "0077", "forward": "0077", "condredirect": "0077", "qreceipt": "0077", "qmail-send": "0077",
 	} {
 		got := q.read("/run/seen/" + caller)
-		want := "name bin/filter\nfolder " + home("") + "\nSigIgn:\t0000000000001000\numask " + umask +
+		want := "name bin/filter\nfolder " + home("") + "\nignored 1000\numask " + umask +
 			"\nfiles " + files + "\nothers \nvariable x\nprocessors \n"
 		if got != want {
 			t.Errorf("%s starts its qmail-queue so:\n%s\nand not so:\n%s", caller, got, want)
