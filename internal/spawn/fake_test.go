@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	if len(os.Args) == 1 && sys.IsPacketSocket(3) {
-		syscall.Exit(int(worker.Accept(os.NewFile(3, "parent")).Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
+		parent := worker.Accept(os.NewFile(3, "parent"))
+		syscall.Exit(int(parent.Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
 			code := play(j.Args, j.Files[0], out, out.File)
 			return worker.Answer{Code: code, Note: []byte("worker")}
 		})))

@@ -17,8 +17,8 @@ const TooLong = "I'm not going to try again; this message has been in the queue 
 const doubleSender = "#@[]"
 
 // Paragraph appends the paragraph about a recipient, as it is kept in bounce/ID until the bounce is sent. text is the
-// report of the delivery, in which control bytes become _ but for tabs and line ends. Only its end has an empty line, so
-// that a reader finds the next one.
+// report of the delivery, in which control bytes become _ but for tabs and line ends. Only its end has an empty line,
+// so that a reader finds the next one.
 func Paragraph(b []byte, recipient string, text []byte) []byte {
 	start := len(b)
 	b = append(b, '<')

@@ -27,7 +27,8 @@ func site(t *testing.T) (dir string, list messages.List) {
 	}
 	put := func(name, text string) { os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600) }
 	for id, m := range map[queue.ID][3]string{
-		101: {"Fjoe@here\x00", "Tann@here\x00", ""}, 102: {"Fjoe@here\x00", "", "Tx@far\x00Dy@far\x00"}, 103: {"F\x00", "", "Tx@far\x00"},
+		101: {"Fjoe@here\x00", "Tann@here\x00", ""}, 102: {"Fjoe@here\x00", "", "Tx@far\x00Dy@far\x00"},
+		103: {"F\x00", "", "Tx@far\x00"},
 	} {
 		put(queue.Mess(id), "x")
 		put(queue.Info(id), m[0])

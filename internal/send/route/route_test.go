@@ -25,11 +25,12 @@ func table(t *testing.T, files map[string]string) *Table {
 
 func usual(t *testing.T) *Table {
 	return table(t, map[string]string{
-		"me":             "me.test\n",
-		"locals":         "here.test\nph2.test\n",
-		"envnoathost":    "env.test\n",
-		"percenthack":    "ph.test\nph2.test\n",
-		"virtualdomains": "v.test:vu\nJoe@v.test:ju\n.w.test:wu\nex.w.test:\nhere.test:never\nnocolon.test\nlong.x.test:lx\n.x.test:sx\n.test:all\n",
+		"me":          "me.test\n",
+		"locals":      "here.test\nph2.test\n",
+		"envnoathost": "env.test\n",
+		"percenthack": "ph.test\nph2.test\n",
+		"virtualdomains": "v.test:vu\nJoe@v.test:ju\n.w.test:wu\nex.w.test:\nhere.test:never\nnocolon.test\n" +
+			"long.x.test:lx\n.x.test:sx\n.test:all\n",
 	})
 }
 
@@ -67,7 +68,8 @@ func TestEachRecipientGoesTheWayThatTheControlFilesSay(t *testing.T) {
 
 func TestWithoutLocalsOnlyMeIsLocal(t *testing.T) {
 	tab := table(t, map[string]string{"me": "me.test\n", "virtualdomains": ":all\n"})
-	for in, want := range map[string]string{"a@me.test": "a@me.test", "a": "a@me.test", "a@any.example": "all-a@any.example"} {
+	for in, want := range map[string]string{"a@me.test": "a@me.test", "a": "a@me.test",
+		"a@any.example": "all-a@any.example"} {
 		if out, ch := tab.Rewrite(in); out != want || ch != queue.Local {
 			t.Errorf("%q: got %q by %v", in, out, ch)
 		}
@@ -88,7 +90,8 @@ func TestRereadingChangesLocalsAndVirtualdomainsOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for in, want := range map[string]queue.Channel{"a@new.test": queue.Local, "a@here.test": queue.Remote, "a@v.test": queue.Remote, "a": queue.Remote} {
+	for in, want := range map[string]queue.Channel{"a@new.test": queue.Local, "a@here.test": queue.Remote,
+		"a@v.test": queue.Remote, "a": queue.Remote} {
 		if out, ch := n.Rewrite(in); ch != want {
 			t.Errorf("%q: got %q by %v", in, out, ch)
 		}

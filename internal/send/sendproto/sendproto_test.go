@@ -174,7 +174,8 @@ func TestAMalformedGroupIsNone(t *testing.T) {
 		text    string
 		members int
 	}{
-		{"", 0}, {"1", 0}, {"1 ", 0}, {"1 3 ab", 0}, {"01 1 x", 0}, {"65536 1 x", 0}, {"-1 1 x", 0}, {"1 1 x2", 1}, {"1 1 x2 2 y", 1},
+		{"", 0}, {"1", 0}, {"1 ", 0}, {"1 3 ab", 0}, {"01 1 x", 0}, {"65536 1 x", 0}, {"-1 1 x", 0}, {"1 1 x2", 1},
+		{"1 1 x2 2 y", 1},
 		{"123456 1 x", 0}, {" 1 x", 0}, {many, MaxGroup}, {long, 1},
 	} {
 		g, ok := Order{Delnum: Width(1).Reserved(), Mess: "+2/25", Recipient: c.text}.Group()
@@ -224,7 +225,8 @@ func TestTheReplyOfAGroupsMemberComesBackAsItWas(t *testing.T) {
 				t.Errorf("%+v came back as %+v, %v", want, p, err)
 			}
 		}
-		for _, text := range []string{"", "1", "1 ", "1 Kx", "1  ", "65536  Kx", "1 x Kx", "-1  Kx", "01  Kx", "1 fe80::1%lo Kx"} {
+		for _, text := range []string{"", "1", "1 ", "1 Kx", "1  ", "65536  Kx", "1 x Kx", "-1  Kx", "01  Kx",
+			"1 fe80::1%lo Kx"} {
 			b := append(w.AppendNumber(nil, w.Reserved()), 'w')
 			p, err := ReadReply(bufio.NewReader(bytes.NewReader(append(append(b, text...), 0))), w)
 			if err != nil || p.Grouped || p.Delnum != w.Reserved() {

@@ -122,7 +122,8 @@ func TestGetpwThatFailsOrLiesDefers(t *testing.T) {
 		if getpw == "yes" {
 			getpw = "yes | head -c 1000000"
 		}
-		if got := deliver(t, site(t, getpw, "echo delivered", ""), "joe@host"); got != "ZTemporary failure in qmail-lspawn.\n" {
+		got := deliver(t, site(t, getpw, "echo delivered", ""), "joe@host")
+		if got != "ZTemporary failure in qmail-lspawn.\n" {
 			t.Errorf("%s: %q", getpw, got)
 		}
 	}
@@ -151,7 +152,8 @@ func TestAMissingProgramDefers(t *testing.T) {
 
 func TestEachExitCodeOfQmailLocalHasItsMeaning(t *testing.T) {
 	for code, want := range map[exit.Code]report.Kind{
-		0: report.Success, 99: report.Failure, 100: report.Failure, 1: report.Failure, 255: report.Failure, 112: report.Failure,
+		0: report.Success, 99: report.Failure, 100: report.Failure, 1: report.Failure, 255: report.Failure,
+		112: report.Failure,
 		111: report.Deferral, 71: report.Deferral, 74: report.Deferral, 75: report.Deferral,
 	} {
 		if kind, text := read(spawn.Outcome{Code: code, Output: []byte("text\n")}); kind != want || string(text) != "text\n" {
