@@ -35,6 +35,21 @@ func PacketPair() (here, there *os.File, err error) {
 	return os.NewFile(uintptr(p[0]), "worker"), os.NewFile(uintptr(p[1]), "parent"), nil
 }
 
+// Polled makes a File for which the runtime waits of one that it may not know how to wait for. The socket does not
+// block any more, for whoever has it. f is closed.
+func Polled(f *os.File) (*os.File, error) {
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
 // SendPacket sends b and the files as one packet. It never waits: a full socket is ErrBusy. A packet that is larger
 // than the socket ever takes is ErrTooLong.
 func SendPacket(f *os.File, b []byte, files ...*os.File) error {

@@ -47,6 +47,9 @@ type Spec struct {
 	Expendable bool
 	// Log is descriptor 2 of the worker; nil: nothing is.
 	Log *os.File
+	// Extra makes descriptor 4 of each worker that is started, which is closed here then; nil, or a nil File: there is
+	// none. Where it fails no worker is started.
+	Extra func() (*os.File, error)
 }
 
 type key struct {

@@ -86,6 +86,9 @@ func serve(j worker.Job, out *worker.Output) worker.Answer {
 		}
 		sort.Strings(list)
 		fmt.Fprint(out, list)
+	case "link":
+		to, _ := os.Readlink("/proc/self/fd/" + j.Args[1])
+		fmt.Fprint(out, to)
 	case "uid":
 		groups, _ := syscall.Getgroups()
 		fmt.Fprint(out, os.Getuid(), os.Getgid(), groups)
@@ -98,6 +101,29 @@ func serve(j worker.Job, out *worker.Output) worker.Answer {
 		syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	}
 	return worker.Answer{Code: exit.Perm, Note: []byte("note")}
+}
+
+func TestAnExtraDescriptorIsOfEachWorkerAndOfNothingElse(t *testing.T) {
+	p, s := newPool(t), spec("serve")
+	made := 0
+	s.Extra = func() (*os.File, error) {
+		made++
+		return os.Open(os.DevNull)
+	}
+	w := take(t, p, s)
+	got, _, err := do(t, w, "link", "4")
+	if err != nil || got != os.DevNull || made != 1 {
+		t.Errorf("descriptor 4 is %q, %d were made; %v", got, made, err)
+	}
+	if got, _, err = do(t, take(t, p, s), "link", "4"); err != nil || got != os.DevNull || made != 1 {
+		t.Errorf("in the next job descriptor 4 is %q, %d were made; %v", got, made, err)
+	}
+	none := spec("serve")
+	none.As = &priv.ID{UID: os.Getuid(), GID: os.Getgid()}
+	none.Extra = func() (*os.File, error) { return nil, errors.New("there is none") }
+	if os.Getuid() == 0 && p.Take(none, "") != nil {
+		t.Error("a worker without what it must have")
+	}
 }
 
 func newPool(t *testing.T) *Pool {

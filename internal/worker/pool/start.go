@@ -47,10 +47,21 @@ func (p *Pool) greeted(s Spec, program *executable) (*Worker, bool) {
 	if log == nil {
 		log = null
 	}
+	files := []*os.File{null, null, log, there}
+	if s.Extra != nil {
+		extra, err := s.Extra()
+		if err != nil {
+			here.Close()
+			return nil, false
+		}
+		if extra != nil {
+			defer extra.Close()
+			files = append(files, extra)
+		}
+	}
 	proc, err := priv.Start(priv.Child{
 		Path: filepath.Join(p.dir, s.Name), Args: []string{s.Name}, Env: worker.Environ(s.Env), Dir: s.Dir,
-		Files: []*os.File{null, null, log, there}, As: s.As, Slack: sys.WorkerSlack,
-		Expendable: s.Expendable,
+		Files: files, As: s.As, Slack: sys.WorkerSlack, Expendable: s.Expendable,
 	})
 	if err != nil {
 		here.Close()
