@@ -1,6 +1,6 @@
 // Qmail-rspawn delivers messages to remote recipients for qmail-send.
 //
-//	uid   qmailr          exec  qmail-remote
+//	uid   qmailr          exec  qmail-remote or qmail-tlsremote
 //	fd 0  orders    fd 1  replies    fd 2  log, of a start that fails
 //	exit  0 when qmail-send closes fd 0; 111 if it cannot begin
 //
@@ -40,7 +40,8 @@ func main() {
 	// a table that cannot be written is no reason to stop mail
 	tcpto.Table(filepath.Join(conf.Home(), "queue", "lock")).Clear()
 	workers := pool.New(conf.Spawn())
-	deliverer := rspawn.New(spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers})
+	deliverer := rspawn.New(spawn.Runner{Bin: filepath.Join(conf.Home(), "bin"), Env: os.Environ(), Pool: workers},
+		control.Default())
 	spawner := spawn.Spawner{
 		Limit: conf.Spawn(), Owner: ids.Queue, Start: deliverer.Start, Combine: max(1, limit),
 		Hurry: deliverer.Hurry,

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"qmail/conf"
 	"qmail/internal/site/control"
+	"qmail/internal/site/tlsroutes"
 	"qmail/internal/sys/passwd"
 )
 
@@ -37,7 +39,7 @@ func show(out *bufio.Writer, dir control.Dir) (oops string) {
 		}
 		out.WriteString("\n" + f.Name + ": ")
 		out.WriteString(paragraph(dir, f))
-		if b, _, _ := dir.Raw(f.Name); f.Kind != control.Database {
+		if b, _, _ := dir.Raw(f.Name); f.Kind != control.Database && f.Kind != control.Folder {
 			// Of white space it says nothing: that means nothing to any qmail.
 			if _, cr := control.Ends(b); cr {
 				out.WriteString(hasCR)
@@ -71,6 +73,8 @@ func paragraph(dir control.Dir, f control.File) string {
 		return database(dir, f)
 	case f.Kind == control.Entries:
 		return entries(dir, f)
+	case f.Kind == control.Folder:
+		return folder(dir, f)
 	}
 	return value(dir, f)
 }
@@ -109,6 +113,30 @@ func entries(dir control.Dir, f control.File) string {
 	text := "\n"
 	for _, l := range lines {
 		text += f.Before + safe(l) + f.After + "\n"
+		if f.Name == "tlsroutes" {
+			if e := tlsroutes.Parse(l); e.Bad != nil {
+				text += "Oops! That makes no sense: " + e.Bad.Error() + ". Mail for it waits.\n"
+			}
+		}
+	}
+	return text
+}
+
+// folder speaks of a folder, a line for each file in it.
+func folder(dir control.Dir, f control.File) string {
+	d, err := os.Open(filepath.Join(string(dir), f.Name))
+	if err != nil {
+		return trouble
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return trouble
+	}
+	slices.Sort(names)
+	text := "\n"
+	for _, n := range names {
+		text += f.Before + safe(n) + f.After + "\n"
 	}
 	return text
 }

@@ -150,7 +150,7 @@ func lends(all map[string]string, text, name string) bool {
 	for page, also := range map[string]string{
 		"tcp-environ.5": ".Xr tcp-environ 5", "qmail-command.8": ".Xr qmail-command 8",
 		"qmail-inject.8": ".Xr qmail-inject 8", "maildir2mbox.1": ".Xr maildir2mbox 1",
-		"qmail-queue.8": ".Xr qmail-queue 8",
+		"qmail-queue.8": ".Xr qmail-queue 8", "qmail-remote.8": ".Xr qmail-remote 8",
 	} {
 		if strings.Contains(text, also) && mentions(all[page], name) {
 			return true

@@ -15,10 +15,10 @@ var update = flag.Bool("update", false, "rewrite testdata/deps")
 
 // heavy are packages that cost each start of a program dearly, and the programs that may have them.
 func heavy() map[string]string {
-	network := "qmail-smtpd qmail-remote qmail-qmqpc tcp-env dnsfq dnsip dnsptr dnscname dnsmxip"
+	network := "qmail-smtpd qmail-remote qmail-tlsremote qmail-qmqpc tcp-env dnsfq dnsip dnsptr dnscname dnsmxip"
 	return map[string]string{
 		"net":           network,
-		"crypto/tls":    "",
+		"crypto/tls":    "qmail-tlsremote",
 		"encoding/json": "qmail-log qmail-qread",
 		"html/template": "qmail-log",
 		"log":           "",

@@ -9,6 +9,7 @@ const (
 	Number               // the number that its first line begins with
 	Entries              // its lines, comments and empty ones aside
 	Database             // a cdb
+	Folder               // files, one for each of something
 )
 
 // A File is one file of the control folder: what qmail-showctl says of it, and what qmail-control(5) does.
@@ -41,7 +42,8 @@ const (
 	accepts = "SMTP clients may send messages to recipients at "
 
 	send    = "qmail-send"
-	remote  = "qmail-remote"
+	remote  = "qmail-remote qmail-tlsremote"
+	secret  = "qmail-tlsremote"
 	inject  = "qmail-inject sendmail"
 	smtpd   = "qmail-smtpd"
 	servers = "qmail-smtpd qmail-qmtpd"
@@ -80,7 +82,7 @@ var files = [...]File{
 	{"locals", Entries, "Messages for me are delivered locally.", "Messages for ", " are delivered locally.", send,
 		"The domain names whose mail is delivered on this machine.", false},
 	{"me", Text, "undefined! Uh-oh", "My name is ", ".",
-		"qmail-send qmail-inject sendmail qmail-smtpd qmail-remote",
+		"qmail-send qmail-inject sendmail qmail-smtpd " + remote,
 		"The name of this host, and the default of many other control files.", false},
 	{"percenthack", Entries, "The percent hack is not allowed.", "The percent hack is allowed for user%host@", ".", send,
 		"Domain names where user%host@domain is sent on to user@host.", false},
@@ -125,4 +127,10 @@ var files = [...]File{
 		"How many seconds a local delivery may take, with the programs that it runs; 0 is no limit.", true},
 	{"timeoutdelivery", Number, "1800", "Time for one remote delivery: ", seconds, remote,
 		"How many seconds a remote delivery may take, plus one for each 1000 bytes sent and ten for each recipient.", true},
+	{"tlsroutes", Entries, "No policy for TLS.", "TLS policy: ", "", secret + " qmail-rspawn",
+		"Lines name:policy or name:policy:argument that say how connections to other hosts are made secret.", true},
+	{"tlshosts", Folder, "No roots of single hosts.", "The certificate is verified by ", ".", secret,
+		"Files HOST.pem with the certificates that vouch for that host's, which must have one.", true},
+	{"notlshosts", Folder, "No hosts without TLS.", "No TLS to ", ".", secret,
+		"Files named like hosts that get no TLS.", true},
 }

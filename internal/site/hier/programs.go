@@ -13,7 +13,7 @@ func binaries() (rootOnly, unreadable, public []string) {
 	rootOnly = []string{"qmail-lspawn", "qmail-newmrh", "qmail-newu", "qmail-start", "queue-fix"}
 	unreadable = []string{
 		"qmail-clean", "qmail-getpw", "qmail-local", "qmail-popup", "qmail-pw2u", "qmail-remote",
-		"qmail-rspawn", "qmail-send", "splogger",
+		"qmail-rspawn", "qmail-send", "qmail-tlsremote", "splogger",
 	}
 	public = []string{
 		"bouncesaying", "condredirect", "except", "forward", "maildir2mbox", "maildirmake", "maildirwatch",

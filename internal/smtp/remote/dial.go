@@ -28,7 +28,9 @@ func (c *course) connect() *outcome {
 		c.drop()
 	}
 	if c.list == nil {
-		lately := func(s *session) bool { return s.wanted == c.to && c.j.now.Sub(s.asked) < trust }
+		lately := func(s *session) bool {
+			return s.wanted == c.to && c.j.now.Sub(s.asked) < trust && c.allows(s, candidate{addr: s.peer, name: s.name})
+		}
 		if c.s = c.m.take(lately, c.j); c.s != nil {
 			c.m.address = c.s.peer.Addr()
 			return nil
@@ -38,7 +40,7 @@ func (c *course) connect() *outcome {
 			return outcomeOf(err)
 		}
 		c.list, c.dead = list, c.m.Dead.Look()
-		if c.s = c.m.take(func(s *session) bool { return among(list, s.peer) }, c.j); c.s == nil {
+		if c.s = c.m.take(c.among(list), c.j); c.s == nil {
 			c.m.Rest()
 		}
 	}
@@ -84,6 +86,10 @@ func tooLong(lost *outcome) *outcome {
 // did, if it did anything.
 func (c *course) open(x candidate) *outcome {
 	ip := x.addr.Addr()
+	p, err := c.policy(x)
+	if err != nil {
+		return outcomeOf(err)
+	}
 	quirk := c.m.Dead.Quirk(ip, c.m.Now())
 	without := quirk.Without | c.without
 	for {
@@ -102,7 +108,7 @@ func (c *course) open(x candidate) *outcome {
 		s := newSession(conn, x.addr, c.j)
 		s.hurry = &c.m.hurry
 		s.name, s.quirk = x.name, quirk
-		o := s.introduce(without)
+		o := s.begin(p, without)
 		if o == nil {
 			if more := without &^ (quirk.Without | c.without); more != 0 {
 				c.without |= more
@@ -112,13 +118,13 @@ func (c *course) open(x candidate) *outcome {
 			return nil
 		}
 		s.quit()
-		if o.place != atHello || !o.ehlo || o.code != 0 && o.code < refusedForNow || c.over() {
+		if o.remedy == 0 || c.over() {
 			if o.silent {
 				c.m.Dead.TimedOut(ip, c.m.Now())
 			}
 			return o
 		}
-		without |= tcpto.Hello
+		without |= o.remedy
 	}
 }
 

@@ -51,3 +51,25 @@ func TestConnectionThatTimesOutIsTold(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAConnectionSendsSmallPiecesAtOnce(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := Connect(context.Background(), netip.MustParseAddrPort(l.Addr().String()), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		if v, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_NODELAY); v == 0 || err != nil {
+			t.Errorf("TCP_NODELAY is %d, %v: commands wait for the acknowledgement of those before", v, err)
+		}
+	})
+}

@@ -65,8 +65,8 @@ func letterOf(code uint64) byte {
 // introduce reads the greeting and says who we are. An EHLO that is refused for good is followed by HELO. The outcome
 // is nil when mail can be sent.
 func (s *session) introduce(without tcpto.Ways) *outcome {
-	s.ehlo = without&tcpto.Hello == 0
-	o := &outcome{first: true, ehlo: s.ehlo, peer: s.peer.Addr()}
+	ehlo := without&tcpto.Hello == 0
+	o := s.outcome(ehlo)
 	code, err := s.reply()
 	if err != nil {
 		return s.died(o, err, onceAtMost)
@@ -74,9 +74,21 @@ func (s *session) introduce(without tcpto.Ways) *outcome {
 	if code != greeting {
 		return s.refusal(o, code, deferral, connectedTo, " but greeting failed")
 	}
-	o.place = atHello
+	return s.hello(o, ehlo)
+}
+
+// outcome returns one of a connection that is new.
+func (s *session) outcome(ehlo bool) *outcome {
+	return &outcome{first: true, ehlo: ehlo, peer: s.peer.Addr()}
+}
+
+// hello says who we are. What fails with EHLO may go well with HELO on another connection.
+func (s *session) hello(o *outcome, ehlo bool) *outcome {
+	s.ehlo, o.place = ehlo, atHello
 	hello := "HELO " + s.helo + "\r\n"
-	if o.ehlo {
+	var code uint64
+	var err error
+	if ehlo {
 		code, err = s.ask("EHLO "+s.helo+"\r\n", min(s.timeout, patience))
 		if err == nil && code >= refused {
 			code, err = s.ask(hello, s.timeout)
@@ -86,13 +98,16 @@ func (s *session) introduce(without tcpto.Ways) *outcome {
 	} else {
 		code, err = s.ask(hello, s.timeout)
 	}
+	if err == nil && code == introduced {
+		return nil
+	}
+	if ehlo && (err != nil || code >= refusedForNow) {
+		o.remedy = tcpto.Hello
+	}
 	if err != nil {
 		return s.died(o, err, onceAtMost)
 	}
-	if code != introduced {
-		return s.refusal(o, code, deferral, connectedTo, " but my name was rejected")
-	}
-	return nil
+	return s.refusal(o, code, deferral, connectedTo, " but my name was rejected")
 }
 
 // ask sends a command, unless it was sent ahead, and reads the reply.

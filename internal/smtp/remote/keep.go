@@ -43,13 +43,21 @@ func (m *Remote) take(wanted func(*session) bool, j *job) *session {
 		return nil
 	}
 	m.kept = nil
-	c, ok := s.c.(syscall.Conn)
-	if !ok || !sys.Quiet(c) {
+	if !s.isQuiet() {
 		s.quit()
 		return nil
 	}
 	s.timeout, s.end = j.timeoutRemote, &j.end
 	return s
+}
+
+// isQuiet reports whether the server has neither said anything since it was asked last nor ended the connection.
+func (s *session) isQuiet() bool {
+	if s.quiet != nil {
+		return s.quiet()
+	}
+	c, ok := s.c.(syscall.Conn)
+	return ok && sys.Quiet(c)
 }
 
 // Rest ends the connection that was kept, if there is one.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"qmail/internal/smtp/tcpto"
 	"qmail/internal/text/ascii"
 )
 
@@ -35,9 +36,10 @@ type outcome struct {
 	ehlo       bool
 	pipelined  bool
 	parameters bool
-	alone      bool // for one recipient
-	taken      int  // recipients that the connection had accepted before
-	honest     bool // the host is known to refuse whatever the way
+	alone      bool       // for one recipient
+	taken      int        // recipients that the connection had accepted before
+	honest     bool       // the host is known to refuse whatever the way
+	remedy     tcpto.Ways // what to leave out on another connection, where none could be had for mail; 0: nothing
 	peer       netip.Addr
 
 	place      place

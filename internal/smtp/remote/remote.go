@@ -35,6 +35,7 @@ type Remote struct {
 	Resolve func() Resolver                      // called once for a delivery
 	Ours    func([]netip.Addr) (ipme.Set, error) // those at which this machine would meet itself
 	Dial    func(ctx context.Context, to netip.AddrPort, within time.Duration) (net.Conn, error)
+	Secure  Secure // nil: connections are never secret
 
 	// Keep says that a connection may stay open after a delivery, for the next. Whoever sets it
 	// calls Rest when no delivery has come for a moment, and at the end.

@@ -45,6 +45,11 @@ type session struct {
 	maxSize    int64 // what the host says it takes; 0: it does not say
 	eightBit   bool
 	quirk      tcpto.Quirk
+	offersTLS  bool
+
+	policy *Policy     // that the connection was made under; nil: there is no TLS here
+	facts  string      // about the connection, for the report
+	quiet  func() bool // what a Shaken has
 
 	flight chan error // the commands sent ahead are written when it has something
 
@@ -187,6 +192,17 @@ func (s *session) said() string {
 	return "Remote host said: " + string(s.text)
 }
 
+// factLine is the line behind what an accepting host has said, where there is more to say than qmail ever did.
+func (s *session) factLine() string {
+	if s.facts == "" {
+		return ""
+	}
+	if n := len(s.text); n > 0 && s.text[n-1] != '\n' {
+		return "\n" + s.facts + "\n"
+	}
+	return s.facts + "\n"
+}
+
 // offers notes what the reply to EHLO offers (RFC 5321, section 4.1.1.1).
 func (s *session) offers() {
 	lines := strings.Split(string(s.text), "\n")
@@ -201,6 +217,7 @@ func (s *session) offers() {
 			s.size, s.maxSize = true, int64(n)
 		}
 		s.eightBit = s.eightBit || ascii.Equal(word, "8BITMIME")
+		s.offersTLS = s.offersTLS || ascii.Equal(word, "STARTTLS")
 	}
 }
 

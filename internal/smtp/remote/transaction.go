@@ -195,7 +195,7 @@ func (s *session) body(l *letter, o *outcome, j *job) *outcome {
 	}
 	s.open, s.finished, s.committed = false, true, false
 	o.code, o.said = code, string(s.text)
-	o.message = answer{success, s.host() + " accepted message.\n" + s.said()}
+	o.message = answer{success, s.host() + " accepted message.\n" + s.said() + s.factLine()}
 	return o
 }
 

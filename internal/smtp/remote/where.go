@@ -36,9 +36,13 @@ type candidate struct {
 	name string
 }
 
-// among reports whether a is one of the candidates that would be tried first.
-func among(list []candidate, a netip.AddrPort) bool {
-	return slices.ContainsFunc(list, func(c candidate) bool { return c.addr == a && c.pref == list[0].pref })
+// among reports whether a session is with one of the candidates that would be tried first.
+func (c *course) among(list []candidate) func(*session) bool {
+	return func(s *session) bool {
+		return slices.ContainsFunc(list, func(x candidate) bool {
+			return x.addr == s.peer && x.pref == list[0].pref && c.allows(s, x)
+		})
+	}
 }
 
 // candidates returns at least one address to try, in order.

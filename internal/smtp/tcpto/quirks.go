@@ -16,6 +16,8 @@ const (
 	Parameters                  // what MAIL says of the message
 	Keeping                     // another transaction on one connection
 	Honest                      // no way: its refusals have proved to be the same without all of these
+	Classical                   // in TLS, what makes the first message longer than a packet
+	Secrecy                     // TLS, where policy allows that
 )
 
 // A Quirk is what is known of one host.

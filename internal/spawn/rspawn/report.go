@@ -21,11 +21,11 @@ func deferral(text string) ending { return ending{report.Deferral, []byte(text)}
 // (K, Z or D). A run that ends early prints fewer recipients' parts or none, and the last part is for the
 // others too; with several recipients only one that was accepted is a success. Every part ends in
 // a NUL. Output that is not like that defers them all.
-func read(o spawn.Outcome, recipients int) []ending {
-	if e, ok := trouble(o); ok {
+func read(o spawn.Outcome, program string, recipients int) []ending {
+	if e, ok := trouble(o, program); ok {
 		return repeat(e, recipients)
 	}
-	unusable := deferral("qmail-remote produced no usable report.\n")
+	unusable := deferral(program + " produced no usable report.\n")
 	list := repeat(unusable, recipients)
 	var parts [][]byte
 	rest := o.Output
@@ -53,17 +53,17 @@ func read(o spawn.Outcome, recipients int) []ending {
 	return list
 }
 
-// trouble returns how a delivery ended whose qmail-remote did not do its work.
-func trouble(o spawn.Outcome) (ending, bool) {
+// trouble returns how a delivery ended whose program did not do its work.
+func trouble(o spawn.Outcome, program string) (ending, bool) {
 	switch {
 	case o.Crashed:
-		return deferral("qmail-remote crashed.\n"), true
-	case o.Code == exit.Temp:
-		return deferral("Unable to run qmail-remote.\n"), true
+		return deferral(program + " crashed.\n"), true
+	case o.Code == exit.Temp, o.Code != exit.OK && program != plain:
+		return deferral("Unable to run " + program + ".\n"), true
 	case o.Code != exit.OK:
-		return ending{report.Failure, []byte("Unable to run qmail-remote.\n")}, true
+		return ending{report.Failure, []byte("Unable to run " + program + ".\n")}, true
 	case len(o.Output) == 0:
-		return deferral("qmail-remote produced no output.\n"), true
+		return deferral(program + " produced no output.\n"), true
 	}
 	return ending{}, false
 }

@@ -39,7 +39,7 @@ func TestTheReportOfQmailRemoteIsReadForEachRecipient(t *testing.T) {
 		{"r\x00r\x00Kaccepted\n\x00", []string{unusable}},
 		{"", []string{"Zqmail-remote produced no output.\n"}},
 	} {
-		for i, e := range read(spawn.Outcome{Output: []byte(c.output)}, len(c.want)) {
+		for i, e := range read(spawn.Outcome{Output: []byte(c.output)}, plain, len(c.want)) {
 			if got := string(rune(e.kind)) + string(e.text); got != c.want[i] {
 				t.Errorf("%q, recipient %d: %q, want %q", c.output, i, got, c.want[i])
 			}
@@ -58,7 +58,7 @@ func TestAQmailRemoteThatDidNotEndWellIsNotBelieved(t *testing.T) {
 		{spawn.Outcome{Code: 1}, "DUnable to run qmail-remote.\n"},
 	} {
 		c.o.Output = []byte("r\x00Kaccepted\n\x00")
-		for _, e := range read(c.o, 2) {
+		for _, e := range read(c.o, plain, 2) {
 			if got := string(rune(e.kind)) + string(e.text); got != c.want {
 				t.Errorf("%+v: %q", c.o, got)
 			}
@@ -67,7 +67,7 @@ func TestAQmailRemoteThatDidNotEndWellIsNotBelieved(t *testing.T) {
 }
 
 func TestAMessagesTextThatWasCutShortKeepsItsLetter(t *testing.T) {
-	e := read(spawn.Outcome{Output: []byte("r\x00Dlong te"), Cut: true}, 1)[0]
+	e := read(spawn.Outcome{Output: []byte("r\x00Dlong te"), Cut: true}, plain, 1)[0]
 	if e.kind != report.Failure || string(e.text) != "long te" {
 		t.Errorf("%c %q", e.kind, e.text)
 	}
@@ -79,7 +79,7 @@ func FuzzReport(f *testing.F) {
 	f.Add([]byte("Zno connection"), 2, true)
 	f.Fuzz(func(t *testing.T, output []byte, n int, cut bool) {
 		n = max(1, n%60)
-		list := read(spawn.Outcome{Output: output, Cut: cut}, n)
+		list := read(spawn.Outcome{Output: output, Cut: cut}, plain, n)
 		if len(list) != n {
 			t.Fatalf("%d reports for %d recipients", len(list), n)
 		}

@@ -1,5 +1,5 @@
-// Package rspawn delivers to remote recipients for qmail-rspawn: it runs qmail-remote and reads
-// its report. Recipients of one message at one host may share a run.
+// Package rspawn delivers to remote recipients for qmail-rspawn: it runs qmail-remote, or what stands in its place,
+// and reads its report. Recipients of one message at one host may share a run.
 package rspawn
 
 import (
@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"qmail/internal/site/control"
 	"qmail/internal/spawn"
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/report"
@@ -22,6 +23,7 @@ const keepPerPart = 16 << 10
 // A Deliverer delivers to remote recipients.
 type Deliverer struct {
 	runner spawn.Runner
+	choice choice
 	mu     sync.Mutex
 	going  []*going // the deliveries that workers do, the oldest first
 }
@@ -32,8 +34,10 @@ type going struct {
 	since  time.Time // when it began, or was last asked to hurry
 }
 
-// New returns a Deliverer.
-func New(runner spawn.Runner) *Deliverer { return &Deliverer{runner: runner} }
+// New returns a Deliverer. The control folder says which program sends.
+func New(runner spawn.Runner, d control.Dir) *Deliverer {
+	return &Deliverer{runner: runner, choice: choice{control: d}}
+}
 
 // Hurry asks the delivery that was begun or asked longest ago to give up, if its host has let it wait. qmail-remote
 // knows whether it has.
@@ -87,8 +91,9 @@ func (r *Deliverer) run(group []*spawn.Delivery) {
 	for _, d := range group {
 		args = append(args, d.Recipient)
 	}
+	program := r.choice.program(time.Now())
 	o, err := r.runner.Run(spawn.Job{
-		Name: "qmail-remote", Arg0: "qmail-remote", Args: args, Near: hostOf(first),
+		Name: program, Arg0: program, Args: args, Near: hostOf(first),
 		Message: first.Message, Keep: keepPerPart * (len(group) + 1), Worker: r.note(),
 	})
 	if err != nil {
@@ -100,7 +105,7 @@ func (r *Deliverer) run(group []*spawn.Delivery) {
 	if err != nil || address.Zone() != "" {
 		address = netip.Addr{}
 	}
-	for i, e := range read(o, len(group)) {
+	for i, e := range read(o, program, len(group)) {
 		group[i].Address = address
 		group[i].Reply(e.kind, e.text)
 	}

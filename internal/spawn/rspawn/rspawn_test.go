@@ -25,7 +25,7 @@ func site(t *testing.T, script string) *Deliverer {
 		t.Fatal(err)
 	}
 	t.Chdir(dir)
-	return New(spawn.Runner{Bin: dir, Env: []string{"PATH=/usr/bin:/bin"}})
+	return New(spawn.Runner{Bin: dir, Env: []string{"PATH=/usr/bin:/bin"}}, "")
 }
 
 // deliver has a spawner serve one group, and returns kinds and texts by number.

@@ -1,4 +1,4 @@
-package main
+package remotejobs
 
 import (
 	"bufio"
@@ -113,7 +113,7 @@ func TestWorkerSendsOneMessageAfterTheOtherOnOneConnectionAndQuits(t *testing.T)
 		t.Fatal(err)
 	}
 	ended := make(chan exit.Code)
-	go func() { ended <- serve(worker.Accept(child), r) }()
+	go func() { ended <- Serve(worker.Accept(child), r) }()
 	buf := make([]byte, 100)
 	if n, _, err := sys.ReceivePacket(parent, buf, 0); err != nil || string(buf[:n]) != worker.Greeting {
 		t.Fatalf("%q, %v", buf[:n], err)

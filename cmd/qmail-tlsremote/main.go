@@ -1,0 +1,38 @@
+// Qmail-tlsremote sends one message to one host by SMTP, with TLS where that is to be had or required. It is
+// qmail-remote otherwise; qmail-rspawn runs it in that one's place where control says how.
+//
+//	uid   qmailr          exec  nothing
+//	args  host, sender, one recipient or more
+//	fd 0  the message     fd 1  the report, see qmail-remote(8) and qmail-tlsremote(8)
+//	fd 3  in worker form, jobs from qmail-rspawn
+//	exit  0, whatever the report says; 111 if it could not be written
+package main
+
+import (
+	"os"
+
+	"qmail/conf"
+	"qmail/internal/smtp/guard"
+	"qmail/internal/smtp/remote"
+	"qmail/internal/smtp/remotejobs"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/exit"
+	"qmail/internal/worker"
+)
+
+func main() {
+	proc.BeginAlone()
+	home := conf.Home()
+	out := proc.FD(1, "report")
+	if proc.Chdir(home) != nil {
+		out.WriteString("ZUnable to switch to home directory. (#4.3.0)\n\x00")
+		proc.Exit(exit.OK)
+	}
+	r := remote.New(home)
+	r.Secure = guard.New(r.Control)
+	if l, ok := worker.Offered("qmail-tlsremote"); ok {
+		remotejobs.Confine(home, guard.RootFolders()...)
+		proc.Exit(remotejobs.Serve(l, r))
+	}
+	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))
+}

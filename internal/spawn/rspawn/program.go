@@ -1,0 +1,46 @@
+package rspawn
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"qmail/internal/site/control"
+)
+
+// A choice says which program sends.
+type choice struct {
+	control control.Dir // empty: always qmail-remote
+	mu      sync.Mutex
+	name    string
+	looked  time.Time
+}
+
+const (
+	plain  = "qmail-remote"
+	secret = "qmail-tlsremote"
+	// lookAge is how long a look at the control folder is good for.
+	lookAge = time.Second
+)
+
+// program returns qmail-tlsremote where one of the files exists that only it knows how to obey.
+func (c *choice) program(now time.Time) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if age := now.Sub(c.looked); c.name != "" && age >= 0 && age < lookAge {
+		return c.name
+	}
+	c.name, c.looked = plain, now
+	if c.control == "" {
+		return c.name
+	}
+	for _, f := range [...]string{"tlsroutes"} {
+		// What cannot be looked at may be there.
+		if _, err := os.Lstat(filepath.Join(string(c.control), f)); !os.IsNotExist(err) {
+			c.name = secret
+			break
+		}
+	}
+	return c.name
+}
