@@ -13,12 +13,15 @@ require (
 )
 
 require (
-	golang.org/x/tools v0.26.0 // indirect
+	github.com/xdg-go/stringprep v1.0.4 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/tools v0.51.0 // indirect
 	kernel.org/pub/linux/libs/security/libcap/psx v1.2.78 // indirect
 )
 
 require (
 	github.com/google/renameio/v2 v2.0.2
 	github.com/landlock-lsm/go-landlock v0.11.2
+	github.com/xdg-go/scram v1.4.0
 	golang.org/x/net v0.62.0
 )
