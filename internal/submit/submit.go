@@ -88,7 +88,8 @@ type Message struct {
 	client   *Client
 	held     *held // nil once there are pipes
 	pipes    *pipes
-	envelope []byte // once there are pipes
+	envelope []byte              // once there are pipes
+	named    map[string]struct{} // by ToOnce
 	pid      int
 	ended    bool // the text
 	failed   bool
@@ -166,6 +167,18 @@ func (m *Message) From(sender string) {
 
 // To adds a recipient; it comes after From.
 func (m *Message) To(recipient string) { m.record('T', recipient) }
+
+// ToOnce is To for the list of a stranger: a recipient that it has named before is left out.
+func (m *Message) ToOnce(recipient string) {
+	if _, again := m.named[recipient]; again || m.failed {
+		return
+	}
+	if m.named == nil {
+		m.named = make(map[string]struct{})
+	}
+	m.named[recipient] = struct{}{}
+	m.To(recipient)
+}
 
 func (m *Message) record(letter byte, address string) {
 	if m.failed {

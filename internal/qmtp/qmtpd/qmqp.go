@@ -72,7 +72,7 @@ func (s *session) relay() error {
 		if !allOK || !s.limit.Allows(count, size) {
 			m.Fail()
 		}
-		m.To(addr)
+		m.ToOnce(addr)
 	}
 	if err == nil {
 		err = conn.End()

@@ -207,7 +207,7 @@ func (q *qmtpSession) recipients(f *qmtp.Frame, m *submit.Message) (list recipie
 			return list, err
 		}
 		if v == isTaken {
-			m.To(addr + q.relay)
+			m.ToOnce(addr + q.relay)
 			list.taken++
 		} else if list.taken == len(list.verdicts) { // one line in the log for all
 			q.Log.Say("Dsorry, I don't take that recipient", "to", addr)

@@ -114,6 +114,21 @@ func TestEachRecipientHasItsAnswer(t *testing.T) {
 	}
 }
 
+func TestARecipientThatIsNamedAgainHasAnAnswerAndOneCopy(t *testing.T) {
+	w := newWorld(t, nil)
+	list := ns("x@y") + ns("X@y") + ns("x@y")
+	if got, _ := w.say(t, w.server.QMTP, ns("\nhi\n")+ns("a@b")+ns(list)); got != "KKK" {
+		t.Errorf("QMTP: %q", got)
+	}
+	if got, _ := w.say(t, w.server.QMQP, ns(ns("hi\n"), ns("a@b"), list)); got != "K" {
+		t.Errorf("QMQP: %q", got)
+	}
+	const want = "hi\n|Fa@b\x00Tx@y\x00TX@y\x00\x00"
+	if q := w.queued(); len(q) != 2 || q[0] != want || q[1] != want {
+		t.Errorf("%q", q)
+	}
+}
+
 func TestAMessageThatIsNotWholeIsNotQueued(t *testing.T) {
 	full := ns("\nhi\n") + ns("a@b") + ns(ns("c@d"))
 	for n := range len(full) {
@@ -176,7 +191,10 @@ func TestAControlByteInAnAddressIsAFailure(t *testing.T) {
 
 func TestRecipientsPastTheLimitAreDeferred(t *testing.T) {
 	const count = 1500
-	list := strings.Repeat(ns("c@d"), count)
+	list := ""
+	for i := range count {
+		list += ns(strconv.Itoa(10000+i) + "@d")
+	}
 	w := newWorld(t, nil)
 	got, _ := w.say(t, w.server.QMTP, ns("\nhi\n")+ns("a@b")+ns(list))
 	if got != strings.Repeat("K", 1000)+strings.Repeat("Z", 500) {

@@ -53,7 +53,7 @@ func (s *session) data() {
 	m.From(s.sender)
 	for rest := s.recipients; len(rest) > 0; {
 		i := bytes.IndexByte(rest, 0)
-		m.To(string(rest[:i]))
+		m.ToOnce(string(rest[:i]))
 		rest = rest[i+1:]
 	}
 	err = m.Commit()

@@ -167,6 +167,19 @@ func TestAddressLiteralsOfThisHostBecomeLocaliphost(t *testing.T) {
 	}
 }
 
+func TestARecipientThatIsNamedAgainHasOneCopy(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n", "localiphost": "here.test\n"})
+	again := strings.Repeat("RCPT TO:<b@c>\r\nRCPT TO:<\"b\"@c>\r\n", 400)
+	text := "MAIL FROM:<a@b>\r\n" + again + "RCPT TO:<B@c>\r\nRCPT TO:<x@[10.9.9.9]>\r\nRCPT TO:<x@here.test>\r\n" +
+		"DATA\r\n.\r\n"
+	got, _ := w.say(text + text + "QUIT\r\n")
+	envs, _ := w.queued()
+	const want = "Fa@b\x00Tb@c\x00TB@c\x00Tx@here.test\x00\x00"
+	if strings.Count(got, "250 ok\r\n") != 2*(1+800+3) || len(envs) != 2 || envs[0] != want || envs[1] != want {
+		t.Errorf("%.200q", envs)
+	}
+}
+
 func TestAControlByteInAnAddressIsRefused(t *testing.T) {
 	w := newWorld(t, map[string]string{"me": "m.test\n"})
 	for c := range 256 {
