@@ -20,7 +20,7 @@ import (
 // listen serves until SIGTERM. Sessions that run then are finished; a second SIGTERM ends them.
 func listen(o options, fds []int, env []string) exit.Code {
 	proc.BeginTurns()
-	if sys.NotDumpable() != nil || sys.LeaveTerminal() != nil {
+	if sys.LeaveTerminal() != nil {
 		return exit.Temp
 	}
 	var sockets []*sys.Listener

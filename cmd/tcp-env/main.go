@@ -13,6 +13,7 @@ import (
 
 	"qmail/internal/net/client"
 	"qmail/internal/net/dns"
+	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 )
@@ -20,7 +21,7 @@ import (
 func main() {
 	proc.Begin()
 	o, ok := parse(os.Args[1:])
-	if !ok {
+	if !ok || sys.NotDumpable() != nil { // whoever traced it would trace the server that it becomes
 		proc.Exit(exit.Temp)
 	}
 	if fds, env := sockets(os.Environ()); len(fds) > 0 {
