@@ -13,6 +13,7 @@ import (
 	"qmail/internal/site/control"
 	"qmail/internal/sys/passwd"
 	"qmail/internal/sys/proc"
+	"qmail/internal/sys/sandbox"
 	"qmail/internal/text/exit"
 )
 
@@ -24,7 +25,7 @@ func main() {
 	if err != nil {
 		proc.Die(exit.Temp, "qmail-showctl: fatal: "+err.Error())
 	}
-	heading(out, conf.Home(), ids)
+	heading(out, conf.Home(), ids, sandbox.Version())
 	if oops := show(out, control.Default()); oops != "" {
 		out.WriteString("Oops! " + oops + "\n")
 		code = exit.Temp

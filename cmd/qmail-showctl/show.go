@@ -13,15 +13,20 @@ import (
 	"qmail/internal/sys/passwd"
 )
 
-// heading says where the control files are, which numbers the accounts of conf-users and conf-groups have, and which
-// version this is: behind the numbers, so that whoever looks for a paragraph of C qmail's finds it in its place.
-func heading(out *bufio.Writer, home string, ids passwd.IDs) {
+// heading says where the control files are, which numbers the accounts of conf-users and conf-groups have, and, behind
+// the numbers, so that whoever looks for a paragraph of C qmail's finds it in its place, what Landlock does here and
+// which version this is.
+func heading(out *bufio.Writer, home string, ids passwd.IDs, landlock int) {
 	out.WriteString("The qmail control files are stored in " + home + "/control.\nThe uids and gids are ")
 	for _, n := range []int{ids.Alias, ids.Daemon, ids.Log, ids.Root, ids.Passwd, ids.Queue, ids.Remote, ids.Send,
 		ids.Qmail} {
 		out.WriteString(strconv.Itoa(n) + ", ")
 	}
-	out.WriteString(strconv.Itoa(ids.NoFiles) + ". This is qmail in Go " + conf.Version() + ".\n")
+	confined := "This kernel has no Landlock"
+	if landlock > 0 {
+		confined = "Landlock " + strconv.Itoa(landlock) + " confines qmail-pop3d, splogger, kept qmail-remotes and DNS tools"
+	}
+	out.WriteString(strconv.Itoa(ids.NoFiles) + ". " + confined + ". This is qmail in Go " + conf.Version() + ".\n")
 }
 
 // show writes a paragraph for each control file, then one for each file that is none. It returns why it could not.

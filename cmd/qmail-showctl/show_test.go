@@ -12,16 +12,19 @@ import (
 	"qmail/internal/sys/passwd"
 )
 
-func TestTheHeadingEndsInTheVersion(t *testing.T) {
-	var b strings.Builder
-	out := bufio.NewWriter(&b)
-	heading(out, "/var/qmail", passwd.IDs{NoFiles: 2108})
-	out.Flush()
-	if want := ", 2108. This is qmail in Go " + conf.Version() + ".\n"; !strings.HasSuffix(b.String(), want) {
-		t.Errorf("%q, want %q at the end", b.String(), want)
-	}
-	if strings.Count(b.String(), "\n") != 2 {
-		t.Errorf("%q is not the two lines of 1.02", b.String())
+func TestTheHeadingSaysWhatLandlockDoesAndEndsInTheVersion(t *testing.T) {
+	for landlock, says := range map[int]string{0: "This kernel has no Landlock.", 5: "Landlock 5 confines qmail-pop3d,"} {
+		var b strings.Builder
+		out := bufio.NewWriter(&b)
+		heading(out, "/var/qmail", passwd.IDs{NoFiles: 2108}, landlock)
+		out.Flush()
+		if !strings.HasSuffix(b.String(), ". This is qmail in Go "+conf.Version()+".\n") ||
+			!strings.Contains(b.String(), ", 2108. "+says) {
+			t.Errorf("%q", b.String())
+		}
+		if strings.Count(b.String(), "\n") != 2 {
+			t.Errorf("%q is not the two lines of 1.02", b.String())
+		}
 	}
 }
 

@@ -1,4 +1,4 @@
-// Qmail-tcpto prints the hosts whose connections timed out.
+// Qmail-tcpto prints the hosts whose connections timed out, and what others are spared.
 //
 //	uid   qmailr; root becomes qmailr
 //	fd 1  one line for each host, or why there is none
@@ -33,14 +33,22 @@ func main() {
 	if err != nil {
 		die(w, "unable to read tcpto", err)
 	}
-	now := time.Now().Unix()
+	now := time.Now()
 	for _, r := range list {
 		w.WriteString(r.IP.String())
 		w.WriteString(" timed out ")
-		w.WriteString(strconv.FormatInt(now-r.Time.Unix(), 10))
+		w.WriteString(strconv.FormatInt(now.Unix()-r.Time.Unix(), 10))
 		w.WriteString(" seconds ago; # recent timeouts: ")
 		w.WriteString(strconv.Itoa(r.Count))
 		w.WriteByte('\n')
+	}
+	spared, err := tcpto.Table(dir).Spared(now)
+	if err != nil {
+		die(w, "unable to read quirks", err)
+	}
+	for _, h := range spared {
+		w.WriteString(h.IP.String() + " is spared " + h.Quirk.String() + "; seen " +
+			strconv.FormatInt(now.Unix()-h.Time.Unix(), 10) + " seconds ago\n")
 	}
 	if w.Flush() != nil {
 		proc.Exit(exit.Temp)

@@ -3,7 +3,12 @@ package tcpto
 import (
 	"encoding/binary"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
 	"time"
+
+	"qmail/internal/sys"
 )
 
 // Ways are what qmail-remote does to be quick that a host may not bear.
@@ -24,6 +29,33 @@ const (
 type Quirk struct {
 	Without Ways // what is left out
 	Group   int  // the most recipients in one transaction; 0: no limit is known
+}
+
+// String names what is left out.
+func (q Quirk) String() string {
+	text := ""
+	add := func(known bool, what string) {
+		if !known {
+			return
+		}
+		if text != "" {
+			text += ", "
+		}
+		text += what
+	}
+	add(q.Without&Hello != 0, "EHLO")
+	add(q.Without&Pipelining != 0, "PIPELINING")
+	add(q.Without&Parameters != 0, "parameters of MAIL")
+	add(q.Without&Keeping != 0, "more messages on a connection")
+	add(q.Group > 0, "more than "+strconv.Itoa(q.Group)+" recipients")
+	return text
+}
+
+// A Host is one of which a quirk is known.
+type Host struct {
+	Quirk
+	IP   netip.Addr
+	Time time.Time // when it showed
 }
 
 // remembered is how long a quirk counts after it has shown; then the host gets another chance.
@@ -58,6 +90,28 @@ func (k kind) leastMissed(b []byte, now time.Time) int {
 		}
 	}
 	return best
+}
+
+// Spared returns the hosts for which something is left out.
+func (t Table) Spared(now time.Time) ([]Host, error) {
+	f, err := sys.OpenNow(filepath.Join(string(t), quirks.name), os.O_RDONLY)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := quirks.read(f)
+	var list []Host
+	for at := 0; at < len(b); at += quirks.size {
+		q := quirks.quirk(b[at:], now)
+		if q.Without&^Honest != 0 || q.Group > 0 {
+			r := quirks.parse(b[at:])
+			list = append(list, Host{q, r.IP.Unmap(), r.Time})
+		}
+	}
+	return list, err
 }
 
 // Quirk returns what is known of ip. What cannot be read is nothing: the table only saves time.

@@ -42,6 +42,26 @@ func TestWhatAHostCouldNotBearIsKnownForADay(t *testing.T) {
 	}
 }
 
+func TestOnlyHostsThatAreSparedSomethingAreListed(t *testing.T) {
+	tab := table(t)
+	learn(t, tab, netip.MustParseAddr("10.0.0.4"), Quirk{Hello, 0}, now.Add(-remembered))
+	for ip, q := range map[string]Quirk{
+		"10.0.0.1": {Hello | Pipelining | Honest, 5}, "2001:db8::1": {Parameters | Keeping, 0}, "10.0.0.3": {Honest, 0},
+	} {
+		learn(t, tab, netip.MustParseAddr(ip), q, now)
+	}
+	list, err := tab.Spared(now)
+	got := ""
+	for _, h := range list {
+		got += h.IP.String() + " " + h.Quirk.String() + "\n"
+	}
+	one := "10.0.0.1 EHLO, PIPELINING, more than 5 recipients\n"
+	other := "2001:db8::1 parameters of MAIL, more messages on a connection\n"
+	if err != nil || got != one+other && got != other+one {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestAFullTableForgetsFirstWhatOnlySparesAQuestion(t *testing.T) {
 	tab := table(t)
 	ip := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}) }
@@ -68,6 +88,9 @@ func TestAFullTableForgetsFirstWhatOnlySparesAQuestion(t *testing.T) {
 }
 
 func TestATreeWithoutTheFileOfQuirksWorks(t *testing.T) {
+	if list, err := Table(t.TempDir()).Spared(now); len(list) > 0 || err != nil {
+		t.Errorf("%v, %v", list, err)
+	}
 	tab := table(t)
 	os.Remove(filepath.Join(string(tab), NameQuirks))
 	if tab.Learn(host, Quirk{Group: 1}, now) == nil || tab.Quirk(host, now) != (Quirk{}) {

@@ -46,3 +46,12 @@ func add(rules []landlock.Rule, path string, folder, file func(...string) landlo
 	}
 	return rules
 }
+
+// Version is that of the kernel's Landlock; 0: it has none.
+func Version() int {
+	v, err := syscall.LandlockGetABIVersion()
+	if err != nil {
+		return 0
+	}
+	return v
+}

@@ -4,3 +4,6 @@ package sandbox
 
 // Enter does nothing where there is no Landlock.
 func Enter(Rights) error { return nil }
+
+// Version is 0 where there is no Landlock.
+func Version() int { return 0 }
