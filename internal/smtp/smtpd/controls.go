@@ -25,6 +25,8 @@ type controls struct {
 	relay       string
 	relayClient bool
 	peer        tcpenv.Conn
+	smtps       bool // TLS begins with the connection
+	forceTLS    bool // nothing is done without it
 }
 
 // readControls reads them; ok is false when one cannot be read.
@@ -63,6 +65,9 @@ func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 	}
 	c.relay, c.relayClient = environ.Get(env, "RELAYCLIENT")
 	c.peer = tcpenv.Read(env)
+	_, c.smtps = environ.Get(env, "SMTPS")
+	force, set := environ.Get(env, "FORCETLS")
+	c.forceTLS = set && force != "0"
 	return c, true
 }
 

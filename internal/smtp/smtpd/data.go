@@ -38,7 +38,7 @@ func (s *session) data() {
 	m.Write(rfc822.ReceivedFrom(rfc822.Peer{
 		RemoteHost: s.peer.RemoteHost, RemoteInfo: s.peer.RemoteInfo, RemoteIP: s.peer.RemoteIP,
 		LocalHost: s.peer.Local(), Helo: s.helo, Greeted: s.greeted,
-	}, "SMTP", now))
+	}, s.protocol(), now))
 	s.conn.Within(now.Add(maxMessageTime))
 	hops, size, err := s.receive(m)
 	if err != nil {

@@ -18,6 +18,9 @@ func (s *session) greet(name []byte, extended bool) {
 	if extended && s.dataBytes > 0 {
 		s.say("250-SIZE " + strconv.FormatInt(s.dataBytes, 10))
 	}
+	if extended && s.server.StartTLS != nil && s.tls == nil {
+		s.say("250-STARTTLS")
+	}
 	s.say("250 8BITMIME")
 }
 
@@ -67,7 +70,7 @@ func (s *session) rcpt(arg []byte) {
 	} else if ok, err := s.hosts.Accepts(addr); err != nil {
 		s.fail("421 unable to read controls (#4.3.0)")
 		return
-	} else if !ok {
+	} else if !ok && !s.trusted() {
 		s.refuse("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "from", s.sender, "to", addr)
 		return
 	}

@@ -48,6 +48,8 @@ type Server struct {
 	Mine    func() (ipme.Set, error) // nil: ipme.Mine
 	Log     *peerlog.Log             // of what is refused
 	Room    func() bool              // whether there is room for a message; nil: there is
+	// StartTLS readies TLS for one client; an error means that there is none now. Nil: the session knows no TLS.
+	StartTLS func() (Handshake, error)
 	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a
 	// new one.
 	In *crlf.Reader
@@ -63,7 +65,7 @@ func (s Server) Serve(in, out *os.File) exit.Code {
 		io.WriteString(conn, "421 unable to read controls (#4.3.0)\r\n")
 		return ended
 	}
-	t := &session{controls: c, server: s, conn: conn, timeout: c.timeout}
+	t := &session{controls: c, server: s, conn: conn, wire: conn, timeout: c.timeout}
 	if s.In == nil {
 		t.in = crlf.NewReader(t)
 		return t.run()
@@ -85,6 +87,8 @@ type session struct {
 	controls
 	server  Server
 	conn    *sys.Dialogue
+	wire    io.ReadWriter // conn, or TLS over it
+	tls     Channel       // nil: not yet
 	timeout time.Duration
 	in      *crlf.Reader
 	out     []byte // replies that wait
@@ -112,7 +116,7 @@ func (s *session) Read(b []byte) (int, error) {
 	if err := s.flush(); err != nil {
 		return 0, err
 	}
-	return s.conn.Read(b)
+	return s.wire.Read(b)
 }
 
 // flush sends the replies that wait. Where it cannot, the session is over: no command counts whose reply nobody gets.
@@ -120,7 +124,7 @@ func (s *session) flush() error {
 	if len(s.out) == 0 {
 		return nil
 	}
-	_, err := s.conn.Write(s.out)
+	_, err := s.wire.Write(s.out)
 	s.out = s.out[:0]
 	if err != nil {
 		s.end(ended)
@@ -148,8 +152,13 @@ func (s *session) refuse(reply string, wanted ...string) {
 func (s *session) end(code exit.Code) { s.over, s.code = true, code }
 
 func (s *session) run() exit.Code {
-	s.say("220 " + s.greeting + " ESMTP")
 	s.accepted(s.server.Now())
+	if s.implicit() {
+		s.secure()
+	}
+	if !s.over {
+		s.say("220 " + s.greeting + " ESMTP")
+	}
 	for !s.over {
 		now := s.server.Now()
 		if s.exhausted(now) {
@@ -164,6 +173,7 @@ func (s *session) run() exit.Code {
 		s.command(line)
 	}
 	s.flush()
+	s.hangUp()
 	return s.code
 }
 
@@ -209,6 +219,10 @@ func (s *session) command(line []byte) {
 	if string(word) != "rcpt" {
 		s.idle++
 	}
+	if s.locked(string(word)) {
+		s.refuse("530 STARTTLS first (#5.7.0)")
+		return
+	}
 	switch string(word) {
 	case "rcpt":
 		s.rcpt(arg)
@@ -232,6 +246,8 @@ func (s *session) command(line []byte) {
 	case "quit":
 		s.say("221 " + s.greeting)
 		s.end(exit.OK)
+	case "starttls":
+		s.startTLS(arg)
 	default:
 		s.say("502 unimplemented (#5.5.1)")
 	}

@@ -38,6 +38,9 @@ func (r *Reader) Reset(src io.Reader) {
 	*r = Reader{src: src, buf: r.buf}
 }
 
+// Buffered returns how many bytes have been read from the source and not been asked for.
+func (r *Reader) Buffered() int { return r.w - r.r }
+
 // fill moves the unread bytes to the front and reads once. There must be room.
 func (r *Reader) fill() error {
 	if r.r > 0 {
