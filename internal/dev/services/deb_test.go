@@ -17,9 +17,10 @@ import (
 
 // A debian is a Debian system of its own, below a folder.
 type debian struct {
-	t    *testing.T
-	root string
-	in   []string // the command that runs a command in it
+	t     *testing.T
+	root  string
+	group string   // of its processes, where a machine has such
+	in    []string // the command that runs a command in it
 }
 
 // try runs shell commands in the system.

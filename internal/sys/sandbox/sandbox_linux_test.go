@@ -83,7 +83,7 @@ func TestWhatIsGivenUpIsGone(t *testing.T) {
 	} {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = []string{"SANDBOX_TEST=" + dir, "SANDBOX_NETWORK=" + network}
-		out, err := cmd.CombinedOutput()
+		out, err := cmd.Output()
 		if got := strings.TrimSpace(string(out)); err != nil || got != want {
 			t.Errorf("network %q: %v: works: %s; wanted: %s", network, err, got, want)
 		}
