@@ -26,6 +26,9 @@ func NewListener(fd int) (*Listener, error) {
 	return &Listener{os.NewFile(uintptr(fd), "listening socket")}, nil
 }
 
+// File is the socket, for a child to inherit.
+func (l *Listener) File() *os.File { return l.f }
+
 // Stop has Accept, a call that waits as well, return os.ErrDeadlineExceeded.
 func (l *Listener) Stop() { l.f.SetReadDeadline(time.Unix(1, 0)) }
 

@@ -21,3 +21,19 @@ func LeaveTerminal() error {
 	defer tty.Close()
 	return os.NewSyscallError("ioctl TIOCNOTTY", unix.IoctlSetInt(int(tty.Fd()), unix.TIOCNOTTY, 0))
 }
+
+// Hide has a terminal not show what is typed; show undoes that. ok is false where f is no terminal.
+func Hide(f *os.File) (show func(), ok bool) {
+	fd := int(f.Fd())
+	old, err := unix.IoctlGetTermios(fd, getTerminal)
+	if err != nil {
+		return nil, false
+	}
+	hidden := *old
+	hidden.Lflag &^= unix.ECHO
+	hidden.Lflag |= unix.ECHONL | unix.ICANON | unix.ISIG
+	if unix.IoctlSetTermios(fd, setTerminal, &hidden) != nil {
+		return nil, false
+	}
+	return func() { unix.IoctlSetTermios(fd, setTerminal, old) }, true
+}

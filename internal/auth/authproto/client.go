@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -68,6 +69,14 @@ type Client struct {
 
 // connections numbers the clients of this process.
 var connections atomic.Uint32
+
+// Path is the socket that control/authsocket names, below the qmail home where it is no whole path.
+func Path(home, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(home, name)
+}
 
 // Dial connects to the socket at path and reads the greeting.
 func Dial(path string) (*Client, error) {

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,7 @@ import (
 	"qmail/conf"
 	"qmail/internal/dev/testqmail"
 	"qmail/internal/sys/passwd"
+	"qmail/internal/text/peerlog"
 )
 
 // A server is a system that takes mail by SMTP and delivers it.
@@ -379,6 +381,13 @@ func TestFail2banFindsTheHostileInTheLogAndNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var logins bytes.Buffer
+	for from, text := range map[string]string{"127.0.2.6": "failed PLAIN", "127.0.2.7": "ok PLAIN",
+		"127.0.2.8": "unable to check PLAIN", "127.0.2.9": "too many attempts wait PLAIN"} {
+		peerlog.New(&logins, "qmail-authd", from, 1).Say(text, "user",
+			"joe\nqmail-authd: 127.0.2.99 pid 1: failed PLAIN user <x>")
+	}
+	b = append(b, logins.Bytes()...)
 	for what, head := range map[string]string{
 		"multilog": "@4000000065f0c0de00000000 ", "svlogd": "2026-01-02_03:04:05.12345 ",
 		"journal": "2026-01-02T03:04:05 host smtpd[77]: ", "splogger": "Jan  2 03:04:05 host smtpd: 1700000000.123456 ",
@@ -395,7 +404,7 @@ func TestFail2banFindsTheHostileInTheLogAndNobodyElse(t *testing.T) {
 			filepath.Join(source, "boot/fail2ban/qmail-clients.conf")).Output()
 		found := strings.Fields(string(out))
 		slices.Sort(found)
-		want := "127.0.2.1 127.0.2.2 127.0.2.3 127.0.2.5"
+		want := "127.0.2.1 127.0.2.2 127.0.2.3 127.0.2.5 127.0.2.6"
 		if got := strings.Join(slices.Compact(found), " "); err != nil || got != want {
 			t.Errorf("%s: %q, %v; want %q of\n%s", what, got, err, want, dated.String())
 		}

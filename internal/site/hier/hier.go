@@ -82,6 +82,7 @@ func Tree(source fs.FS) ([]Entry, error) {
 		t.dir(d, u.Root, 0o755)
 	}
 	t.dir("users", u.Root, 0o755)
+	t.dir("run", u.Root, 0o755)
 	t.queue(u)
 	t.programs(u)
 	t.boot()

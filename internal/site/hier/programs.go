@@ -10,9 +10,9 @@ import (
 // Programs of bin, by who may do what with them. Those that only qmail's own programs start cannot be read; those
 // that only root starts cannot be executed by others.
 func binaries() (rootOnly, unreadable, public []string) {
-	rootOnly = []string{"qmail-lspawn", "qmail-newmrh", "qmail-newu", "qmail-start", "queue-fix"}
+	rootOnly = []string{"qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newu", "qmail-start", "queue-fix"}
 	unreadable = []string{
-		"qmail-clean", "qmail-getpw", "qmail-local", "qmail-popup", "qmail-pw2u", "qmail-remote",
+		"qmail-authd", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-popup", "qmail-pw2u", "qmail-remote",
 		"qmail-rspawn", "qmail-send", "qmail-tlsremote", "splogger",
 	}
 	public = []string{
@@ -70,13 +70,13 @@ func (t *tree) boot() {
 	t.dir("boot/systemd", t.root, 0o755)
 	for _, n := range [...]string{
 		"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service", "qmail-smtpd-inetd.socket",
-		"qmail-smtpd-inetd@.service",
+		"qmail-smtpd-inetd@.service", "qmail-authd.service",
 	} {
 		t.file("boot/systemd/"+n, "boot/systemd/"+n, 0o644, true)
 	}
 	for _, supervisor := range [...]string{"daemontools", "runit", "s6"} {
 		t.dir("boot/"+supervisor, t.root, 0o755)
-		for _, service := range [...]string{"qmail-send", "qmail-smtpd", "qmail-smtpd-tcpserver"} {
+		for _, service := range [...]string{"qmail-send", "qmail-smtpd", "qmail-smtpd-tcpserver", "qmail-authd"} {
 			in := "boot/" + supervisor + "/" + service
 			t.dir(in, t.root, 0o755)
 			t.file(in+"/run", in+"/run", 0o755, true)

@@ -25,13 +25,18 @@ type slot struct{ hash, at uint32 }
 var errTooBig = errors.New("cdb: more than 4 gigabytes")
 
 // Create makes the temporary file, empty and readable for all.
-func Create(tmp string) (*Writer, error) {
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+func Create(tmp string) (*Writer, error) { return create(tmp, 0o644) }
+
+// CreatePrivate is Create for a file that nobody else may read.
+func CreatePrivate(tmp string) (*Writer, error) { return create(tmp, 0o600) }
+
+func create(tmp string, mode fs.FileMode) (*Writer, error) {
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return nil, err
 	}
 	w := &Writer{f: f, w: bufio.NewWriterSize(f, 64<<10), pos: headerSize}
-	err = f.Chmod(0o644)
+	err = f.Chmod(mode)
 	if err == nil {
 		_, err = f.Seek(headerSize, 0)
 	}
