@@ -34,13 +34,17 @@ func Version() string { return line(version, 0) }
 func Home() string { return line(home, 0) }
 
 // Users are the account names of conf-users.
-type Users struct{ Alias, Daemon, Log, Root, Passwd, Queue, Remote, Send string }
+type Users struct {
+	Alias, Daemon, Log, Root, Passwd, Queue, Remote, Send string
+	Key                                                   string // may be missing, as may the account
+}
 
-// UserNames returns the eight account names.
+// UserNames returns the nine account names. A C qmail has the first eight.
 func UserNames() Users {
 	return Users{
 		Alias: line(users, 0), Daemon: line(users, 1), Log: line(users, 2), Root: line(users, 3),
 		Passwd: line(users, 4), Queue: line(users, 5), Remote: line(users, 6), Send: line(users, 7),
+		Key: line(users, 8),
 	}
 }
 

@@ -21,7 +21,7 @@ fill() {
   sed -e "s|@QMAIL@|$home|g" -e "s|@VERSION@|$version|g" -e "s|@ARCH@|$arch|g" -e "s|@LIBC@|$libc|g" \
     -e "s|@MAINTAINER@|${MAINTAINER:-Postmaster <postmaster@localhost>}|g" -e "s|@SIZE@|$(du -sk "$root" | cut -f1)|g" \
     -e "s|@ALIAS@|$(user 1)|g" -e "s|@QMAILD@|$(user 2)|g" -e "s|@QMAILL@|$(user 3)|g" -e "s|@QMAILP@|$(user 5)|g" \
-    -e "s|@QMAILQ@|$(user 6)|g" -e "s|@QMAILR@|$(user 7)|g" -e "s|@QMAILS@|$(user 8)|g" \
+    -e "s|@QMAILQ@|$(user 6)|g" -e "s|@QMAILR@|$(user 7)|g" -e "s|@QMAILS@|$(user 8)|g" -e "s|@QMAILK@|$(user 9)|g" \
     -e "s|@GROUP@|$(group 1)|g" -e "s|@NOFILES@|$(group 2)|g" "$1"
 }
 
@@ -36,9 +36,9 @@ cp build/bin/install "$root/usr/lib/qmail/install"
 cp "$out/deb.manifest" "$root/usr/share/qmail/manifest"
 
 # What qmail keeps is not of the package: postinst has it made, and no removal can take it away.
-rm -rf "$root$home/queue" "$root$home/control" "$root$home/users" "$root$home/alias"
+rm -rf "$root$home/queue" "$root$home/control" "$root$home/users" "$root$home/alias" "$root$home/keys"
 # Until postinst gives it away nobody may gain its owner's power.
-chmod u-s "$root$home/bin/qmail-queue"
+chmod u-s "$root$home/bin/qmail-queue" "$root$home/bin/qmail-key"
 
 cp config-fast "$root/usr/share/qmail/config-fast"
 cp "$root$home/boot/run" "$root/etc/qmail/rc"

@@ -24,9 +24,13 @@ func missing(a passwd.Accounts) string {
 	for _, n := range a.MissingGroups {
 		b.WriteString("  groupadd " + n + "\n")
 	}
-	for _, n := range a.MissingUsers {
+	users := a.MissingUsers
+	if a.NoKeys && u.Key != "" {
+		users = append(users, u.Key)
+	}
+	for _, n := range users {
 		group, home := g.NoFiles, conf.Home()
-		if slices.Contains([]string{u.Queue, u.Remote, u.Send}, n) {
+		if slices.Contains([]string{u.Queue, u.Remote, u.Send, u.Key}, n) {
 			group = g.Qmail
 		}
 		if n == u.Alias {

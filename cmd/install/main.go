@@ -56,7 +56,7 @@ func (in *installer) run(manifest string) error {
 			err = in.findAccounts()
 		}
 		if err == nil {
-			err = in.all(entries)
+			err = in.all(in.possible(entries))
 		}
 		return err
 	}
@@ -65,12 +65,21 @@ func (in *installer) run(manifest string) error {
 		err = in.findAccounts()
 	}
 	if err == nil {
-		err = in.all(entries)
+		err = in.all(in.possible(entries))
 	}
 	if err != nil || manifest == "" {
 		return err
 	}
 	return writeManifest(manifest, entries)
+}
+
+// possible leaves out what would belong to a user that need not exist.
+func (in *installer) possible(entries []hier.Entry) []hier.Entry {
+	if in.accounts == nil || !in.accounts.NoKeys {
+		return entries
+	}
+	in.notice(hier.KeysOff())
+	return hier.WithoutKeys(entries)
 }
 
 // findAccounts looks up whom the files will belong to: in DESTDIR's own passwd where it has one. Missing accounts

@@ -43,6 +43,10 @@ func main() {
 	for _, n := range a.MissingGroups {
 		warn("group "+n, "does not exist")
 	}
+	if a.NoKeys {
+		os.Stdout.WriteString("instcheck: " + hier.KeysOff() + "\n")
+		entries = hier.WithoutKeys(entries)
+	}
 	top, err := sys.OpenFolder("/")
 	if err != nil {
 		proc.Die(exit.Temp, "instcheck: fatal: "+err.Error())

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"qmail/conf"
 	"qmail/internal/site/control"
@@ -44,7 +45,10 @@ func show(out *bufio.Writer, dir control.Dir) (oops string) {
 		}
 		out.WriteString("\n" + f.Name + ": ")
 		out.WriteString(paragraph(dir, f))
-		if b, _, _ := dir.Raw(f.Name); f.Kind != control.Database && f.Kind != control.Folder {
+		if f.Kind == control.Database || f.Kind == control.Folder || f.Kind == control.Certificates {
+			continue
+		}
+		if b, _, _ := dir.Raw(f.Name); len(b) > 0 {
 			// Of white space it says nothing: that means nothing to any qmail.
 			if _, cr := control.Ends(b); cr {
 				out.WriteString(hasCR)
@@ -76,6 +80,8 @@ func paragraph(dir control.Dir, f control.File) string {
 		return isDefault + "No rcpthosts; morercpthosts is irrelevant.\n"
 	case f.Kind == control.Database:
 		return database(dir, f)
+	case f.Kind == control.Certificates:
+		return certificates(dir, f.Name, time.Now())
 	case f.Kind == control.Entries:
 		return entries(dir, f)
 	case f.Kind == control.Folder:

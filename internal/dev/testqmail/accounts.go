@@ -46,9 +46,9 @@ func lines() (passwd, group []string) {
 	u, g := conf.UserNames(), conf.GroupNames()
 	const qmailGID, noFilesGID = firstUID + 10, firstUID + 11
 	group = append(group, fmt.Sprintf("%s:x:%d:", g.Qmail, qmailGID), fmt.Sprintf("%s:x:%d:", g.NoFiles, noFilesGID))
-	for i, n := range []string{u.Alias, u.Daemon, u.Log, u.Passwd, u.Queue, u.Remote, u.Send} {
+	for i, n := range []string{u.Alias, u.Daemon, u.Log, u.Passwd, u.Queue, u.Remote, u.Send, u.Key} {
 		gid, home := noFilesGID, conf.Home()
-		if n == u.Queue || n == u.Remote || n == u.Send {
+		if n == u.Queue || n == u.Remote || n == u.Send || n == u.Key {
 			gid = qmailGID
 		}
 		if n == u.Alias {

@@ -4,12 +4,13 @@ package control
 type Kind uint8
 
 const (
-	Text     Kind = iota // its first line
-	TextOrMe             // its first line, or that of me where it is absent, or where that is as well its own name
-	Number               // the number that its first line begins with
-	Entries              // its lines, comments and empty ones aside
-	Database             // a cdb
-	Folder               // files, one for each of something
+	Text         Kind = iota // its first line
+	TextOrMe                 // its first line, or that of me where it is absent, or where that is as well its own name
+	Number                   // the number that its first line begins with
+	Entries                  // its lines, comments and empty ones aside
+	Database                 // a cdb
+	Folder                   // files, one for each of something
+	Certificates             // PEM, or a folder of it
 )
 
 // A File is one file of the control folder: what qmail-showctl says of it, and what qmail-control(5) does.
@@ -82,7 +83,7 @@ var files = [...]File{
 	{"locals", Entries, "Messages for me are delivered locally.", "Messages for ", " are delivered locally.", send,
 		"The domain names whose mail is delivered on this machine.", false},
 	{"me", Text, "undefined! Uh-oh", "My name is ", ".",
-		"qmail-send qmail-inject sendmail qmail-smtpd " + remote,
+		"qmail-send qmail-inject sendmail qmail-smtpd qmail-key " + remote,
 		"The name of this host, and the default of many other control files.", false},
 	{"percenthack", Entries, "The percent hack is not allowed.", "The percent hack is allowed for user%host@", ".", send,
 		"Domain names where user%host@domain is sent on to user@host.", false},
@@ -112,6 +113,12 @@ var files = [...]File{
 		"Lines user@domain:prepend, domain:prepend or .domain:prepend: recipients there become " +
 			"prepend-recipient, a local address.", false},
 
+	{"clientcert.pem", Certificates, "", "", "", "qmail-key",
+		"The certificate of this host as a TLS client, with its key, in one file.", true},
+	{"servercert.pem", Certificates, "", "", "", "qmail-key",
+		"The certificate of TLS servers, with its key, in one file, where tlscerts has none for the name in me.", true},
+	{"tlscerts", Certificates, "", "", "", "qmail-key",
+		"A folder: the certificate of a TLS server and what leads to its authority, in a file of the server's name.", true},
 	{"maxrcpt", Number, "1000", "Recipients of a message from the network: ", ".", servers + " qmail-qmqpd",
 		"How many recipients a message from the network may have; 0 is any number. qmail-qmqpd has no limit of its own.",
 		true},

@@ -4,6 +4,7 @@ package hier
 import (
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,14 +45,16 @@ type Entry struct {
 }
 
 // Folder returns where the folder of an entry is below HOME. In rest no symbolic link has a place: the users of the
-// queue own what is in it. Elsewhere an administrator may have put one; rest is empty.
+// queue and of the keys own what is in it. Elsewhere an administrator may have put one; rest is empty.
 func (e Entry) Folder() (folder, rest string) {
 	folder = path.Dir(e.Path)
-	if folder == queueName {
-		return queueName, "."
-	}
-	if rest, ok := strings.CutPrefix(folder, queueName+"/"); ok {
-		return queueName, rest
+	for _, top := range [...]string{queueName, keysName} {
+		if folder == top {
+			return top, "."
+		}
+		if rest, ok := strings.CutPrefix(folder, top+"/"); ok {
+			return top, rest
+		}
 	}
 	return folder, ""
 }
@@ -84,12 +87,30 @@ func Tree(source fs.FS) ([]Entry, error) {
 	t.dir("users", u.Root, 0o755)
 	t.dir("run", u.Root, 0o755)
 	t.queue(u)
+	for _, d := range []string{keysName, "keys/tls", "keys/dkim"} {
+		t.dir(d, u.Key, 0o700)
+	}
 	t.programs(u)
 	t.boot()
 	if err := t.documents(source); err != nil {
 		return nil, err
 	}
 	return t.entries, nil
+}
+
+// WithoutKeys returns the entries but those of the user of the keys.
+func WithoutKeys(entries []Entry) []Entry {
+	key := conf.UserNames().Key
+	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.Owner == key })
+}
+
+// KeysOff is what is to be said where that user is missing.
+func KeysOff() string {
+	name := conf.UserNames().Key
+	if name == "" {
+		name = "qmailk (line 9 of conf/conf-users)"
+	}
+	return "there is no user " + name + ": no qmail-key, hence no TLS and no signed mail; all else works"
 }
 
 // Queue returns the entries of the queue alone.
@@ -123,7 +144,10 @@ const (
 	quirksSize = 256 * 32
 )
 
-const queueName = "queue"
+const (
+	queueName = "queue"
+	keysName  = "keys"
+)
 
 // queue adds the queue. Who may enter which folder is what keeps its programs apart: qmail-queue and qmail-clean own
 // what qmail-send may only read, and the other way round.

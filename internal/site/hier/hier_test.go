@@ -44,6 +44,10 @@ func TestWhoMayDoWhatInTheTree(t *testing.T) {
 		{".", "root", Dir, 0o755},
 		{"alias", "alias", Dir, 0o2755},
 		{"bin/qmail-queue", "qmailq", File, 0o4711},
+		{"bin/qmail-key", "qmailk", File, 0o4711},
+		{"keys", "qmailk", Dir, 0o700},
+		{"keys/tls", "qmailk", Dir, 0o700},
+		{"keys/dkim", "qmailk", Dir, 0o700},
 		{"bin/qmail-start", "root", File, 0o700},
 		{"bin/qmail-lspawn", "root", File, 0o700},
 		{"bin/qmail-send", "root", File, 0o711},
@@ -81,9 +85,25 @@ func TestWhoMayDoWhatInTheTree(t *testing.T) {
 	}
 }
 
-func TestOnlyQmailQueueIsSetUID(t *testing.T) {
+func TestNothingIsMissingWithoutKeysButWhatNeedsThem(t *testing.T) {
+	entries, err := Tree(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := WithoutKeys(entries)
+	if len(entries)-len(left) != 4 {
+		t.Errorf("%d entries are left out", len(entries)-len(left))
+	}
+	for _, e := range left {
+		if e.Owner == "qmailk" {
+			t.Errorf("%s is left", e.Path)
+		}
+	}
+}
+
+func TestOnlyQmailQueueAndQmailKeyAreSetUID(t *testing.T) {
 	for p, e := range all(t) {
-		if e.Mode&fs.ModeSetuid != 0 && p != "bin/qmail-queue" {
+		if e.Mode&fs.ModeSetuid != 0 && p != "bin/qmail-queue" && p != "bin/qmail-key" {
 			t.Errorf("%s is set-uid", p)
 		}
 	}

@@ -3,6 +3,7 @@ package hier
 import (
 	"io/fs"
 	"path"
+	"slices"
 
 	"qmail/conf"
 )
@@ -37,7 +38,7 @@ func Scripts() []string {
 // Binaries returns the programs of bin that cmd has.
 func Binaries() []string {
 	a, b, c := binaries()
-	return append(append(append([]string{"qmail-queue"}, a...), b...), c...)
+	return slices.Concat([]string{"qmail-queue", "qmail-key"}, a, b, c)
 }
 
 func (t *tree) programs(u conf.Users) {
@@ -53,9 +54,11 @@ func (t *tree) programs(u conf.Users) {
 	for _, n := range Scripts() {
 		t.file("bin/"+n, "scripts/"+n+".sh", 0o755, true)
 	}
-	// Everybody's way into the queue, and the only program that changes uid by its mode.
-	t.file("bin/qmail-queue", "build/bin/qmail-queue", 0o711|fs.ModeSetuid, false)
-	t.entries[len(t.entries)-1].Owner = u.Queue
+	// Everybody's way into the queue, and the servers' to a signature: the programs that change uid by their mode.
+	for _, p := range [...]struct{ name, owner string }{{"qmail-queue", u.Queue}, {"qmail-key", u.Key}} {
+		t.file("bin/"+p.name, "build/bin/"+p.name, 0o711|fs.ModeSetuid, false)
+		t.entries[len(t.entries)-1].Owner = p.owner
+	}
 }
 
 // boot adds what starts qmail with the machine: scripts, the units of systemd, and for each supervisor its services.

@@ -10,6 +10,9 @@ import (
 type Accounts struct {
 	UIDs, GIDs                  map[string]int
 	MissingUsers, MissingGroups []string
+	// NoKeys says that the user of the keys is missing, without which all but TLS and signed mail works. What would
+	// belong to it is not made.
+	NoKeys bool
 }
 
 // AccountsIn looks up all accounts in etc/passwd and etc/group below folder root. A missing account is not an error.
@@ -18,8 +21,11 @@ func AccountsIn(root string) (Accounts, error) {
 	var a Accounts
 	var err error
 	users := []string{u.Alias, u.Daemon, u.Log, u.Root, u.Passwd, u.Queue, u.Remote, u.Send}
-	if a.UIDs, a.MissingUsers, err = numbers(root+passwdFile, users); err != nil {
+	if a.UIDs, a.MissingUsers, err = numbers(root+passwdFile, append(users, u.Key)); err != nil {
 		return a, err
+	}
+	if n := len(a.MissingUsers); n > 0 && a.MissingUsers[n-1] == u.Key {
+		a.MissingUsers, a.NoKeys = a.MissingUsers[:n-1], true
 	}
 	a.GIDs, a.MissingGroups, err = numbers(root+groupFile, []string{g.Qmail, g.NoFiles})
 	return a, err
