@@ -26,6 +26,8 @@ func parseRIB(rib []byte) ([]netip.Addr, error) {
 		if m.Header.Type != syscall.RTM_NEWADDR || len(m.Data) < syscall.SizeofIfAddrmsg {
 			continue
 		}
+		// Attributes are aligned, which the parser takes for granted; behind a message there is room for that.
+		m.Data = m.Data[:(len(m.Data)+syscall.NLMSG_ALIGNTO-1)&^(syscall.NLMSG_ALIGNTO-1)]
 		attrs, err := syscall.ParseNetlinkRouteAttr(m)
 		if err != nil {
 			return nil, err

@@ -10,6 +10,8 @@ func FuzzRIB(f *testing.F) {
 		f.Add(rib)
 	}
 	f.Add([]byte{})
+	// A message, and an attribute in it, that ends one byte behind a multiple of four.
+	f.Add([]byte("\x1d\x00\x00\x00\x14\x00\x00\x0000000000" + "00000000" + "\x05\x00\x010" + "0" + "000"))
 	f.Fuzz(func(t *testing.T, rib []byte) {
 		list, _ := parseRIB(rib)
 		for _, ip := range list {
