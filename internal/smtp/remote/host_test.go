@@ -47,7 +47,7 @@ func (h *host) serve(p peer) {
 			h.asked++
 			h.mu.Unlock()
 		}
-		reply := h.fault(x)
+		reply := h.fails(x)
 		switch reply {
 		case "close":
 			return
@@ -88,7 +88,7 @@ func (h *host) serve(p peer) {
 				return
 			}
 			x.verb = "."
-			end := h.fault(x)
+			end := h.fails(x)
 			if end == "" {
 				h.mu.Lock()
 				h.took = append(h.took, strings.Join(to, ""))
@@ -104,6 +104,13 @@ func (h *host) serve(p peer) {
 	}
 }
 
+// fails is fault, whose connections may share what it knows: one asks at a time.
+func (h *host) fails(x exchange) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fault(x)
+}
+
 // messages returns and forgets what was accepted.
 func (h *host) messages() []string {
 	h.mu.Lock()
@@ -111,6 +118,13 @@ func (h *host) messages() []string {
 	list := h.took
 	h.took = nil
 	return list
+}
+
+// questions returns how many recipients were asked about.
+func (h *host) questions() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asked
 }
 
 // letters makes recipients of one letter each.
