@@ -1,9 +1,11 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 
 	"qmail/internal/site/control"
+	"qmail/internal/site/smtproutes"
 	"qmail/internal/site/users"
 )
 
@@ -27,6 +29,13 @@ func lineEnds(home string, warn func(path, text string)) {
 	for _, f := range control.Files() {
 		if f.Kind != control.Database && f.Kind != control.Folder && f.Kind != control.Certificates {
 			look(control.Dir(filepath.Join(home, "control")), f.Name)
+		}
+	}
+	for _, name := range []string{"smtproutes", "authsenders"} {
+		path := filepath.Join(home, "control", name)
+		lines, _, err := control.Dir(filepath.Join(home, "control")).List(name)
+		if fi, serr := os.Stat(path); err == nil && serr == nil && smtproutes.Told(lines, fi) {
+			warn(path, "has passwords that everybody can read")
 		}
 	}
 	for _, name := range []string{"assign", "append", "include", "exclude", "mailnames", "subusers"} {

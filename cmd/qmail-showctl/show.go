@@ -10,6 +10,7 @@ import (
 
 	"qmail/conf"
 	"qmail/internal/site/control"
+	"qmail/internal/site/smtproutes"
 	"qmail/internal/site/tlsroutes"
 	"qmail/internal/sys/passwd"
 )
@@ -121,14 +122,22 @@ func entries(dir control.Dir, f control.File) string {
 	if !ok {
 		return isDefault + f.Default + "\n"
 	}
-	text := "\n"
+	text, routes := "\n", f.Name == "smtproutes" || f.Name == "authsenders"
 	for _, l := range lines {
+		if routes {
+			l, _ = smtproutes.Masked(l)
+		}
 		text += f.Before + safe(l) + f.After + "\n"
 		if f.Name == "tlsroutes" {
 			if e := tlsroutes.Parse(l); e.Bad != nil {
 				text += "Oops! That makes no sense: " + e.Bad.Error() + ". Mail for it waits.\n"
 			}
 		}
+	}
+	fi, err := os.Stat(filepath.Join(string(dir), f.Name))
+	if routes && err == nil && smtproutes.Told(lines, fi) {
+		text += "Oops! Everybody can read the passwords in this file. Its group should be " + conf.GroupNames().Qmail +
+			", its mode 640.\n"
 	}
 	return text
 }

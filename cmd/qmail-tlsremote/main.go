@@ -1,7 +1,7 @@
 // Qmail-tlsremote sends one message to one host by SMTP, with TLS where that is to be had or required. It is
 // qmail-remote otherwise; qmail-rspawn runs it in that one's place where control says how.
 //
-//	uid   qmailr          exec  nothing
+//	uid   qmailr          exec  programs that print tokens
 //	args  host, sender, one recipient or more
 //	fd 0  the message     fd 1  the report, see qmail-remote(8) and qmail-tlsremote(8)
 //	fd 3  in worker form, jobs from qmail-rspawn
@@ -29,9 +29,12 @@ func main() {
 		proc.Exit(exit.OK)
 	}
 	r := remote.New(home)
-	r.Secure = guard.New(r.Control)
+	g := guard.New(r.Control)
+	g.Env, r.Secure = os.Environ(), g
 	if l, ok := worker.Offered("qmail-tlsremote"); ok {
-		remotejobs.Confine(home, guard.RootFolders()...)
+		if !g.RunsPrograms() {
+			remotejobs.Confine(home, guard.RootFolders()...)
+		}
 		proc.Exit(remotejobs.Serve(l, r))
 	}
 	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))

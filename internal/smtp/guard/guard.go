@@ -3,13 +3,16 @@
 package guard
 
 import (
+	"bytes"
 	"crypto/x509"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"qmail/internal/auth/scram"
 	"qmail/internal/net/dns"
 	"qmail/internal/site/control"
+	"qmail/internal/site/smtproutes"
 	"qmail/internal/site/tlsroutes"
 	"qmail/internal/smtp/remote"
 	"qmail/internal/text/ascii"
@@ -21,12 +24,25 @@ type Guard struct {
 	Control control.Dir
 	Now     func() time.Time
 	Roots   func() (*x509.CertPool, error) // who is trusted where nothing else is said
+	Env     []string                       // of the programs that print tokens
 
 	roots *x509.CertPool
 }
 
 // New returns a Guard that trusts whom the system trusts.
 func New(d control.Dir) *Guard { return &Guard{Control: d, Now: time.Now, Roots: x509.SystemCertPool} }
+
+// RunsPrograms reports whether a route has a program that prints a token. It may need anything, so whoever runs it
+// keeps all rights.
+func (g *Guard) RunsPrograms() bool {
+	for _, name := range [...]string{"smtproutes", "authsenders"} {
+		b, _, err := g.Control.Raw(name)
+		if err != nil || bytes.Contains(b, []byte(tokenPrefix+"/")) {
+			return true
+		}
+	}
+	return false
+}
 
 // RootFolders returns where systems have the certificates that they trust.
 func RootFolders() []string {
@@ -43,6 +59,10 @@ type plan struct {
 	host  string // as the certificate should have it, and as the host is told whom we mean; it may be an address
 	roots *x509.CertPool
 	now   func() time.Time
+
+	login   smtproutes.Login
+	binding scram.Binding
+	env     []string
 }
 
 // Policy returns what is asked for by the line of tlsroutes for the recipients' domain or the host, by the files that
@@ -52,7 +72,7 @@ func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 	if err != nil {
 		return nil, errControl
 	}
-	p := &plan{host: ascii.LowerString(h.Host), now: g.Now}
+	p := &plan{host: ascii.LowerString(h.Host), now: g.Now, login: h.Login, env: g.Env}
 	p.entry.Policy = tlsroutes.May
 	names := []string{h.Domain, h.Host, h.Addr.Addr().String()}
 	table := tlsroutes.New(lines)
@@ -68,6 +88,9 @@ func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 	if p.entry.Bad != nil {
 		return nil, report.Defer("4.3.5", "The line of control/tlsroutes for "+printable(p.entry.Key)+
 			" makes no sense: "+p.entry.Bad.Error()+".")
+	}
+	if p.entry.Policy == tlsroutes.May && h.Login != (smtproutes.Login{}) {
+		p.entry.Policy = tlsroutes.Verify // nobody else is to have the password
 	}
 	if err := g.trust(p); err != nil {
 		return nil, err
@@ -88,6 +111,10 @@ func (p *plan) fill() {
 	}
 	p.Key = strings.Join([]string{p.Name, strings.Join(p.names(), " "), strings.Join(p.entry.Prints, "")}, "\n")
 	p.Shake = p.shake
+	if p.login != (smtproutes.Login{}) {
+		p.Key += "\n" + p.login.User + "\x00" + p.login.Password
+		p.Login = p.logIn
+	}
 }
 
 // names returns what the certificate may be for.

@@ -95,13 +95,17 @@ const (
 
 // A host is an SMTP server with TLS; what is nil or empty is as usual.
 type host struct {
-	config  *tls.Config
-	offers  string
+	config *tls.Config
+	offers string
+
 	atOnce  bool                         // TLS comes first
 	answer  string                       // to STARTTLS, with what is to come in the same packet
 	shake   func(n int, c net.Conn) bool // in the place of the handshake; false: this is the end
 	replies map[string]string            // under TLS
-	abrupt  bool                         // the connection is cut after the final dot's answer, without close_notify
+	// login returns the reply to AUTH.
+	login  func(l string, ask func(challenge string) string) string
+	server *tls.Conn // of the last handshake
+	abrupt bool      // the connection is cut after the final dot's answer, without close_notify
 
 	mu      sync.Mutex
 	heard   []string // by connection
@@ -158,7 +162,7 @@ func (h *host) tls(n int, c net.Conn) net.Conn {
 		return nil
 	}
 	h.mu.Lock()
-	h.secret[n] = true
+	h.secret[n], h.server = true, s
 	h.mu.Unlock()
 	return s
 }
@@ -181,11 +185,20 @@ func (h *host) talk(n int, raw net.Conn) {
 		h.heard[n] += l
 		h.mu.Unlock()
 		reply := "250 ok\r\n"
-		switch verb := l[:4]; verb {
+		switch (l + "    ")[:4] {
 		case "EHLO":
 			reply = "250-fake\r\n" + offers + "250 HELP\r\n"
 		case "DATA":
 			reply = "354 go\r\n"
+		case "AUTH":
+			reply = h.login(strings.TrimSuffix(l, "\r\n"), func(challenge string) string {
+				io.WriteString(c, "334 "+challenge+"\r\n")
+				l, _ := r.ReadString('\n')
+				h.mu.Lock()
+				h.heard[n] += l
+				h.mu.Unlock()
+				return strings.TrimSuffix(l, "\r\n")
+			})
 		case "QUIT":
 			return
 		case "STAR":
@@ -204,7 +217,7 @@ func (h *host) talk(n int, raw net.Conn) {
 			continue
 		default:
 		}
-		if s, ok := h.replies[l[:4]]; ok && c != raw {
+		if s, ok := h.replies[(l + "    ")[:4]]; ok && c != raw {
 			reply = s
 		}
 		if reply == "" {

@@ -37,6 +37,9 @@ func (p *plan) shake(raw net.Conn, classical bool) (*remote.Shaken, error) {
 		return nil, reason(err)
 	}
 	s := t.ConnectionState()
+	if s.Version >= tls.VersionTLS13 {
+		p.binding.Exporter, _ = s.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
+	}
 	return &remote.Shaken{
 		Conn: t,
 		Facts: "tls=" + strings.ReplaceAll(tls.VersionName(s.Version), " ", "v") +

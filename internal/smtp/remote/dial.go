@@ -54,7 +54,11 @@ func (c *course) connect() *outcome {
 			return tooLong(lost)
 		}
 		c.m.address = x.addr.Addr()
-		if o := c.open(x); lost == nil {
+		o := c.open(x)
+		if o != nil && o.everywhere {
+			return o
+		}
+		if lost == nil {
 			lost = o
 		}
 	}

@@ -42,6 +42,7 @@ type outcome struct {
 	remedy     tcpto.Ways // what to leave out on another connection, where none could be had for mail; 0: nothing
 	peer       netip.Addr
 
+	everywhere bool // another address of the host would say the same
 	place      place
 	ours       bool     // the trouble is our own, with the message
 	tooLarge   bool     // for what the host said that it takes

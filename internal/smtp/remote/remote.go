@@ -14,6 +14,7 @@ import (
 	"qmail/internal/net/dns"
 	"qmail/internal/net/ipme"
 	"qmail/internal/site/control"
+	"qmail/internal/site/smtproutes"
 	"qmail/internal/smtp/tcpto"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
@@ -96,8 +97,11 @@ var (
 	errRead     = report.Defer("4.3.0", "Unable to read message.")
 	errTooLong  = report.Defer("4.4.2", "Sorry, this delivery took too long.")
 	errSystem   = report.Defer("4.3.0", "System resources temporarily unavailable.")
-	errPartial  = report.Fail("5.6.2", "SMTP cannot transfer messages with partial final lines.")
-	errSender   = report.Fail("5.1.7", "Sorry, a line end inside the sender address cannot be sent by SMTP.")
+	errLogin    = report.Defer("4.7.0", "control/smtproutes or control/authsenders has a password for this route. "+
+		"It is sent by qmail-tlsremote only: make control/tlsroutes, which may be empty.")
+	errNoRelay = report.Defer("4.3.5", "control/smtproutes or control/authsenders has a password, and no relay for it.")
+	errPartial = report.Fail("5.6.2", "SMTP cannot transfer messages with partial final lines.")
+	errSender  = report.Fail("5.1.7", "Sorry, a line end inside the sender address cannot be sent by SMTP.")
 )
 
 // run writes the report, or returns what is to be the last part of it.
@@ -116,8 +120,15 @@ func (m *Remote) run(args []string, message io.Reader, o *output) error {
 	if j.message, err = openLetter(message); err != nil {
 		return errRead
 	}
+	to := j.target(j.host, j.sender)
+	switch login := to.login != (smtproutes.Login{}); {
+	case login && !to.relay:
+		return errNoRelay
+	case login && m.Secure == nil:
+		return errLogin
+	}
 	j.end = time.Now().Add(j.timeoutDelivery + time.Duration(len(j.recipients))*perRecipient)
-	c := &course{m: m, j: j, to: j.target(j.host), known: make(map[kind]bool)}
+	c := &course{m: m, j: j, to: to, known: make(map[kind]bool)}
 	c.run()
 	c.finish()
 	c.report(o)

@@ -315,15 +315,3 @@ func TestDeadFirstHostCostsOnlyItsTimeout(t *testing.T) {
 		t.Error("a host that answers is still listed:", list, err)
 	}
 }
-
-func FuzzRoute(f *testing.F) {
-	for _, s := range []string{"relay", "relay:26", "[::1]:26", "[::1", ":26", "]:", "[]:x", "a:b:c"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, route string) {
-		relay, port := splitRoute(route)
-		if !strings.HasPrefix(route, relay) || relay == route && port != smtpPort {
-			t.Errorf("%q: %q, %d", route, relay, port)
-		}
-	})
-}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"qmail/internal/site/smtproutes"
 	"qmail/internal/smtp/tcpto"
 )
 
@@ -25,6 +26,7 @@ type Hop struct {
 	Host   string // as the DNS or smtproutes has it
 	Addr   netip.AddrPort
 	Relay  bool // smtproutes has it
+	Login  smtproutes.Login
 }
 
 // A Need says when a connection must be secret.
@@ -46,6 +48,9 @@ type Policy struct {
 	// Shake begins TLS on a connection, which has a deadline. Classical says that nothing new is to be tried that
 	// makes the first message long.
 	Shake func(c net.Conn, classical bool) (*Shaken, error)
+	// Login returns the talk of a login by one of the mechanisms that the host offers; nil: none is needed. It is
+	// called after Shake.
+	Login func(mechanisms []string) (Talk, error)
 }
 
 // A Shaken is a connection after its handshake.
@@ -63,7 +68,7 @@ func (c *course) policy(x candidate) (*Policy, error) {
 	if c.m.Secure == nil {
 		return nil, nil
 	}
-	p, err := c.m.Secure.Policy(Hop{Domain: c.j.host, Host: x.name, Addr: x.addr, Relay: c.to.relay})
+	p, err := c.m.Secure.Policy(Hop{Domain: c.j.host, Host: x.name, Addr: x.addr, Relay: c.to.relay, Login: c.to.login})
 	if err == nil && p.Need == Offered && x.addr.Port() == submissions {
 		q := *p
 		q.Need = Always
@@ -96,13 +101,15 @@ func (s *session) begin(p *Policy, without tcpto.Ways) *outcome {
 		}
 	}
 	o := s.introduce(without)
-	if o != nil || plain || atOnce {
-		if o != nil && p.Need == Always && o.remedy == tcpto.Hello {
-			o.remedy = 0
-		}
-		return o
+	if o == nil && !plain && !atOnce {
+		o = s.startTLS(without)
+	} else if o != nil && p.Need == Always && o.remedy == tcpto.Hello {
+		o.remedy = 0
 	}
-	return s.startTLS(without)
+	if o == nil && p.Login != nil {
+		o = s.logIn()
+	}
+	return o
 }
 
 // startTLS asks for TLS where it is offered (RFC 3207), and introduces us again: whatever was said before may have been
@@ -156,7 +163,8 @@ func (s *session) shake(without tcpto.Ways) *outcome {
 	s.c, s.quiet = t, t.Quiet
 	s.r.Reset(t)
 	s.facts = t.Facts + " policy=" + s.policy.Name
-	s.pipelining, s.size, s.eightBit, s.maxSize, s.offersTLS = false, false, false, 0, false
+	s.pipelining, s.size, s.eightBit, s.maxSize, s.offersTLS, s.mechanisms = false, false, false, 0, false, nil
+	s.secret = true
 	return nil
 }
 

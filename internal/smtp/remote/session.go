@@ -46,6 +46,8 @@ type session struct {
 	eightBit   bool
 	quirk      tcpto.Quirk
 	offersTLS  bool
+	mechanisms []string // of logins
+	secret     bool     // TLS is spoken
 
 	policy *Policy     // that the connection was made under; nil: there is no TLS here
 	facts  string      // about the connection, for the report
@@ -217,6 +219,9 @@ func (s *session) offers() {
 			s.size, s.maxSize = true, int64(n)
 		}
 		s.eightBit = s.eightBit || ascii.Equal(word, "8BITMIME")
+		if ascii.Equal(word, "AUTH") {
+			s.mechanisms = strings.Split(arg, " ")
+		}
 		s.offersTLS = s.offersTLS || ascii.Equal(word, "STARTTLS")
 	}
 }

@@ -1,12 +1,12 @@
 package remote
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"qmail/internal/site/control"
+	"qmail/internal/site/smtproutes"
 	"qmail/internal/text/ascii"
 )
 
@@ -14,6 +14,7 @@ import (
 type settings struct {
 	helo           string
 	routes         control.Map
+	senders        control.Map // authsenders
 	timeoutConnect time.Duration
 	timeoutRemote  time.Duration // for each reply, and for each part of the message
 	// timeoutDelivery is for all, beside what the length of the message and the number of recipients grant.
@@ -37,6 +38,10 @@ func readSettings(d control.Dir) (*settings, error) {
 		return nil, err
 	}
 	routes := control.NewMap(lines)
+	if lines, _, err = d.List("authsenders"); err != nil {
+		return nil, err
+	}
+	senders := control.NewMap(lines)
 	connect, err := d.Int("timeoutconnect")
 	if err != nil {
 		return nil, err
@@ -58,7 +63,7 @@ func readSettings(d control.Dir) (*settings, error) {
 		plodding[ascii.LowerString(l)] = ""
 	}
 	return &settings{
-		helo: helo, routes: routes,
+		helo: helo, routes: routes, senders: senders,
 		timeoutConnect: time.Duration(connect) * time.Second, timeoutRemote: time.Duration(reply) * time.Second,
 		timeoutDelivery: time.Duration(delivery) * time.Second, plodding: plodding,
 	}, nil
@@ -73,47 +78,38 @@ func (s *settings) lockstep(names ...string) bool {
 }
 
 // smtpPort is where mail goes unless smtproutes says otherwise.
-const smtpPort = 25
+const smtpPort = smtproutes.Port
 
 // A target is where a message is to go, before any lookup.
 type target struct {
 	host  string
 	port  uint16 // 0: smtproutes holds something that is no port
 	relay bool   // host is a relay of smtproutes: no MX, and it may be this machine
+	login smtproutes.Login
 }
 
-// target applies smtproutes. A route without a relay means the MX of the host itself.
-func (s *settings) target(host string) target {
-	route, ok := s.routes.GetHost(host)
+// target applies authsenders and smtproutes. A route without a relay means the MX of the host itself.
+func (s *settings) target(host, sender string) target {
+	route, ok := s.bySender(sender)
+	if !ok {
+		route, ok = s.routes.GetHost(host)
+	}
 	if !ok || route == "" {
 		return target{host: host, port: smtpPort}
 	}
-	relay, port := splitRoute(route)
-	if relay == "" {
-		return target{host: host, port: port}
+	r := smtproutes.Parse(route)
+	if r.Relay == "" {
+		return target{host: host, port: r.Port, login: r.Login}
 	}
-	return target{host: relay, port: port, relay: true}
+	return target{host: r.Relay, port: r.Port, relay: true, login: r.Login}
 }
 
-// splitRoute splits "relay:port". An IPv6 address needs brackets only before a port: without them all of the route
-// is the address.
-func splitRoute(route string) (relay string, port uint16) {
-	if _, err := netip.ParseAddr(route); err == nil {
-		return route, smtpPort
+// bySender returns the route of authsenders for a whole address, or for its domain.
+func (s *settings) bySender(sender string) (route string, ok bool) {
+	if route, ok = s.senders.Get(sender); ok && sender != "" {
+		return route, true
 	}
-	from := 0
-	if strings.HasPrefix(route, "[") {
-		from = max(0, strings.IndexByte(route, ']'))
-	}
-	i := strings.IndexByte(route[from:], ':')
-	if i < 0 {
-		return route, smtpPort
-	}
-	n, ok := control.ParseInt(route[from+i+1:])
-	if !ok || n > 65535 {
-		n = 0
-	}
-	return route[:from+i], uint16(n)
+	return s.senders.GetHost(sender[strings.LastIndexByte(sender, '@')+1:])
 }
 
 // sendable reports whether an address can stand in a command: a line end inside it would end the command and

@@ -35,7 +35,7 @@ func (c *choice) program(now time.Time) string {
 	if c.control == "" {
 		return c.name
 	}
-	for _, f := range [...]string{"tlsroutes"} {
+	for _, f := range [...]string{"tlsroutes", "authsenders"} {
 		// What cannot be looked at may be there.
 		if _, err := os.Lstat(filepath.Join(string(c.control), f)); !os.IsNotExist(err) {
 			c.name = secret
