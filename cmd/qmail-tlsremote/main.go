@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"qmail/conf"
+	"qmail/internal/net/dns"
 	"qmail/internal/smtp/guard"
 	"qmail/internal/smtp/remote"
 	"qmail/internal/smtp/remotejobs"
@@ -31,6 +32,7 @@ func main() {
 	r := remote.New(home)
 	g := guard.New(r.Control)
 	g.Env, r.Secure = os.Environ(), g
+	g.DNS = func() guard.Lookup { return dns.Open(dns.SystemConf) }
 	if l, ok := worker.Offered("qmail-tlsremote"); ok {
 		if !g.RunsPrograms() {
 			remotejobs.Confine(home, guard.RootFolders()...)

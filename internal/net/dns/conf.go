@@ -26,6 +26,7 @@ type config struct {
 	timeout  time.Duration // for one question to one server
 	attempts int           // rounds through the servers
 	tcp      bool          // "use-vc": never UDP
+	trusted  bool          // "trust-ad", and the servers are on this machine: what they say of DNSSEC counts
 }
 
 // readConf reads a resolv.conf. A file that is absent, or names no server, means the server on this machine.
@@ -72,6 +73,9 @@ func parseConf(b []byte) config {
 	if len(c.servers) == 0 {
 		c.servers = []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 53)}
 	}
+	for _, s := range c.servers {
+		c.trusted = c.trusted && s.Addr().IsLoopback()
+	}
 	return c
 }
 
@@ -81,6 +85,8 @@ func (c *config) option(o string) {
 	switch {
 	case name == "use-vc":
 		c.tcp = true
+	case name == "trust-ad":
+		c.trusted = true
 	case err != nil:
 	case name == "ndots":
 		c.ndots = min(max(n, 0), 15)

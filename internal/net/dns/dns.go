@@ -36,16 +36,21 @@ const (
 type MX struct {
 	Pref uint16
 	Host string // without the dot at its end, as it came
+	// Secure says that DNSSEC vouches for it, by a server that we trust.
+	Secure bool
 }
 
 // MX returns the mail exchangers of a domain, in the order of the answer.
 func (r *Resolver) MX(domain string) ([]MX, error) {
 	var list []MX
-	err := r.lookup(domain, dnsmessage.TypeMX, func(b dnsmessage.ResourceBody) {
+	end, err := r.follow(domain, dnsmessage.TypeMX, func(b dnsmessage.ResourceBody) {
 		if mx, ok := b.(*dnsmessage.MXResource); ok {
-			list = append(list, MX{mx.Pref, undot(mx.MX.String())})
+			list = append(list, MX{Pref: mx.Pref, Host: undot(mx.MX.String())})
 		}
 	})
+	for i := range list {
+		list[i].Secure = end.secure
+	}
 	return list, err
 }
 

@@ -37,11 +37,11 @@ func addrs(s ...string) (list []netip.Addr) {
 func TestMXAreReturnedAsTheyCame(t *testing.T) {
 	r := resolver(world.serve(t, 4096))
 	got, err := r.MX("FAR.test")
-	if err != nil || !slices.Equal(got, []MX{{20, "b.far.test"}, {10, "A.far.test"}}) {
+	if err != nil || !slices.Equal(got, []MX{{Pref: 20, Host: "b.far.test"}, {Pref: 10, Host: "A.far.test"}}) {
 		t.Error(got, err)
 	}
 	got, err = r.MX("null.test")
-	if err != nil || !slices.Equal(got, []MX{{0, "."}}) {
+	if err != nil || !slices.Equal(got, []MX{{Host: "."}}) {
 		t.Error(got, err)
 	}
 }

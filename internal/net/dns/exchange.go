@@ -95,7 +95,7 @@ func (r *Resolver) exchange(w way, s netip.AddrPort, q dnsmessage.Question) (*an
 	if !w.plain {
 		sent.Name = mixed(q.Name)
 	}
-	packet, err := question(id, sent, w.edns)
+	packet, err := question(id, sent, w.edns, r.conf.trusted)
 	if err != nil {
 		return nil, none, err
 	}
@@ -136,6 +136,7 @@ func (r *Resolver) wait(
 		case ok:
 			if a != nil {
 				a.unmix(sent.Name, asked.Name)
+				a.secure = h.AuthenticData && r.conf.trusted
 			}
 			return a, h.Header, err
 		case w.tcp:
@@ -177,9 +178,10 @@ func receive(c io.Reader, buf []byte, tcp bool) ([]byte, error) {
 	return b, err
 }
 
-// question returns a packet that asks q, with its length before it as TCP needs it.
-func question(id uint16, q dnsmessage.Question, edns bool) ([]byte, error) {
-	b := dnsmessage.NewBuilder(make([]byte, 2, 512), dnsmessage.Header{ID: id, RecursionDesired: true})
+// question returns a packet that asks q, and whether DNSSEC vouches for the answer, with its length before it as TCP needs it.
+func question(id uint16, q dnsmessage.Question, edns, secure bool) ([]byte, error) {
+	h := dnsmessage.Header{ID: id, RecursionDesired: true, AuthenticData: secure} // RFC 6840, section 5.7
+	b := dnsmessage.NewBuilder(make([]byte, 2, 512), h)
 	err := errors.Join(b.StartQuestions(), b.Question(q))
 	if edns {
 		var h dnsmessage.ResourceHeader

@@ -26,31 +26,41 @@ func (r *Resolver) lookup(name string, t dnsmessage.Type, take func(dnsmessage.R
 
 // canonical returns the name at the end of the CNAMEs, if it has a record of type t.
 func (r *Resolver) canonical(name string, t dnsmessage.Type) (string, error) {
-	return r.follow(name, t, func(dnsmessage.ResourceBody) {})
+	end, err := r.follow(name, t, func(dnsmessage.ResourceBody) {})
+	return end.name, err
 }
 
-func (r *Resolver) follow(name string, t dnsmessage.Type, take func(dnsmessage.ResourceBody)) (string, error) {
+// An end is where CNAMEs lead. Secure, also beside ErrNotFound, says that DNSSEC vouches for all the way there, by a
+// server that we trust.
+type end struct {
+	name   string
+	secure bool
+}
+
+func (r *Resolver) follow(name string, t dnsmessage.Type, take func(dnsmessage.ResourceBody)) (end, error) {
 	n, ok := wireName(name)
 	if !ok {
-		return "", ErrNotFound
+		return end{}, ErrNotFound
 	}
+	secure := true
 	for hops := 0; ; {
 		a, err := r.ask(dnsmessage.Question{Name: n, Type: t, Class: dnsmessage.ClassINET})
 		if err != nil {
-			return "", err
+			return end{}, err
 		}
-		end, found, err := a.walk(n, t, &hops, take)
+		secure = secure && a.secure
+		last, found, err := a.walk(n, t, &hops, take)
 		switch {
 		case err != nil:
-			return "", err
+			return end{}, err
 		case found:
-			return undot(end.String()), nil
-		case same(end, n):
-			return "", ErrNotFound
+			return end{undot(last.String()), secure}, nil
+		case same(last, n):
+			return end{secure: secure}, ErrNotFound
 		case a.missing:
-			return "", ErrNotFound // the name that the last CNAME points at
+			return end{secure: secure}, ErrNotFound // the name that the last CNAME points at
 		}
-		n = end // the server did not follow the CNAME for us
+		n = last // the server did not follow the CNAME for us
 	}
 }
 
@@ -84,6 +94,7 @@ func same(a, b dnsmessage.Name) bool { return ascii.Equal(a.String(), b.String()
 // An answer is what a server said to one question, checked to belong to it.
 type answer struct {
 	missing bool // no such name
+	secure  bool // DNSSEC vouches for it, says a server that we trust
 	records []dnsmessage.Resource
 }
 
@@ -200,6 +211,9 @@ func record(p *dnsmessage.Parser, t dnsmessage.Type) (dnsmessage.ResourceBody, e
 		return &r, err
 	case dnsmessage.TypeCNAME:
 		r, err := p.CNAMEResource()
+		return &r, err
+	case typeTLSA:
+		r, err := p.UnknownResource()
 		return &r, err
 	}
 	return nil, errAnswer

@@ -25,8 +25,10 @@ type Guard struct {
 	Now     func() time.Time
 	Roots   func() (*x509.CertPool, error) // who is trusted where nothing else is said
 	Env     []string                       // of the programs that print tokens
+	DNS     func() Lookup                  // called for a host for which DANE may count; nil: it never does
 
 	roots *x509.CertPool
+	known map[string]daneHost
 }
 
 // New returns a Guard that trusts whom the system trusts.
@@ -60,13 +62,17 @@ type plan struct {
 	roots *x509.CertPool
 	now   func() time.Time
 
+	records   []dns.TLSA // DANE: those that can be used
+	daneNames []string   // what the certificate may be for, by an anchor
+
 	login   smtproutes.Login
 	binding scram.Binding
 	env     []string
 }
 
 // Policy returns what is asked for by the line of tlsroutes for the recipients' domain or the host, by the files that
-// other qmails have for the host, and else by a line for more than one. Without any, TLS is used where it is offered.
+// other qmails have for the host, and else by a line for more than one; then by DANE; then by the line for all.
+// Without any, TLS is used where it is offered.
 func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 	lines, _, err := g.Control.List("tlsroutes")
 	if err != nil {
@@ -74,20 +80,26 @@ func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 	}
 	p := &plan{host: ascii.LowerString(h.Host), now: g.Now, login: h.Login, env: g.Env}
 	p.entry.Policy = tlsroutes.May
-	names := []string{h.Domain, h.Host, h.Addr.Addr().String()}
-	table := tlsroutes.New(lines)
-	if e, ok := table.Exact(names...); ok {
-		p.entry = e
-	} else if e, ok, err := g.byFiles(p.host); err != nil {
+	own, err := g.entry(p, tlsroutes.New(lines), h)
+	if err != nil {
 		return nil, err
-	} else if ok {
-		p.entry = e
-	} else if e, ok := table.Suffix(h.Domain, h.Host); ok {
-		p.entry = e
 	}
 	if p.entry.Bad != nil {
 		return nil, report.Defer("4.3.5", "The line of control/tlsroutes for "+printable(p.entry.Key)+
 			" makes no sense: "+p.entry.Bad.Error()+".")
+	}
+	var records []dns.TLSA
+	var base string
+	if !own && p.entry.Policy != tlsroutes.None {
+		if records, base, err = g.dane(h); err != nil {
+			return nil, err
+		}
+	}
+	if len(usable(records)) == 0 && h.Login != (smtproutes.Login{}) {
+		records = nil // what is not verified gets no password
+	}
+	if len(records) > 0 {
+		p.entry.Policy = tlsroutes.Encrypt
 	}
 	if p.entry.Policy == tlsroutes.May && h.Login != (smtproutes.Login{}) {
 		p.entry.Policy = tlsroutes.Verify // nobody else is to have the password
@@ -95,12 +107,33 @@ func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 	if err := g.trust(p); err != nil {
 		return nil, err
 	}
-	p.fill()
+	next := h.Domain
+	if h.Relay {
+		next = h.Host
+	}
+	p.fill(records, base, next)
 	return &p.Policy, nil
 }
 
-// fill turns the entry into a Policy.
-func (p *plan) fill() {
+// entry finds the entry for a host. Own says that it is not the one for all.
+func (g *Guard) entry(p *plan, table tlsroutes.Table, h remote.Hop) (own bool, err error) {
+	e, ok := table.Exact(h.Domain, h.Host, h.Addr.Addr().String())
+	if !ok {
+		if e, ok, err = g.byFiles(p.host); err != nil {
+			return false, err
+		}
+	}
+	if !ok {
+		e, ok = table.Suffix(h.Domain, h.Host)
+	}
+	if ok {
+		p.entry = e
+	}
+	return ok && e.Key != "", nil
+}
+
+// fill turns the entry, or TLSA records, into a Policy.
+func (p *plan) fill(records []dns.TLSA, base, next string) {
 	p.Name = p.entry.Policy.String()
 	p.Need = remote.Always
 	switch p.entry.Policy {
@@ -111,6 +144,9 @@ func (p *plan) fill() {
 	}
 	p.Key = strings.Join([]string{p.Name, strings.Join(p.names(), " "), strings.Join(p.entry.Prints, "")}, "\n")
 	p.Shake = p.shake
+	if len(records) > 0 {
+		p.obey(records, base, next)
+	}
 	if p.login != (smtproutes.Login{}) {
 		p.Key += "\n" + p.login.User + "\x00" + p.login.Password
 		p.Login = p.logIn

@@ -93,6 +93,9 @@ func (p *plan) verify(s tls.ConnectionState) error {
 	if len(s.PeerCertificates) == 0 {
 		return errNoCertificate
 	}
+	if len(p.records) > 0 {
+		return p.byTLSA(s)
+	}
 	leaf := s.PeerCertificates[0]
 	switch p.entry.Policy {
 	case tlsroutes.Fingerprint:
@@ -101,7 +104,7 @@ func (p *plan) verify(s tls.ConnectionState) error {
 			return errPrint
 		}
 	case tlsroutes.Verify:
-		if err := p.chain(s.PeerCertificates, p.roots); err != nil {
+		if err := p.chain(s.PeerCertificates, p.roots, x509.ExtKeyUsageServerAuth); err != nil {
 			return err
 		}
 		if !slices.ContainsFunc(p.names(), func(n string) bool { return isFor(leaf, n) }) {
@@ -112,8 +115,9 @@ func (p *plan) verify(s tls.ConnectionState) error {
 }
 
 // chain reports why roots do not vouch for a chain of certificates, the host's own first.
-func (p *plan) chain(certs []*x509.Certificate, roots *x509.CertPool) error {
-	o := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool(), CurrentTime: p.now()}
+func (p *plan) chain(certs []*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUsage) error {
+	o := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool(), CurrentTime: p.now(),
+		KeyUsages: []x509.ExtKeyUsage{usage}}
 	for _, c := range certs[1:] {
 		o.Intermediates.AddCert(c)
 	}

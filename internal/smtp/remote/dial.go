@@ -29,7 +29,8 @@ func (c *course) connect() *outcome {
 	}
 	if c.list == nil {
 		lately := func(s *session) bool {
-			return s.wanted == c.to && c.j.now.Sub(s.asked) < trust && c.allows(s, candidate{addr: s.peer, name: s.name})
+			return s.wanted == c.to && c.j.now.Sub(s.asked) < trust &&
+				c.allows(s, candidate{addr: s.peer, name: s.name, sure: s.sure})
 		}
 		if c.s = c.m.take(lately, c.j); c.s != nil {
 			c.m.address = c.s.peer.Addr()
@@ -111,7 +112,7 @@ func (c *course) open(x candidate) *outcome {
 		}
 		s := newSession(conn, x.addr, c.j)
 		s.hurry = &c.m.hurry
-		s.name, s.quirk = x.name, quirk
+		s.name, s.sure, s.quirk = x.name, x.sure, quirk
 		o := s.begin(p, without)
 		if o == nil {
 			if more := without &^ (quirk.Without | c.without); more != 0 {

@@ -26,6 +26,7 @@ type Hop struct {
 	Host   string // as the DNS or smtproutes has it
 	Addr   netip.AddrPort
 	Relay  bool // smtproutes has it
+	Sure   bool // nobody but the DNS's signers or the administrator says that it takes this mail
 	Login  smtproutes.Login
 }
 
@@ -68,7 +69,9 @@ func (c *course) policy(x candidate) (*Policy, error) {
 	if c.m.Secure == nil {
 		return nil, nil
 	}
-	p, err := c.m.Secure.Policy(Hop{Domain: c.j.host, Host: x.name, Addr: x.addr, Relay: c.to.relay, Login: c.to.login})
+	p, err := c.m.Secure.Policy(Hop{
+		Domain: c.j.host, Host: x.name, Addr: x.addr, Relay: c.to.relay, Sure: x.sure, Login: c.to.login,
+	})
 	if err == nil && p.Need == Offered && x.addr.Port() == submissions {
 		q := *p
 		q.Need = Always

@@ -33,6 +33,7 @@ type session struct {
 	r       *bufio.Reader
 	w       *bufio.Writer
 	name    string // of the host, as the DNS or smtproutes has it
+	sure    bool   // of that, as a candidate has it
 	peer    netip.AddrPort
 	timeout time.Duration // for each reply, and for each part of the message
 	end     *time.Time    // when the delivery must be over

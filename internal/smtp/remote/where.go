@@ -34,6 +34,7 @@ type candidate struct {
 	addr netip.AddrPort
 	pref uint16
 	name string
+	sure bool // nobody but the DNS's signers or the administrator says that the host of this name takes this mail
 }
 
 // among reports whether a session is with one of the candidates that would be tried first.
@@ -83,7 +84,7 @@ func better(list []candidate, mine func(netip.Addr) bool) []candidate {
 
 func (m *Remote) addresses(t target) ([]candidate, error) {
 	if ip, ok := literal(t.host); ok {
-		return []candidate{{netip.AddrPortFrom(ip, t.port), 0, t.host}}, nil
+		return []candidate{{addr: netip.AddrPortFrom(ip, t.port), name: t.host}}, nil
 	}
 	r := m.Resolve()
 	if t.relay {
@@ -121,12 +122,13 @@ func hostOnly(r Resolver, t target) ([]candidate, error) {
 	if err != nil {
 		return nil, errLookup
 	}
-	return with(nil, ips, t.port, 0, t.host), nil
+	return with(nil, ips, candidate{name: t.host, sure: true}, t.port), nil
 }
 
-func with(list []candidate, ips []netip.Addr, port, pref uint16, name string) []candidate {
+func with(list []candidate, ips []netip.Addr, x candidate, port uint16) []candidate {
 	for _, ip := range ips {
-		list = append(list, candidate{netip.AddrPortFrom(ip, port), pref, name})
+		x.addr = netip.AddrPortFrom(ip, port)
+		list = append(list, x)
 	}
 	return list
 }
@@ -152,7 +154,7 @@ func exchangers(r Resolver, mxs []dns.MX, port uint16) ([]candidate, error) {
 	wg.Wait()
 	var list []candidate
 	for i, mx := range mxs {
-		list = with(list, ips[i], port, mx.Pref, mx.Host)
+		list = with(list, ips[i], candidate{pref: mx.Pref, name: mx.Host, sure: mx.Secure}, port)
 	}
 	if len(list) > 0 {
 		return list, nil
