@@ -43,3 +43,21 @@ func TestACRAtTheEndOfALineIsSaidAndNotShown(t *testing.T) {
 		}
 	}
 }
+
+func TestAPasswordIsNotShownAndItIsToldWhoCanReadIt(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "smtproutes")
+	os.WriteFile(path, []byte(":smtp.provider.example:587 joe@provider.example secret\n"), 0o644)
+	for mode, told := range map[os.FileMode]bool{0o644: true, 0o640: false} {
+		os.Chmod(path, mode)
+		var b strings.Builder
+		out := bufio.NewWriter(&b)
+		show(out, control.Dir(dir))
+		out.Flush()
+		want := "\nsmtproutes: \nSMTP route: :smtp.provider.example:587 joe@provider.example (password)\n"
+		if !strings.Contains(b.String(), want) ||
+			strings.Contains(b.String(), "secret") || strings.Contains(b.String(), "Everybody can read") != told {
+			t.Errorf("mode %o: %s", mode, b.String())
+		}
+	}
+}
