@@ -178,7 +178,8 @@ func receive(c io.Reader, buf []byte, tcp bool) ([]byte, error) {
 	return b, err
 }
 
-// question returns a packet that asks q, and whether DNSSEC vouches for the answer, with its length before it as TCP needs it.
+// question returns a packet that asks q, with its length before it as TCP needs it. Secure asks as well whether DNSSEC
+// vouches for the answer.
 func question(id uint16, q dnsmessage.Question, edns, secure bool) ([]byte, error) {
 	h := dnsmessage.Header{ID: id, RecursionDesired: true, AuthenticData: secure} // RFC 6840, section 5.7
 	b := dnsmessage.NewBuilder(make([]byte, 2, 512), h)
