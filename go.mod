@@ -20,6 +20,7 @@ require (
 )
 
 require (
+	github.com/go-crypt/x v0.4.17
 	github.com/google/renameio/v2 v2.0.2
 	github.com/landlock-lsm/go-landlock v0.11.2
 	github.com/xdg-go/scram v1.4.0

@@ -177,7 +177,7 @@ func TestTheManualPagesAreWellFormed(t *testing.T) {
 func TestAReferenceToAPageLeadsToOne(t *testing.T) {
 	all := pages(t)
 	others := strings.Fields("inetd.8 fsck.8 date.1 sh.1 syslogd.8 sendmail.8 mail.1 biff.1 execve.2 procmail.1 " +
-		"ctime.3 groups.1 tcpserver.1 flock.2 man.1 systemd.1 vacation.1")
+		"crypt.5 ctime.3 groups.1 tcpserver.1 flock.2 man.1 systemd.1 vacation.1")
 	check := func(where, name, section string) {
 		if _, ok := all[name+"."+section]; !ok && !slices.Contains(others, name+"."+section) {
 			t.Errorf("%s refers to %s(%s), which does not exist", where, name, section)

@@ -15,6 +15,7 @@ func Variables() []Variable {
 		local   = []string{"qmail-local"}
 		tcpEnv  = []string{"tcp-env"}
 		servers = []string{"qmail-smtpd", "qmail-qmtpd", "qmail-qmqpd"}
+		check   = "checkpassword"
 		readers = []string{"maildir2mbox", "elq", "pinq", "qail"}
 	)
 	return []Variable{
@@ -57,8 +58,9 @@ func Variables() []Variable {
 		{"SENDER", []string{"condredirect", "qreceipt", "qbiff", "qsmhook"}, local, "The envelope sender."},
 		{"NEWSENDER", []string{"forward"}, local, "The envelope sender of what is forwarded."},
 		{"RECIPIENT", []string{"qsmhook"}, local, "The envelope recipient."},
-		{"USER", append([]string{"qbiff"}, inject...), local, "The user whose mail it is."},
-		{"HOME", nil, local, "The user's home directory."},
+		{"USER", append([]string{"qbiff"}, inject...), append([]string{check}, local...), "The user whose mail it is."},
+		{"HOME", nil, append([]string{check}, local...), "The user's home directory."},
+		{"SHELL", nil, []string{check}, "The user's shell."},
 		{"LOCAL", []string{"qbiff"}, local, "The recipient up to the at sign."},
 		{"HOST", []string{"qsmhook"}, local, "The recipient behind the at sign."},
 		{"HOST2", nil, local, "HOST without its last part."},

@@ -11,7 +11,9 @@ import (
 // Programs of bin, by who may do what with them. Those that only qmail's own programs start cannot be read; those
 // that only root starts cannot be executed by others.
 func binaries() (rootOnly, unreadable, public []string) {
-	rootOnly = []string{"qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newu", "qmail-start", "queue-fix"}
+	rootOnly = []string{
+		"checkpassword", "qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newu", "qmail-start", "queue-fix",
+	}
 	unreadable = []string{
 		"qmail-authd", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-popup", "qmail-pw2u", "qmail-remote",
 		"qmail-rspawn", "qmail-send", "qmail-tlsremote", "splogger",

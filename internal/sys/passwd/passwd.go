@@ -28,6 +28,7 @@ type Entry struct {
 	Name     string
 	UID, GID int
 	Home     string
+	Shell    string
 }
 
 // ErrUnknown says that the file was read to its end and has no such name.
@@ -100,7 +101,10 @@ func LookupIn(root, name string) (Entry, error) {
 		if !ok1 || !ok2 {
 			return true
 		}
-		e, found = Entry{f[0], uid, gid, f[5]}, true
+		e, found = Entry{Name: f[0], UID: uid, GID: gid, Home: f[5]}, true
+		if len(f) > 6 {
+			e.Shell = f[6]
+		}
 		return false
 	})
 	switch {

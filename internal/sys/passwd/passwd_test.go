@@ -79,7 +79,7 @@ func TestLinesThatAreNoEntriesArePassedOver(t *testing.T) {
 	long := "joe:x:1:1:" + strings.Repeat("x", 3*maxLine) + ":/wrong:/bin/sh\n"
 	dir := root(t, "\n:\njoe\njoe:x:abc:1::/a:\njoe:x:1\njoe:x:4294967295:1::/b:\n"+long+"joey:x:2:2::/c:\n"+
 		"joe:x:5:6:J:/home/joe:/bin/sh", groups)
-	if e, err := LookupIn(dir, "joe"); err != nil || e != (Entry{"joe", 5, 6, "/home/joe"}) {
+	if e, err := LookupIn(dir, "joe"); err != nil || e != (Entry{"joe", 5, 6, "/home/joe", "/bin/sh"}) {
 		t.Errorf("%+v %v", e, err)
 	}
 	for _, name := range []string{"", "jo", "joe:x", "#"} {
@@ -96,6 +96,42 @@ func FuzzLookup(f *testing.F) {
 		e, err := LookupIn(root(t, text+"\n", ""), name)
 		if err == nil && (e.Name != name || e.UID < 0 || e.GID < 0) {
 			t.Errorf("%+v", e)
+		}
+	})
+}
+
+func TestAShadowEntryIsTheFirstOfItsNameAndAllAreRead(t *testing.T) {
+	dir := t.TempDir()
+	os.Mkdir(dir+"/etc", 0o755)
+	text := "root:*:1::::::\njoe:$y$a:1:0:9:7::20000:\n# x\nann:$6$b\njoe:$y$c::::::x:\neve:!:::::::\nbob:h::::::x:"
+	if err := os.WriteFile(dir+"/etc/shadow", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]Shadow{"joe": {"$y$a", 20000}, "ann": {"$6$b", 0},
+		"bob": {"h", 1}, "eve": {"!", 0}} {
+		n := 0
+		if s, err := LookupShadow(dir, name, func(string) { n++ }); s != want || err != nil || n != 6 {
+			t.Errorf("%s: %+v %v, %d hashes", name, s, err, n)
+		}
+	}
+	n := 0
+	if s, err := LookupShadow(dir, "sam", func(string) { n++ }); err != ErrUnknown || n != 6 {
+		t.Errorf("%+v %v, %d hashes", s, err, n)
+	}
+	if _, err := LookupShadow(dir+"/x", "joe", func(string) {}); err == nil || err == ErrUnknown {
+		t.Error(err)
+	}
+}
+
+func FuzzShadow(f *testing.F) {
+	f.Add("joe:$y$a:1:0:9:7::20000:\n", "joe")
+	f.Fuzz(func(t *testing.T, text, name string) {
+		dir := t.TempDir()
+		os.Mkdir(dir+"/etc", 0o755)
+		os.WriteFile(dir+"/etc/shadow", []byte(text), 0o600)
+		s, err := LookupShadow(dir, name, func(string) {})
+		if err == nil && s.Hash != "" && !strings.Contains(text, name+":"+s.Hash) {
+			t.Errorf("%q: %+v", text, s)
 		}
 	})
 }
