@@ -28,7 +28,7 @@ func main() {
 	}
 	r := remote.New(home)
 	if l, ok := worker.Offered("qmail-remote"); ok {
-		remotejobs.Confine(home)
+		remotejobs.Confine(home, nil)
 		proc.Exit(remotejobs.Serve(l, r))
 	}
 	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))

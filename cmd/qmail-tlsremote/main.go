@@ -1,7 +1,7 @@
 // Qmail-tlsremote sends one message to one host by SMTP, with TLS where that is to be had or required. It is
 // qmail-remote otherwise; qmail-rspawn runs it in that one's place where control says how.
 //
-//	uid   qmailr          exec  programs that print tokens
+//	uid   qmailr          exec  qmail-mtasts; programs that print tokens
 //	args  host, sender, one recipient or more
 //	fd 0  the message     fd 1  the report, see qmail-remote(8) and qmail-tlsremote(8)
 //	fd 3  in worker form, jobs from qmail-rspawn
@@ -10,12 +10,14 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 
 	"qmail/conf"
 	"qmail/internal/net/dns"
 	"qmail/internal/smtp/guard"
 	"qmail/internal/smtp/remote"
 	"qmail/internal/smtp/remotejobs"
+	"qmail/internal/smtp/sts"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 	"qmail/internal/worker"
@@ -33,9 +35,11 @@ func main() {
 	g := guard.New(r.Control)
 	g.Env, r.Secure = os.Environ(), g
 	g.DNS = func() guard.Lookup { return dns.Open(dns.SystemConf) }
+	fetcher, cache := filepath.Join(home, "bin/qmail-mtasts"), filepath.Join(home, sts.Folder)
+	g.Cache, g.FetchSTS = sts.Cache(cache), guard.Fetch(fetcher, os.Environ())
 	if l, ok := worker.Offered("qmail-tlsremote"); ok {
 		if !g.RunsPrograms() {
-			remotejobs.Confine(home, guard.RootFolders()...)
+			remotejobs.Confine(home, append(guard.RootFolders(), fetcher), cache)
 		}
 		proc.Exit(remotejobs.Serve(l, r))
 	}

@@ -15,14 +15,16 @@ var update = flag.Bool("update", false, "rewrite testdata/deps")
 
 // heavy are packages that cost each start of a program dearly, and the programs that may have them.
 func heavy() map[string]string {
-	network := "qmail-smtpd qmail-remote qmail-tlsremote qmail-qmqpc tcp-env dnsfq dnsip dnsptr dnscname dnsmxip"
+	network := "qmail-smtpd qmail-remote qmail-tlsremote qmail-mtasts qmail-qmqpc tcp-env dnsfq" +
+		" dnsip dnsptr dnscname dnsmxip"
 	certificates := " qmail-key qmail-showctl instcheck" // crypto/x509 imports net
 	return map[string]string{
 		"net":           network + certificates,
-		"crypto/tls":    "qmail-tlsremote",
+		"crypto/tls":    "qmail-mtasts qmail-tlsremote",
 		"encoding/json": "qmail-log qmail-qread",
 		"html/template": "qmail-log",
-		"log":           "",
+		"log":           "qmail-mtasts", // by net/http
+		"net/http":      "qmail-mtasts",
 		"log/slog":      "",
 		"log/syslog":    "", // imports net
 		"os/user":       "", // sysuser knows better

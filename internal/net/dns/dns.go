@@ -9,6 +9,7 @@ package dns
 import (
 	"errors"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -94,6 +95,17 @@ func (r *Resolver) PTR(ip netip.Addr) ([]string, error) {
 	if err == nil && len(list) == 0 {
 		err = ErrNotFound
 	}
+	return list, err
+}
+
+// TXT returns the texts at a name, the strings of each joined.
+func (r *Resolver) TXT(name string) ([]string, error) {
+	var list []string
+	err := r.lookup(name, dnsmessage.TypeTXT, func(b dnsmessage.ResourceBody) {
+		if t, ok := b.(*dnsmessage.TXTResource); ok {
+			list = append(list, strings.Join(t.TXT, ""))
+		}
+	})
 	return list, err
 }
 

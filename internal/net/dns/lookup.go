@@ -212,6 +212,9 @@ func record(p *dnsmessage.Parser, t dnsmessage.Type) (dnsmessage.ResourceBody, e
 	case dnsmessage.TypeCNAME:
 		r, err := p.CNAMEResource()
 		return &r, err
+	case dnsmessage.TypeTXT:
+		r, err := p.TXTResource()
+		return &r, err
 	case typeTLSA:
 		r, err := p.UnknownResource()
 		return &r, err

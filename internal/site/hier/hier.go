@@ -163,6 +163,7 @@ func (t *tree) queue(u conf.Users) {
 	t.split("queue/local", u.Send, 0o700)
 	t.split("queue/remote", u.Send, 0o700)
 	t.dir("queue/lock", u.Queue, 0o750)
+	t.dir("queue/lock/mtasts", u.Remote, 0o750)
 	t.entries = append(t.entries,
 		Entry{Kind: Data, Path: "queue/lock/sendmutex", Owner: u.Send, Group: t.group, Mode: 0o600},
 		Entry{Kind: Data, Path: "queue/lock/tcpto", Owner: u.Remote, Group: t.group, Mode: 0o644, Size: tcptoSize},

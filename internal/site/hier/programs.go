@@ -15,7 +15,8 @@ func binaries() (rootOnly, unreadable, public []string) {
 		"checkpassword", "qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newu", "qmail-start", "queue-fix",
 	}
 	unreadable = []string{
-		"qmail-authd", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-popup", "qmail-pw2u", "qmail-remote",
+		"qmail-authd", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-mtasts",
+		"qmail-popup", "qmail-pw2u", "qmail-remote",
 		"qmail-rspawn", "qmail-send", "qmail-tlsremote", "splogger",
 	}
 	public = []string{

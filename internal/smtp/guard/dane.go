@@ -21,6 +21,7 @@ import (
 type Lookup interface {
 	Host(host string) (name string, secure bool, err error)
 	TLSA(host string, port uint16) ([]dns.TLSA, error)
+	TXT(name string) ([]string, error)
 }
 
 // The fields of a TLSA record (RFC 6698, section 7). The usages that name an authority of the public are none for

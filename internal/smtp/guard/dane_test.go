@@ -19,6 +19,14 @@ type fakeDNS struct {
 	hosts map[string]string
 	tlsa  map[string][]dns.TLSA // nil: it fails
 	asked *int
+	txt   map[string][]string
+}
+
+func (f fakeDNS) TXT(name string) ([]string, error) {
+	if list, ok := f.txt[name]; ok {
+		return list, nil
+	}
+	return nil, dns.ErrNotFound
 }
 
 func (f fakeDNS) Host(host string) (string, bool, error) {
@@ -60,7 +68,8 @@ func record(usage, selector, matching uint8, c *x509.Certificate) dns.TLSA {
 
 // withDANE makes the mail exchanger one whose name is sure and secure.
 func (x *rig) withDANE(records ...dns.TLSA) *fakeDNS {
-	f := &fakeDNS{map[string]string{"mx.far.test": "mx.far.test"}, map[string][]dns.TLSA{"mx.far.test": records}, new(int)}
+	f := &fakeDNS{map[string]string{"mx.far.test": "mx.far.test"}, map[string][]dns.TLSA{"mx.far.test": records},
+		new(int), nil}
 	x.Guard.DNS = func() Lookup { return *f }
 	x.dns["far.test"] = []dns.MX{{Pref: 1, Host: "mx.far.test", Secure: true}}
 	return f

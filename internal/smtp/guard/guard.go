@@ -15,6 +15,7 @@ import (
 	"qmail/internal/site/smtproutes"
 	"qmail/internal/site/tlsroutes"
 	"qmail/internal/smtp/remote"
+	"qmail/internal/smtp/sts"
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/report"
 )
@@ -26,9 +27,14 @@ type Guard struct {
 	Roots   func() (*x509.CertPool, error) // who is trusted where nothing else is said
 	Env     []string                       // of the programs that print tokens
 	DNS     func() Lookup                  // called for a host for which DANE may count; nil: it never does
+	Cache   sts.Cache                      // of MTA-STS policies
+	// FetchSTS has the policy of a domain put into the cache; nil: such policies do not count.
+	FetchSTS func(domain, id string)
 
 	roots *x509.CertPool
 	known map[string]daneHost
+
+	policies map[string]stsDomain
 }
 
 // New returns a Guard that trusts whom the system trusts.
@@ -58,6 +64,7 @@ var errControl = report.Defer("4.3.0", "Unable to read control files.")
 type plan struct {
 	remote.Policy
 	entry tlsroutes.Entry
+	label string // of the policy, where that is not the entry's
 	host  string // as the certificate should have it, and as the host is told whom we mean; it may be an address
 	roots *x509.CertPool
 	now   func() time.Time
@@ -71,8 +78,8 @@ type plan struct {
 }
 
 // Policy returns what is asked for by the line of tlsroutes for the recipients' domain or the host, by the files that
-// other qmails have for the host, and else by a line for more than one; then by DANE; then by the line for all.
-// Without any, TLS is used where it is offered.
+// other qmails have for the host, and else by a line for more than one; then by DANE; then by MTA-STS; then by the line
+// for all. Without any, TLS is used where it is offered.
 func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 	lines, _, err := g.Control.List("tlsroutes")
 	if err != nil {
@@ -98,8 +105,13 @@ func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 	if len(usable(records)) == 0 && h.Login != (smtproutes.Login{}) {
 		records = nil // what is not verified gets no password
 	}
-	if len(records) > 0 {
+	switch {
+	case len(records) > 0:
 		p.entry.Policy = tlsroutes.Encrypt
+	case !own && p.entry.Policy != tlsroutes.None:
+		if err := g.mtasts(p, h); err != nil {
+			return nil, err
+		}
 	}
 	if p.entry.Policy == tlsroutes.May && h.Login != (smtproutes.Login{}) {
 		p.entry.Policy = tlsroutes.Verify // nobody else is to have the password
@@ -134,7 +146,9 @@ func (g *Guard) entry(p *plan, table tlsroutes.Table, h remote.Hop) (own bool, e
 
 // fill turns the entry, or TLSA records, into a Policy.
 func (p *plan) fill(records []dns.TLSA, base, next string) {
-	p.Name = p.entry.Policy.String()
+	if p.Name = p.label; p.Name == "" {
+		p.Name = p.entry.Policy.String()
+	}
 	p.Need = remote.Always
 	switch p.entry.Policy {
 	case tlsroutes.None:

@@ -16,17 +16,16 @@ import (
 	"qmail/internal/worker"
 )
 
-// Confine gives up, in a worker, all files but those that a delivery needs and what else is to be read; a start for
-// each delivery would cost more than it is worth. The folder of resolv.conf stays, since that is replaced when the
-// network changes.
-func Confine(home string, read ...string) {
+// Confine gives up, in a worker, all files but those that a delivery needs and what else is to be read and written; a
+// start for each delivery would cost more than it is worth. The folder of resolv.conf stays, since that is replaced
+// when the network changes.
+func Confine(home string, read []string, write ...string) {
 	lock := filepath.Join(home, "queue/lock")
 	rights := sandbox.Rights{
 		Network: true,
 		Read:    append(read, filepath.Join(home, "control"), filepath.Dir(dns.SystemConf)),
-		Write: []string{
-			filepath.Join(lock, tcpto.Name4), filepath.Join(lock, tcpto.Name6), filepath.Join(lock, tcpto.NameQuirks),
-		},
+		Write: append(write,
+			filepath.Join(lock, tcpto.Name4), filepath.Join(lock, tcpto.Name6), filepath.Join(lock, tcpto.NameQuirks)),
 	}
 	if real, err := filepath.EvalSymlinks(dns.SystemConf); err == nil {
 		rights.Read = append(rights.Read, filepath.Dir(real))
