@@ -9,6 +9,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -20,6 +22,8 @@ import (
 	"qmail/internal/smtp/sts"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
+	"qmail/internal/tls/keyproto"
+	"qmail/internal/tls/keys"
 	"qmail/internal/worker"
 )
 
@@ -37,11 +41,29 @@ func main() {
 	g.DNS = func() guard.Lookup { return dns.Open(dns.SystemConf) }
 	fetcher, cache := filepath.Join(home, "bin/qmail-mtasts"), filepath.Join(home, sts.Folder)
 	g.Cache, g.FetchSTS = sts.Cache(cache), guard.Fetch(fetcher, os.Environ())
-	if l, ok := worker.Offered("qmail-tlsremote"); ok {
+	l, isWorker := worker.Offered("qmail-tlsremote")
+	g.Certificate = own(isWorker)
+	if isWorker {
 		if !g.RunsPrograms() {
 			remotejobs.Confine(home, append(guard.RootFolders(), fetcher), cache)
 		}
 		proc.Exit(remotejobs.Serve(l, r))
 	}
 	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))
+}
+
+// own returns what brings our certificate, if qmail-key has one for clients. Hosts that ask for none are none the
+// wiser, and to those that ask we are nobody where there is none.
+func own(isWorker bool) func() (*tls.Certificate, error) {
+	k, err := keys.Open(isWorker)
+	if err != nil {
+		return nil
+	}
+	return func() (*tls.Certificate, error) {
+		c, err := k.Certificate("", keyproto.Client)
+		if errors.Is(err, keys.ErrNone) {
+			return new(tls.Certificate), nil
+		}
+		return c, err
+	}
 }

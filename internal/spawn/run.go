@@ -37,6 +37,8 @@ type Job struct {
 	Keep    int      // the most bytes of output that are kept
 	// Limit is how long it may take, with all that it starts; 0: as long as it likes. Where it is set As is not nil.
 	Limit time.Duration
+	// Extra is as for a pool.Spec.
+	Extra func() (*os.File, error)
 	// Worker is told of the worker that has got the job, and with nil that it has ended. It may be nil.
 	Worker func(*pool.Worker)
 }
@@ -109,7 +111,8 @@ func (r *Runner) hand(j Job) *pool.Worker {
 	if r.Pool == nil {
 		return nil
 	}
-	w := r.Pool.Take(pool.Spec{Name: j.Name, As: j.As, Env: r.Env, Dir: j.Dir, Expendable: r.Expendable}, j.Near)
+	s := pool.Spec{Name: j.Name, As: j.As, Env: r.Env, Dir: j.Dir, Expendable: r.Expendable, Extra: j.Extra}
+	w := r.Pool.Take(s, j.Near)
 	if w == nil {
 		return nil
 	}

@@ -34,7 +34,7 @@ func floors() []floor {
 		{"qmtp", "the QMTP and QMQP servers and their frames", "text sys site submit"},
 		{"pop3", "the POP3 sessions", "text sys local"},
 		{"send", "the daemon, its pipes, and the tools that ask it", "conf text sys site queue submit"},
-		{"spawn", "the spawners: deliveries started, their results told", "text sys site worker send"},
+		{"spawn", "the spawners: deliveries started, their results told", "text sys site worker send tls"},
 		{"history", "what happened to the mail of a log", "text"},
 		{"dev", "rigs that only tests use", "*"},
 	}

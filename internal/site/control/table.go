@@ -113,7 +113,7 @@ var files = [...]File{
 		"Lines user@domain:prepend, domain:prepend or .domain:prepend: recipients there become " +
 			"prepend-recipient, a local address.", false},
 
-	{"clientcert.pem", Certificates, "", "", "", "qmail-key",
+	{"clientcert.pem", Certificates, "", "", "", "qmail-key qmail-rspawn " + secret,
 		"The certificate of this host as a TLS client, with its key, in one file.", true},
 	{"servercert.pem", Certificates, "", "", "", "qmail-key",
 		"The certificate of TLS servers, with its key, in one file, where tlscerts has none for the name in me.", true},

@@ -4,6 +4,7 @@ package guard
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,8 @@ type Guard struct {
 	Env     []string                       // of the programs that print tokens
 	DNS     func() Lookup                  // called for a host for which DANE may count; nil: it never does
 	Cache   sts.Cache                      // of MTA-STS policies
+	// Certificate returns our own, for hosts that ask who we are; nil: there is none.
+	Certificate func() (*tls.Certificate, error)
 	// FetchSTS has the policy of a domain put into the cache; nil: such policies do not count.
 	FetchSTS func(domain, id string)
 
@@ -75,6 +78,7 @@ type plan struct {
 	login   smtproutes.Login
 	binding scram.Binding
 	env     []string
+	own     func() (*tls.Certificate, error)
 }
 
 // Policy returns what is asked for by the line of tlsroutes for the recipients' domain or the host, by the files that
@@ -85,7 +89,7 @@ func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 	if err != nil {
 		return nil, errControl
 	}
-	p := &plan{host: ascii.LowerString(h.Host), now: g.Now, login: h.Login, env: g.Env}
+	p := &plan{host: ascii.LowerString(h.Host), now: g.Now, login: h.Login, env: g.Env, own: g.Certificate}
 	p.entry.Policy = tlsroutes.May
 	own, err := g.entry(p, tlsroutes.New(lines), h)
 	if err != nil {

@@ -254,3 +254,26 @@ func TestAKeptConnectionServesOneLogin(t *testing.T) {
 		t.Errorf("%q", heard)
 	}
 }
+
+func TestAHostThatAsksWhoWeAreIsShownOurCertificate(t *testing.T) {
+	a := newAuthority(t)
+	h := usual(t, a, "mx.far.test")
+	h.config.ClientAuth = tls.RequireAnyClientCert
+	x := newRig(t, h, a)
+	x.control("tlsroutes", ":encrypt\n")
+	if got := x.send("far.test"); got[0] != 'Z' {
+		t.Errorf("without a certificate: %q", got)
+	}
+	ours := a.issue(allDay, "me.test")
+	x.Certificate = func() (*tls.Certificate, error) { return &ours, nil }
+	if got := x.send("far.test"); got != secretly("encrypt") {
+		t.Errorf("%q", got)
+	}
+	if got := h.server.ConnectionState().PeerCertificates; len(got) == 0 || !got[0].Equal(ours.Leaf) {
+		t.Error("it was shown another one")
+	}
+	x.Certificate = func() (*tls.Certificate, error) { return nil, errToken }
+	if got := x.send("far.test"); got != failed("encrypt", errToken.Error()) {
+		t.Errorf("%q", got)
+	}
+}

@@ -29,6 +29,9 @@ func (p *plan) shake(raw net.Conn, classical bool) (*remote.Shaken, error) {
 	if tlsroutes.Hostname(p.host) {
 		c.ServerName = p.host
 	}
+	if p.own != nil {
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return p.own() }
+	}
 	if classical {
 		c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}
 	}

@@ -18,6 +18,8 @@ type choice struct {
 }
 
 const (
+	clientCertificate = "clientcert.pem"
+
 	plain  = "qmail-remote"
 	secret = "qmail-tlsremote"
 	// lookAge is how long a look at the control folder is good for.
@@ -35,7 +37,7 @@ func (c *choice) program(now time.Time) string {
 	if c.control == "" {
 		return c.name
 	}
-	for _, f := range [...]string{"tlsroutes", "authsenders"} {
+	for _, f := range [...]string{"tlsroutes", "authsenders", clientCertificate} {
 		// What cannot be looked at may be there.
 		if _, err := os.Lstat(filepath.Join(string(c.control), f)); !os.IsNotExist(err) {
 			c.name = secret
@@ -43,4 +45,10 @@ func (c *choice) program(now time.Time) string {
 		}
 	}
 	return c.name
+}
+
+// certificate reports whether there is one to be shown to hosts that ask for it.
+func (c *choice) certificate() bool {
+	_, err := os.Lstat(filepath.Join(string(c.control), clientCertificate))
+	return c.control != "" && err == nil
 }

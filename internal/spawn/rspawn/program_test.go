@@ -14,7 +14,7 @@ import (
 
 func TestQmailTlsremoteSendsWhereAFileAsksForIt(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	for _, f := range []string{"tlsroutes", "authsenders"} {
+	for _, f := range []string{"tlsroutes", "authsenders", "clientcert.pem"} {
 		dir := t.TempDir()
 		c := choice{control: control.Dir(dir)}
 		if got := c.program(now); got != plain {

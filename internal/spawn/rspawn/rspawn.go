@@ -4,6 +4,7 @@ package rspawn
 
 import (
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 	"qmail/internal/spawn"
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/report"
+	"qmail/internal/tls/holder"
 	"qmail/internal/worker/pool"
 )
 
@@ -24,6 +26,7 @@ const keepPerPart = 16 << 10
 type Deliverer struct {
 	runner spawn.Runner
 	choice choice
+	holder holder.Holder // of the key of our certificate
 	mu     sync.Mutex
 	going  []*going // the deliveries that workers do, the oldest first
 }
@@ -92,8 +95,13 @@ func (r *Deliverer) run(group []*spawn.Delivery) {
 		args = append(args, d.Recipient)
 	}
 	program := r.choice.program(time.Now())
+	var key func() (*os.File, error)
+	if program == secret && r.choice.certificate() {
+		key = r.holder.Admit
+	}
 	o, err := r.runner.Run(spawn.Job{
-		Name: program, Arg0: program, Args: args, Near: hostOf(first),
+		Extra: key,
+		Name:  program, Arg0: program, Args: args, Near: hostOf(first),
 		Message: first.Message, Keep: keepPerPart * (len(group) + 1), Worker: r.note(),
 	})
 	if err != nil {
