@@ -59,7 +59,8 @@ func main() {
 	if err := proc.Chdir(conf.Home()); err != nil {
 		die("unable to chdir to " + conf.Home() + ": " + sys.Reason(err))
 	}
-	l := listen(ids.Daemon)
+	l, lock := listen(ids.Daemon)
+	defer lock.Close() // nothing returns: it is held until the process ends
 	as := priv.ID{UID: ids.Passwd, GID: ids.NoFiles}
 	programs := map[check.Kind]check.Program{}
 	kinds := command("authcheck", check.Password, programs, priv.ID{}) + command("oauthcheck", check.Token, programs, as)
@@ -72,8 +73,8 @@ func main() {
 	answer(l, nil, "", ids.Daemon)
 }
 
-// listen makes the socket, for qmaild to connect to.
-func listen(uid int) *sys.Listener {
+// listen makes the socket, for qmaild to connect to, and the lock that keeps others from it.
+func listen(uid int) (*sys.Listener, *os.File) {
 	name, _, err := control.Default().Text("authsocket")
 	if err != nil {
 		die("unable to read control/authsocket: " + sys.Reason(err))
@@ -87,7 +88,6 @@ func listen(uid int) *sys.Listener {
 	if err != nil {
 		die("unable to lock " + path + ".lock: is another one running? " + sys.Reason(err))
 	}
-	held = lock
 	l, err := sys.ListenLocal(path, 0o600)
 	if err == nil {
 		err = os.Chown(path, uid, -1)
@@ -95,11 +95,8 @@ func listen(uid int) *sys.Listener {
 	if err != nil {
 		die("unable to listen at " + path + ": " + sys.Reason(err))
 	}
-	return l
+	return l, lock
 }
-
-// held keeps the lock until the process ends.
-var held *os.File
 
 // command reads the command line of a program, and returns its kind where there is one.
 func command(file string, kind check.Kind, programs map[check.Kind]check.Program, as priv.ID) string {
