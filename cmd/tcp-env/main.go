@@ -16,6 +16,7 @@ import (
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
+	"qmail/internal/text/peerlog"
 )
 
 func main() {
@@ -39,8 +40,11 @@ func become(o options) exit.Code {
 		return exit.Temp
 	}
 	env := c.Replace(os.Environ())
-	if path, err := proc.Look(o.program[0], env); err == nil {
-		proc.Exec(path, o.program, env)
+	path, err := proc.Look(o.program[0], env)
+	if err == nil {
+		err = proc.Exec(path, o.program, env)
 	}
+	log := peerlog.Of(proc.Log(conn, conn), "tcp-env", env, os.Getpid())
+	log.Say("unable to run, "+sys.Reason(err)+":", "program", o.program[0])
 	return exit.Temp
 }

@@ -19,6 +19,7 @@ import (
 	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 	"qmail/internal/sys/passwd"
+	"qmail/internal/text/peerlog"
 )
 
 func TestMain(m *testing.M) {
@@ -220,6 +221,66 @@ func TestListeningTcpEnvStartsForeignProgramsForEachConnection(t *testing.T) {
 		want := fmt.Sprintf("TCP 127.0.0.1 %d %s none\nqmaild\n", c.LocalAddr().(*net.TCPAddr).Port, port)
 		if err != nil || string(b) != want {
 			t.Errorf("%q, %v; want %q", b, err, want)
+		}
+	}
+}
+
+// connection returns both ends of a connection; that of a server is a file.
+func connection(t *testing.T) (client net.Conn, server *os.File) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client = dialAgain(t, l.Addr().String())
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if server, err = c.(*net.TCPConn).File(); err != nil {
+		t.Fatal(err)
+	}
+	return client, server
+}
+
+func TestAProgramThatCannotBeRunIsNamedInTheLogAndNeverToTheClient(t *testing.T) {
+	if !testqmail.Inside(t) {
+		return
+	}
+	if err := os.WriteFile("/tmp/script", []byte("#!/none\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		program, want string
+		inetd         bool // descriptor 2 is the connection, too
+	}{
+		{program: "/none/smtpd", want: "unable to run, file does not exist: program </none/smtpd>\n"},
+		{program: "/tmp/script", want: "unable to run, file does not exist: program </tmp/script>\n"},
+		{program: "/etc/passwd", want: "unable to run, access denied: program </etc/passwd>\n"},
+		{program: "no such", want: "unable to run, file does not exist: program <no_such>\n"},
+		{program: "/none/smtpd", inetd: true},
+	} {
+		client, server := connection(t)
+		var log strings.Builder
+		cmd := exec.Command(home("bin/tcp-env"), "-R", c.program)
+		cmd.Env = append(os.Environ(), peerlog.Variable+"=")
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = server, server, &log
+		if c.inetd {
+			cmd.Stderr = server
+		}
+		asDaemon(t, cmd)
+		if err := cmd.Run(); cmd.ProcessState.ExitCode() != 111 {
+			t.Errorf("%q: %v", c.program, err)
+		}
+		server.Close()
+		if b, err := io.ReadAll(client); err != nil || len(b) > 0 {
+			t.Errorf("%q: the client reads %q, %v", c.program, b, err)
+		}
+		head := "tcp-env: 127.0.0.1 pid " + strconv.Itoa(cmd.ProcessState.Pid()) + ": "
+		if got, ours := strings.CutPrefix(log.String(), head); got != c.want || ours != (c.want != "") {
+			t.Errorf("%q: the log has %q", c.program, log.String())
 		}
 	}
 }
