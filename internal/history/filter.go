@@ -26,7 +26,7 @@ func (f Filter) Match(m *Message) bool {
 		f.Sender != "" && !(m.Known && ascii.Match(f.Sender, m.Info.Sender)),
 		!f.Since.IsZero() && !m.End.IsZero() && m.End.Before(f.Since),
 		!f.Until.IsZero() && m.Start.After(f.Until),
-		f.Open && !m.End.IsZero():
+		f.Open && m.Over:
 		return false
 	}
 	if f.Recipient == "" && !f.Failed {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,20 @@ func TestFiltersSelectByEachProperty(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%+v selects %q, want %q", c.f, got, c.want)
 		}
+	}
+}
+
+func TestALogWithoutTimesSaysWhatIsOver(t *testing.T) {
+	bare := regexp.MustCompile(`(?m)^\d+\.\d+ `).ReplaceAllString(story, "")
+	list, _ := messages(t, bare)
+	if len(list) != 2 || !list[0].Over || list[1].Over || !list[0].End.IsZero() {
+		t.Fatalf("%+v", list)
+	}
+	sum := NewTotals()
+	sum.Add(list[0])
+	sum.Add(list[1])
+	if sum.Open != 1 || (Filter{Open: true}).Match(list[0]) || !(Filter{Open: true}).Match(list[1]) {
+		t.Errorf("%+v", sum)
 	}
 }
 

@@ -29,7 +29,8 @@ type Message struct {
 	Info       qlog.Info
 	Known      bool // Info is whole
 	Start      time.Time
-	End        time.Time // zero while it is in the queue
+	Over       bool      // the log says so
+	End        time.Time // when, if that is known
 	Deliveries []Delivery
 	Bounce     uint64 // the qp of its bounce
 	Discarded  bool   // its bounce was thrown away
@@ -112,7 +113,9 @@ func (r *Reader) event(line Line) {
 	case qlog.Discarded:
 		r.message(e.Info.ID, line.Time).Discarded = true
 	case qlog.Finished:
-		r.over(r.message(e.Info.ID, line.Time), line.Time)
+		m := r.message(e.Info.ID, line.Time)
+		m.Over = true
+		r.over(m, line.Time)
 	case qlog.Alerted, qlog.Warned:
 		if r.Trouble != nil {
 			r.Trouble(line)

@@ -56,7 +56,7 @@ func WriteMessage(w io.Writer, m *Message) error {
 	if m.Discarded {
 		fmt.Fprintf(b, "%s   triple bounce, thrown away\n", stamp(m.End))
 	}
-	if m.End.IsZero() {
+	if !m.Over {
 		fmt.Fprintln(b, "                      not over by this log")
 	} else {
 		fmt.Fprintf(b, "%s   out of the queue\n", stamp(m.End))

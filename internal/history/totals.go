@@ -83,7 +83,7 @@ func NewTotals() *Totals {
 func (t *Totals) Add(m *Message) {
 	t.Messages++
 	t.Bytes += m.Info.Bytes
-	if m.End.IsZero() {
+	if !m.Over {
 		t.Open++
 	}
 	if m.Bounce != 0 {
