@@ -47,6 +47,8 @@ func (q Quirk) String() string {
 	add(q.Without&Pipelining != 0, "PIPELINING")
 	add(q.Without&Parameters != 0, "parameters of MAIL")
 	add(q.Without&Keeping != 0, "more messages on a connection")
+	add(q.Without&Classical != 0, "ML-KEM in TLS")
+	add(q.Without&Secrecy != 0, "TLS")
 	add(q.Group > 0, "more than "+strconv.Itoa(q.Group)+" recipients")
 	return text
 }
