@@ -45,7 +45,7 @@ func main() {
 	g.Certificate = own(isWorker)
 	if isWorker {
 		if !g.RunsPrograms() {
-			remotejobs.Confine(home, append(guard.RootFolders(), fetcher), cache)
+			remotejobs.Confine(home, append(guard.RootFolders(), fetcher), cache, os.DevNull) // which qmail-mtasts starts with
 		}
 		proc.Exit(remotejobs.Serve(l, r))
 	}
