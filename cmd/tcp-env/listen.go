@@ -15,6 +15,7 @@ import (
 	"qmail/internal/text/exit"
 	"qmail/internal/text/peerlog"
 	"qmail/internal/text/tcpenv"
+	"qmail/internal/tls/holder"
 )
 
 // listen serves until SIGTERM. Sessions that run then are finished; a second SIGTERM ends them.
@@ -40,8 +41,15 @@ func listen(o options, fds []int, env []string) exit.Code {
 		Limit: o.limit, PerAddress: o.perAddress, Verbose: o.verbose, Args: o.peer.Args(), Env: env, Path: self,
 		Command: append(append([]string{"tcp-env"}, o.peer.Args()...), o.program...), Log: proc.FD(2, "log"),
 	}
-	if installed(o.program, env) {
-		s.Worker, s.Busy = "qmail-smtpd", "421 too many connections (#4.7.0)\r\n"
+	if s.Worker = installed(o.program, env); s.Worker != "" {
+		if _, tls := environ.Get(env, "SMTPS"); !tls {
+			s.Busy = "421 too many connections (#4.7.0)\r\n"
+		}
+	}
+	if s.Worker == "qmail-smtpsd" || s.Worker == "qmail-submitd" {
+		keys := &holder.Holder{Log: s.Log}
+		defer keys.Close()
+		s.Extra = keys.Admit
 	}
 	term, stop := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(term, syscall.SIGTERM)
@@ -66,10 +74,18 @@ func slacken() {
 	}
 }
 
-// installed reports whether the command is the qmail-smtpd of HOME/bin, the one server that can be a worker.
-func installed(command, env []string) bool {
+// installed returns the name of a command that is a program of HOME/bin that can be a worker; else "".
+func installed(command, env []string) string {
 	file, err := proc.Look(command[0], env)
-	return err == nil && len(command) == 1 && file == filepath.Join(conf.Home(), "bin/qmail-smtpd")
+	if err != nil || len(command) != 1 {
+		return ""
+	}
+	for _, name := range [...]string{"qmail-smtpd", "qmail-smtpsd", "qmail-submitd"} {
+		if file == filepath.Join(conf.Home(), "bin", name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // sockets returns the descriptors that are listening sockets and the environment without what systemd said of them.

@@ -23,6 +23,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Args[0] == "qmail-smtpsd" {
+		os.Exit(int(secured()))
+	}
 	code := m.Run()
 	testqmail.Remove()
 	os.Exit(code)

@@ -37,8 +37,9 @@ type Service struct {
 	Busy       string        // what a client is told that is not served
 	Verbose    bool          // each connection has a line in the log
 
-	Worker  string   // the program in HOME/bin that can be a worker; empty: none
-	Args    []string // the arguments of its jobs
+	Worker  string                   // the program in HOME/bin that can be a worker; empty: none
+	Extra   func() (*os.File, error) // its descriptor 4; see pool.Spec
+	Args    []string                 // the arguments of its jobs
 	Env     []string
 	Path    string   // the program that is started where no worker is at hand
 	Command []string // its whole argument list, its name first
@@ -132,7 +133,7 @@ func network(ip netip.Addr) netip.Addr {
 // serve has one connection served. Ours stays open until that is done, so that we can end it.
 func (l *listener) serve(conn *os.File) {
 	if l.Worker != "" {
-		w := l.pool.Take(pool.Spec{Name: l.Worker, Env: l.Env, Log: l.Log}, "")
+		w := l.pool.Take(pool.Spec{Name: l.Worker, Env: l.Env, Log: l.Log, Extra: l.Extra}, "")
 		if w != nil && w.Send(worker.Job{Args: l.Args, Env: l.Env, Files: []*os.File{conn}}) == nil {
 			w.Wait("", 0)
 			return
