@@ -1,4 +1,4 @@
-# make           build everything below build/, and ./config and ./config-fast
+# make           build everything below build/, and ./config, ./config-fast and ./config-tls
 # make setup     install below HOME (the first line of conf/conf-qmail), or below DESTDIR
 # make check     compare the installed tree with what it should be; silence means that all is well
 # make test      every test; as root with whole systems in private namespaces, on Debian it installs what they need
@@ -25,7 +25,7 @@ SOURCES := go.mod go.sum $(wildcard conf/* cmd/*/*.go internal/*/*.go internal/*
 
 .PHONY: all setup check test test-packages test-here check-fast fuzz attack demo startup man deb deb-test bare-test bench crashtest clean
 
-all: build/stamp config config-fast
+all: build/stamp config config-fast config-tls
 
 # A failed or interrupted build leaves no stamp.
 build/stamp: $(SOURCES) Makefile
@@ -46,6 +46,9 @@ config: scripts/config.sh conf/conf-qmail
 
 config-fast: scripts/config-fast.sh conf/conf-qmail
 	@sed 's,@QMAIL@,$(HOME_DIR),g' scripts/config-fast.sh >$@.new && chmod 755 $@.new && mv $@.new $@
+
+config-tls: build/stamp
+	@cp build/bin/config-tls $@.new && mv $@.new $@
 
 setup: all
 	@if test -n "$(DESTDIR)"; then build/bin/install . "$(DESTDIR)" build/manifest; else build/bin/install .; fi
@@ -107,4 +110,4 @@ crashtest: all
 	@QMAIL_TEST_BUILT=1 build/crashtest $(CRASHFLAGS)
 
 clean:
-	rm -rf build config config-fast
+	rm -rf build config config-fast config-tls

@@ -8,8 +8,10 @@ package main
 import (
 	"errors"
 	"os"
+	"time"
 
 	"qmail/conf"
+	"qmail/internal/site/control"
 	"qmail/internal/site/hier"
 	"qmail/internal/sys"
 	"qmail/internal/sys/passwd"
@@ -60,5 +62,6 @@ func main() {
 		}
 	}
 	lineEnds(conf.Home(), warn)
+	certificates(top, control.Default(), a, time.Now(), warn)
 	proc.Exit(code)
 }

@@ -17,10 +17,10 @@ var update = flag.Bool("update", false, "rewrite testdata/deps")
 func heavy() map[string]string {
 	network := "qmail-smtpd qmail-remote qmail-tlsremote qmail-mtasts qmail-qmqpc tcp-env dnsfq" +
 		" dnsip dnsptr dnscname dnsmxip"
-	certificates := " qmail-key qmail-showctl instcheck" // crypto/x509 imports net
+	certificates := " qmail-key qmail-showctl instcheck config-tls" // crypto/x509 imports net
 	return map[string]string{
 		"net":           network + certificates,
-		"crypto/tls":    "qmail-mtasts qmail-tlsremote",
+		"crypto/tls":    "config-tls qmail-mtasts qmail-tlsremote",
 		"encoding/json": "qmail-log qmail-qread",
 		"html/template": "qmail-log",
 		"log":           "qmail-mtasts", // by net/http

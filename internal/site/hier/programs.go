@@ -12,7 +12,8 @@ import (
 // that only root starts cannot be executed by others.
 func binaries() (rootOnly, unreadable, public []string) {
 	rootOnly = []string{
-		"checkpassword", "qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newu", "qmail-start", "queue-fix",
+		"checkpassword", "config-tls", "qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newu", "qmail-start",
+		"queue-fix",
 	}
 	unreadable = []string{
 		"qmail-authd", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-mtasts",
