@@ -199,16 +199,21 @@ func (e *ending) finished(id queue.ID, n int, x end) {
 	e.foop(id, func() { e.order.ended(n) })
 }
 
-// foop has qmail-clean remove the message itself; with that it has left the queue. then is called after the first try.
+// foop says that a message is at its end and has qmail-clean remove it, in that order: as soon as it is removed another
+// one may have its number. then is called after the first try.
 func (e *ending) foop(id queue.ID, then func()) {
+	e.log = qlog.EndMsg(e.log, uint64(id))
+	e.remove(id, then)
+}
+
+func (e *ending) remove(id queue.ID, then func()) {
 	e.gone.add(id)
 	e.clean.ask(sendproto.Request{Kind: sendproto.Foop, ID: uint64(id)}, func(ok bool) {
 		if ok {
-			e.log = qlog.EndMsg(e.log, uint64(id))
 			delete(e.gone.going, id)
 		} else {
 			e.warning("qmail-clean unable to clean up " + queue.Mess(id))
-			e.after(func() { e.foop(id, func() {}) })
+			e.after(func() { e.remove(id, func() {}) })
 		}
 		then()
 	})

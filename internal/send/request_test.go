@@ -76,6 +76,7 @@ func TestAHeldMessageWaitsUntilItIsReleasedEvenOverARestart(t *testing.T) {
 		t.Errorf("release: %c", a)
 	}
 	s.until("end msg", 1)
+	s.empty()
 	if a := r.ask(sendctl.Release, id); a != sendctl.Unknown {
 		t.Errorf("release again: %c", a)
 	}
@@ -102,6 +103,7 @@ func TestAMessageIsRemovedWithAndWithoutABounce(t *testing.T) {
 			t.Fatalf("%c: %c", verb, a)
 		}
 		s.until("end msg", 1)
+		s.empty()
 		if a := r.ask(verb, id); a != sendctl.Unknown {
 			t.Errorf("%c again: %c", verb, a)
 		}
@@ -157,6 +159,7 @@ func TestOneMessageIsRunWithoutTheOthers(t *testing.T) {
 		return strings.Contains(s.logged(), "starting delivery 3")
 	})
 	s.until("end msg", 1)
+	s.eventually("the removal", func() bool { return !s.has(queue.Mess(id)) })
 	if a := r.ask(sendctl.Run, id); a != sendctl.Unknown {
 		t.Errorf("run again: %c", a)
 	}

@@ -293,6 +293,12 @@ func (s *site) logged() string {
 	return s.log.String()
 }
 
+// empty waits until no message has a file any more, which is some time after it has ended in the log.
+func (s *site) empty() {
+	s.t.Helper()
+	s.eventually("an empty queue", func() bool { return s.files() == "" })
+}
+
 // until waits for a line of log that has text n times.
 func (s *site) until(text string, n int) {
 	s.t.Helper()

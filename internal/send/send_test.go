@@ -461,10 +461,31 @@ func TestQmailCleanInTroubleIsAskedAgain(t *testing.T) {
 	s.mu.Unlock()
 	r.pull()
 	s.until(fmt.Sprintf("end msg %d", id), 1)
-	s.eventually("an empty queue", func() bool { return s.files() == "" })
+	s.empty()
 	r.stop()
 	if s.files() != "" || s.got["joe@here.test"] != 1 {
 		t.Errorf("left: %s, %v", s.files(), s.got)
+	}
+}
+
+func TestTheLogEndsAMessageBeforeItsNumberIsFree(t *testing.T) {
+	s := newSite(t)
+	s.cleanBad = true
+	r := s.start()
+	id := s.inject("a@b", "joe@here.test")
+	r.pull()
+	end := fmt.Sprintf("end msg %d\n", id)
+	s.until(end, 1)
+	if !s.has(queue.Mess(id)) {
+		t.Errorf("left: %s", s.files())
+	}
+	s.until("qmail-clean unable to clean up "+queue.Mess(id), 1)
+	s.mu.Lock()
+	s.cleanBad = false
+	s.mu.Unlock()
+	r.stop()
+	if n := strings.Count(s.logged(), end); n != 1 {
+		t.Errorf("the message ended %d times:\n%s", n, s.logged())
 	}
 }
 
