@@ -26,8 +26,13 @@ func main() {
 	if proc.Chdir(conf.Home(), "queue") != nil {
 		proc.Exit(exit.Temp)
 	}
-	defer queue.LockClean(".").Close()
-	proc.Exit(clean(queue.Open(".", nil), proc.FD(0, "requests"), proc.FD(1, "answers"), time.Now))
+	requests := proc.FD(0, "requests")
+	lock, ok := queue.LockClean(".", requests)
+	if !ok {
+		proc.Exit(exit.OK)
+	}
+	defer lock.Close()
+	proc.Exit(clean(queue.Open(".", nil), requests, proc.FD(1, "answers"), time.Now))
 }
 
 // tidyEvery is how many requests are served between two looks at pid.

@@ -118,9 +118,20 @@ func TestAQmailCleanWaitsForTheOneBefore(t *testing.T) {
 	if err := os.Mkdir(dir+"/intd", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	first := LockClean(dir)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	first, ok := LockClean(dir, r)
+	if !ok {
+		t.Fatal("the first has no lock")
+	}
 	second := make(chan *os.File)
-	go func() { second <- LockClean(dir) }()
+	go func() {
+		f, _ := LockClean(dir, r)
+		second <- f
+	}()
 	select {
 	case <-second:
 		t.Fatal("both have the lock")
@@ -128,4 +139,30 @@ func TestAQmailCleanWaitsForTheOneBefore(t *testing.T) {
 	}
 	first.Close()
 	(<-second).Close()
+}
+
+func TestAQmailCleanWithoutAQmailSendDoesNotWait(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(dir+"/intd", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, ok := LockClean(dir, r)
+	if !ok {
+		t.Fatal("the first has no lock")
+	}
+	defer first.Close()
+	w.WriteString("x") // that nobody reads
+	over := make(chan bool)
+	go func() {
+		_, ok := LockClean(dir, r)
+		over <- ok
+	}()
+	w.Close()
+	if <-over {
+		t.Error("two have the lock")
+	}
 }
