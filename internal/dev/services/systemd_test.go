@@ -134,6 +134,7 @@ func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
 		t.Errorf("the SMTP server: %s", out)
 	}
 	checkJournal(t, d)
+	flood(t, d)
 
 	// Each connection on its own, as under inetd.
 	d.run("systemctl stop qmail-smtpd.socket qmail-smtpd.service; systemctl start qmail-smtpd-inetd.socket")
@@ -228,6 +229,22 @@ func (d *debian) active(units ...string) {
 	}
 }
 
+// flood has a program log more lines than journald takes by default, with the limits of qmail.service.
+func flood(t *testing.T, d *debian) {
+	t.Helper()
+	limits := ""
+	for l := range strings.Lines(units(t)["qmail.service"]) {
+		if strings.HasPrefix(l, "LogRateLimit") {
+			limits += " -p " + strings.TrimSpace(l)
+		}
+	}
+	const lines = "30000"
+	d.run("systemd-run -q --wait -p SyslogIdentifier=flood" + limits + " seq " + lines + "; journalctl --sync")
+	if n := d.run("journalctl -t flood -o cat | grep -c ."); n != lines+"\n" {
+		t.Errorf("of %s lines the journal has %s", lines, n)
+	}
+}
+
 // checkJournal sees that the log is in the journal as qmail-send wrote it, and that qmail-log reads what journald
 // exports.
 func checkJournal(t *testing.T, d *debian) {
@@ -238,6 +255,9 @@ func checkJournal(t *testing.T, d *debian) {
 		if !strings.Contains(cat, want) {
 			t.Errorf("the journal lacks %q:\n%s", want, cat)
 		}
+	}
+	if mail := d.run("journalctl -t qmail SYSLOG_FACILITY=2 -o cat"); !strings.HasPrefix(mail, cat) {
+		t.Errorf("not all of the journal is of the facility mail:\n%s", mail)
 	}
 	out := d.run("journalctl -t qmail -o export | " + conf.Home() + "/bin/qmail-log")
 	if !strings.Contains(out, "Messages                                3\n") {
