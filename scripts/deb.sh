@@ -13,6 +13,7 @@ fi
 version=${VERSION:-$version}
 out=${OUT:-build}
 root=$out/deb
+libc=
 
 user() { sed -n "$1p" conf/conf-users; }
 group() { sed -n "$1p" conf/conf-groups; }
@@ -40,6 +41,23 @@ rm -rf "$root$home/queue" "$root$home/control" "$root$home/users" "$root$home/al
 # Until postinst gives it away nobody may gain its owner's power.
 chmod u-s "$root$home/bin/qmail-queue" "$root$home/bin/qmail-key"
 
+# Programs by their names: each whose name no other package can have.
+for program in "$root$home"/bin/*; do
+  name=${program##*/}
+  case $name in
+    tcp-env|qmail-log|bouncesaying|condredirect|maildir2mbox|maildirwatch|preline|qail|qbiff|qreceipt)
+      ln -s "$home/bin/$name" "$root/usr/bin/$name";;
+    qmail-*|queue-fix|splogger) ln -s "$home/bin/$name" "$root/usr/sbin/$name";;
+  esac
+done
+
+# Debian's dot-forward, fastforward and others have this home built in.
+if test "$home" != /var/lib/qmail; then
+  mkdir -p "$root/var/lib/qmail/bin"
+  ln -s "$home/bin/qmail-queue" "$root/var/lib/qmail/bin/qmail-queue"
+  ln -s "$home/control" "$root/var/lib/qmail/control"
+fi
+
 cp config-fast "$root/usr/share/qmail/config-fast"
 cp "$root$home/boot/run" "$root/etc/qmail/rc"
 cp "$root$home/boot/systemd/"* "$root/usr/lib/systemd/system/"
@@ -47,7 +65,7 @@ ln -s "$home/doc" "$root/usr/share/doc/qmail/doc"
 ln -s "$home/bin/sendmail" "$root/usr/sbin/sendmail"
 ln -s ../sbin/sendmail "$root/usr/lib/sendmail"
 printf '#!/bin/sh\n# mailq: the queue, as its owner or root may see it.\nexec %s/bin/qmail-qread\n' "$home" >"$root/usr/bin/mailq"
-printf '#!/bin/sh\n# newaliases: nothing to do; aliases are files of %s/alias, read at each delivery.\nexit 0\n' "$home" >"$root/usr/bin/newaliases"
+fill scripts/deb/newaliases >"$root/usr/bin/newaliases"
 chmod 755 "$root/usr/bin/mailq" "$root/usr/bin/newaliases"
 {
   cat scripts/deb/copyright LICENSE
@@ -64,7 +82,6 @@ for page in "$root$home"/man/man?/*.?; do
   gzip -9nc "$page" >"$to/$name.gz"
 done
 
-libc=
 if ldd "$root$home/bin/qmail-getpw" >/dev/null 2>&1; then
   libc=", libc6 (>= $(dpkg-query -W -f '${Version}' libc6 | sed 's/-.*//'))"
 fi

@@ -196,13 +196,20 @@ func TestThePackageIsInstalledUpgradedRemovedAndPurged(t *testing.T) {
 // life is what may happen to the package on a machine whose daemons the test starts.
 func life(d *debian, first, second string) {
 	t := d.t
+	d.run("printf 'root:\\n\\tme\\n' >/etc/aliases")
 	d.installs(first)
+	if root := d.run("cat " + conf.Home() + "/alias/.qmail-root"); root != "&me\n" {
+		t.Errorf("root's mail goes to %q", root)
+	}
+	d.addons()
 	if me := d.run("cat /etc/qmail/control/me"); me != testqmail.Host+"\n" {
 		t.Errorf("control/me: %q", me)
 	}
 	ended := d.daemons()
 	d.send("first")
 	d.arrived("first")
+	d.addonsWork()
+	d.run("qmail-showctl >/dev/null; command -v qmail-qread qmail-start tcp-env queue-fix preline")
 	for _, path := range []string{"/usr/lib/sendmail", "/usr/bin/newaliases", "/usr/share/man/man8/qmail-send.8.gz",
 		"/usr/share/man/man5/dot-qmail.5qmail.gz"} {
 		d.run("test -s " + path)
@@ -269,8 +276,10 @@ func life(d *debian, first, second string) {
 	d.run("kill $(pidof qmail-send)")
 	ends(t, ended)
 	d.attacked()
+	d.aliases()
 	d.run("dpkg -P qmail")
-	for _, path := range []string{"/etc/qmail", conf.Home(), "/usr/share/qmail"} {
+	for _, path := range []string{"/etc/qmail", "/usr/share/qmail", "/usr/sbin/qmail-qread",
+		"/var/lib/qmail/control", "/var/lib/qmail/bin/qmail-queue"} {
 		if d.exists(path) {
 			t.Errorf("after the purge there is %s:\n%s", path, d.run("find "+path))
 		}

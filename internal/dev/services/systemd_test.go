@@ -115,6 +115,7 @@ func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
 
 	d.installs(first)
 	d.active("qmail.service", "qmail-smtpd.socket")
+	d.newaliases(t)
 	d.run(
 		`printf '|grep -e ^Cap -e ^NoNew /proc/self/status >status\n./Mailbox\n' >/home/me/.qmail; chown me /home/me/.qmail`,
 	)
