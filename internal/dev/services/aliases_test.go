@@ -52,6 +52,8 @@ func (d *debian) aliases() {
 			"&me\n&me@a.example\n&b+c@d.example\n", "&b+c@d.example"},
 		{"staff: me\n", "", "is not read by qmail"},
 		{"root: root\n", "", "no plain list"},
+		{"root: root@" + testqmail.Host + "\n", "", "no plain list"},
+		{"root: me\nme: away@a.example\n", "", "no plain list"},
 		{"root: nobody-of-that-name\n", "", "no plain list"},
 		{"root: me\nroot: me\n", "", "no plain list"},
 		{"root: |program\n", "", "no plain list"},
