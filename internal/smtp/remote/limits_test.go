@@ -109,6 +109,14 @@ func TestControlBytesOfAServerNeverReachTheReport(t *testing.T) {
 	}
 }
 
+func TestWhatAServerSaysInUTF8ReachesTheReport(t *testing.T) {
+	const text = "550 Empfänger Übeltäter: ФП € 日本 😀 é"
+	s := serve(t, smtp("", map[string]string{"RCPT": text + "\x9b\r\n"}))
+	if got := newRig(t, s).usual(); !strings.Contains(got, text+"?\n") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestHostInTheReportIsPrintable(t *testing.T) {
 	for _, host := range []string{"a\x1b[2Jb.test", "a b\n.test", "\xff\x9b.test", "\x7f"} {
 		g := newRig(t, nil)

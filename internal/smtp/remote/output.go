@@ -3,6 +3,8 @@ package remote
 import (
 	"io"
 	"strings"
+
+	"qmail/internal/text/ascii"
 )
 
 // outputPiece is how much of the report waits to be written at once.
@@ -16,12 +18,17 @@ type output struct {
 	err error
 }
 
-// part adds one part. Control bytes inside it, those of eight bits too, become question marks: the text is shown on
-// terminals, and others have written it.
+// part adds one part. Control bytes inside it, those of eight bits too where they are no part of a character, become
+// question marks: the text is shown on terminals, and others have written it.
 func (o *output) part(letter byte, text string) {
 	o.b = append(o.b, letter)
 	for i := 0; i < len(text); i++ {
 		c := text[i]
+		if n := ascii.UTF8(text[i:]); n > 0 {
+			o.b = append(o.b, text[i:i+n]...)
+			i += n - 1
+			continue
+		}
 		if c < ' ' && c != '\n' && c != '\t' || 0x7f <= c && c < 0xa0 {
 			c = '?'
 		}
