@@ -117,15 +117,19 @@ func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
 	d.active("qmail.service", "qmail-smtpd.socket")
 	d.newaliases(t)
 	d.run(
-		`printf '|grep -e ^Cap -e ^NoNew /proc/self/status >status\n./Mailbox\n' >/home/me/.qmail; chown me /home/me/.qmail`,
+		`printf '|grep -e ^Cap -e ^NoNew /proc/self/status >status\n|(echo 0 >/proc/self/oom_score_adj); ` +
+			`cat /proc/self/oom_score_adj >score\n./Mailbox\n' >/home/me/.qmail; chown me /home/me/.qmail`,
 	)
 	d.send("local")
 	d.arrived("local")
 	status := d.run("cat /home/me/status")
-	for _, want := range []string{"CapEff:\t0000000000000000\n", "CapBnd:\t00000000000000ff\n", "NoNewPrivs:\t0\n"} {
+	for _, want := range []string{"CapEff:\t0000000000000000\n", "CapBnd:\t00000000010000ff\n", "NoNewPrivs:\t0\n"} {
 		if !strings.Contains(status, want) {
 			t.Errorf("a user's program lacks %q: %s", want, status)
 		}
+	}
+	if score := d.run("cat /home/me/score"); score != "500\n" {
+		t.Errorf("a user's program has made itself one that the kernel spares: %s", score)
 	}
 	hog(t, d)
 	smtp(t, "127.0.0.1:25", "smtp")
