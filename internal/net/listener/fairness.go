@@ -3,6 +3,7 @@ package listener
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,8 +28,9 @@ const (
 // An origin is one address, or network, and the sessions of its clients.
 type origin struct {
 	sessions []*session
-	refused  int       // connections that no line in the log has told of
-	told     time.Time // when the last one did
+	block    netip.Prefix // the addresses of which somebody may have all who has this
+	refused  int          // connections that no line in the log has told of
+	told     time.Time    // when the last one did
 }
 
 // A session is one connection that is served.
@@ -49,7 +51,7 @@ func (l *listener) admit(conn *os.File, ip netip.Addr) *session {
 		l.mu.Lock()
 		o := l.origins[s.key]
 		if o == nil {
-			o = new(origin)
+			o = &origin{block: blockOf(s.key)}
 			l.origins[s.key] = o
 		}
 		has := len(o.sessions)
@@ -69,8 +71,11 @@ func (l *listener) admit(conn *os.File, ip netip.Addr) *session {
 			return s
 		}
 		now := time.Now()
-		victim, soon := l.victim(has, now)
-		if victim == nil && !soon && (has > l.Limit/(2*len(l.origins)) || has > 0 && now.Sub(s.began) > moment) {
+		blocks := l.blocks()
+		beside := blocks[o.block].total // sessions of its block, its own among them
+		victim, soon := l.victim(o, blocks, now)
+		many := has > l.Limit/(2*len(l.origins)) || beside > l.Limit/(2*len(blocks))
+		if victim == nil && !soon && (many || beside > 0 && now.Sub(s.began) > moment) {
 			l.refuse(s, o, "all "+strconv.Itoa(l.Limit)+" are open, "+strconv.Itoa(has)+" of them its address's")
 			return nil
 		}
@@ -121,30 +126,65 @@ func (l *listener) leave(s *session) {
 	}
 }
 
-// victim chooses the session that ends for a newcomer whose address has some already; nil means that none must, and
-// soon that one that was chosen before is about to. The caller holds the lock.
+// A block is the sessions of all addresses that one client may well have.
+type block struct {
+	total int
+	most  int        // of one address
+	of    []*session // those of the addresses that have so many
+}
+
+// blocks returns those that have origins. The caller holds the lock.
+func (l *listener) blocks() map[netip.Prefix]*block {
+	all := make(map[netip.Prefix]*block)
+	for _, o := range l.origins {
+		n := all[o.block]
+		if n == nil {
+			n = new(block)
+			all[o.block] = n
+		}
+		n.total += len(o.sessions)
+		switch {
+		case len(o.sessions) > n.most:
+			n.most, n.of = len(o.sessions), slices.Clone(o.sessions)
+		case len(o.sessions) == n.most:
+			n.of = append(n.of, o.sessions...)
+		}
+	}
+	return all
+}
+
+// victim chooses the session that ends for a newcomer of an origin; nil means that none must, and soon that one that
+// was chosen before is about to. The caller holds the lock.
 //
-// Where an address has more than the newcomer's would then have, the slowest session of the address with the most ends.
-// Where all have few, only one that is slow does.
-func (l *listener) victim(has int, now time.Time) (victim *session, soon bool) {
-	var most *origin
+// Where a block has more than the newcomer's would then have, one of the largest block has to go, else one of the
+// newcomer's own where an address there has more than its own would: of the address with the most, the slowest. Where
+// all have few, only one that is slow does.
+func (l *listener) victim(newcomer *origin, blocks map[netip.Prefix]*block, now time.Time) (
+	victim *session, soon bool) {
 	for _, o := range l.origins {
 		for _, s := range o.sessions {
 			if !s.ended.IsZero() && now.Sub(s.ended) < l.Grace {
 				return nil, true
 			}
 		}
-		if most == nil || len(o.sessions) > len(most.sessions) {
-			most = o
+	}
+	own := blocks[newcomer.block]
+	largest := own
+	for _, n := range blocks {
+		if n.total > largest.total {
+			largest = n
 		}
 	}
-	if most != nil && len(most.sessions) > has+1 {
-		victim, _ = most.slowest(l.Grace/10, now)
+	switch {
+	case largest.total > own.total+1:
+		victim, _ = slowest(largest.of, l.Grace/10, now)
+	case own.most > len(newcomer.sessions)+1:
+		victim, _ = slowest(own.of, l.Grace/10, now)
 	}
 	if victim == nil {
 		var worst time.Duration
 		for _, o := range l.origins {
-			if s, d := o.slowest(l.Grace, now); s != nil && d > worst {
+			if s, d := slowest(o.sessions, l.Grace, now); s != nil && d > worst {
 				victim, worst = s, d
 			}
 		}
@@ -155,11 +195,11 @@ func (l *listener) victim(has int, now time.Time) (victim *session, soon bool) {
 	return victim, false
 }
 
-// slowest returns the session of an origin, of those whose grace is over, that is slowest, the oldest of these; nil
+// slowest returns the one of sessions whose grace is over that is slowest, the first of these; nil
 // where there is none. slowness is how much longer its client has been idle than it may, or has taken than it may for
 // what it has sent and received; 0 for one that is not slow.
-func (o *origin) slowest(grace time.Duration, now time.Time) (slowest *session, slowness time.Duration) {
-	for _, s := range o.sessions {
+func slowest(sessions []*session, grace time.Duration, now time.Time) (slowest *session, slowness time.Duration) {
+	for _, s := range sessions {
 		age := now.Sub(s.began)
 		if !s.ended.IsZero() || age < grace {
 			continue

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,4 +136,40 @@ func TestConnectionsOfFourAddressesDoNotKeepAFifthOut(t *testing.T) {
 		}
 		c.Close()
 	}
+}
+
+// Each address of the network has one connection, and does something.
+func TestWhoHasAWholeNetworkKeepsNobodyOutByBusyConnections(t *testing.T) {
+	const limit = 8
+	address, log := crowded(t, limit)
+	stop := make(chan struct{})
+	defer close(stop)
+	open := func(from string) client {
+		c := dial(t, address, from)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(grace / 20):
+					io.WriteString(c.Conn, strings.Repeat("x", 1000)+"\n")
+				}
+			}
+		}()
+		return c
+	}
+	for i := range limit {
+		if got := open("127.0.1." + strconv.Itoa(i+1)).line(); got != "a b 0,1\n" {
+			t.Fatalf("%q", got)
+		}
+	}
+	for range 3 {
+		if got := open("127.0.2.1").line(); got != "a b 0,1\n" {
+			t.Errorf("another network got %q", got)
+		}
+	}
+	if got := open("127.0.1.200").line(); got != "busy\n" {
+		t.Errorf("one more address of the network got %q", got)
+	}
+	awaitLine(t, log, `127\.0\.1\.200 pid \d+: refused 1 connections: all 8 are open, 0 of them its address's`)
 }

@@ -130,6 +130,16 @@ func network(ip netip.Addr) netip.Addr {
 	return p.Addr()
 }
 
+// blockOf returns the block that an origin is in.
+func blockOf(ip netip.Addr) netip.Prefix {
+	bits := 24
+	if ip.Is6() {
+		bits = 48
+	}
+	p, _ := ip.WithZone("").Prefix(bits)
+	return p
+}
+
 // serve has one connection served. Ours stays open until that is done, so that we can end it.
 func (l *listener) serve(conn *os.File) {
 	if l.Worker != "" {

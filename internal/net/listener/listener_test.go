@@ -124,10 +124,10 @@ func TestProgramGetsItsArgumentsAndNoSocketButTheConnection(t *testing.T) {
 
 func TestConnectionsPastTheLimitWait(t *testing.T) {
 	address, _, _ := start(t, 2, 2)
-	a, b := dial(t, address, "127.0.0.1"), dial(t, address, "127.0.0.1")
+	a, b := dial(t, address, "127.0.1.1"), dial(t, address, "127.0.1.1")
 	a.line()
 	b.line()
-	c := dial(t, address, "127.0.0.2")
+	c := dial(t, address, "127.0.2.1")
 	if !c.waits(300 * time.Millisecond) {
 		t.Error("a third was served")
 	}
@@ -187,5 +187,10 @@ func TestIPv6AddressesAreCountedByNetwork(t *testing.T) {
 	}
 	if v4 := netip.MustParseAddr("10.0.0.1"); network(v4) != v4 {
 		t.Error("an IPv4 address is one client")
+	}
+	c, d := netip.MustParseAddr("2001:db8:0:2::"), netip.MustParseAddr("10.0.0.200")
+	if blockOf(network(a)) != blockOf(c) || blockOf(c) == blockOf(netip.MustParseAddr("2001:db8:1::")) ||
+		blockOf(d) != blockOf(netip.MustParseAddr("10.0.0.1")) || blockOf(d) == blockOf(netip.MustParseAddr("10.0.1.1")) {
+		t.Error("one client may have 48 bits of IPv6, and 24 of IPv4")
 	}
 }
