@@ -145,12 +145,16 @@ func (d disk) Append(name string, mode fs.FileMode) (File, error) {
 	return f, err
 }
 
-func (d disk) Link(old, new string) error              { return os.Link(d.at(old), d.at(new)) }
-func (d disk) Remove(name string) error                { return sys.Unlink(d.at(name)) }
-func (d disk) Lstat(name string) (fs.FileInfo, error)  { return os.Lstat(d.at(name)) }
-func (d disk) Accessed(name string) (time.Time, error) { return sys.Accessed(d.at(name)) }
-func (d disk) SetTime(name string, t time.Time) error  { return os.Chtimes(d.at(name), t, t) }
-func (d disk) SyncFolder(folder string) error          { return sys.SyncDir(d.at(folder)) }
+func (d disk) Link(old, new string) error             { return os.Link(d.at(old), d.at(new)) }
+func (d disk) Remove(name string) error               { return sys.Unlink(d.at(name)) }
+func (d disk) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(d.at(name)) }
+func (d disk) SetTime(name string, t time.Time) error { return os.Chtimes(d.at(name), t, t) }
+func (d disk) SyncFolder(folder string) error         { return sys.SyncDir(d.at(folder)) }
+func (d disk) Accessed(name string) (time.Time, error) {
+	read, _, err := sys.Times(d.at(name))
+	return read, err
+}
+
 func (d disk) EachName(folder string, fn func(string) bool) error {
 	f, err := sys.Open(d.at(folder), os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {

@@ -91,24 +91,5 @@ func socketTimeout(f *os.File, option int, t time.Duration) bool {
 }
 
 func waitWritable(f *os.File, d time.Duration) (bool, error) {
-	rc, err := f.SyscallConn()
-	if err != nil {
-		return false, err
-	}
-	var n int
-	var polled error
-	end := time.Now().Add(d)
-	err = rc.Control(func(fd uintptr) {
-		for {
-			ms := int(max(0, time.Until(end)).Milliseconds())
-			n, polled = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, ms)
-			if polled != unix.EINTR {
-				return
-			}
-		}
-	})
-	if err != nil {
-		return false, err
-	}
-	return n > 0, os.NewSyscallError("poll", polled)
+	return wait(f, unix.POLLOUT, d)
 }

@@ -34,11 +34,7 @@ func try(f *os.File, how int) error {
 }
 
 func flock(f *os.File, how int) error {
-	for {
-		if err := unix.Flock(int(f.Fd()), how); err != unix.EINTR {
-			return err
-		}
-	}
+	return again(func() error { return unix.Flock(int(f.Fd()), how) })
 }
 
 // Mkfifo makes a FIFO.
@@ -94,17 +90,13 @@ func SyncDirOf(path string, f *os.File) error {
 	return err
 }
 
-// Atime returns when the file at path, itself a link or not, was last read or written.
-func Atime(path string) (time.Time, error) {
+// Times returns when the file at path, itself a link or not, was last read and written.
+func Times(path string) (read, wrote time.Time, err error) {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
-		return time.Time{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
+		return read, wrote, &fs.PathError{Op: "lstat", Path: path, Err: err}
 	}
-	read, wrote := time.Unix(st.Atim.Unix()), time.Unix(st.Mtim.Unix())
-	if wrote.After(read) {
-		return wrote, nil
-	}
-	return read, nil
+	return time.Unix(st.Atim.Unix()), time.Unix(st.Mtim.Unix()), nil
 }
 
 // Umask sets the file mode creation mask and returns the old one.
@@ -118,24 +110,10 @@ func OpenedReadWrite(fd uintptr) bool {
 
 // Unlink removes a name that is not a folder's. Unlike os.Remove it never tries rmdir.
 func Unlink(path string) error {
-	for {
-		switch err := unix.Unlink(path); err {
-		case nil:
-			return nil
-		case unix.EINTR:
-		default:
-			return &fs.PathError{Op: "unlink", Path: path, Err: err}
-		}
+	if err := again(func() error { return unix.Unlink(path) }); err != nil {
+		return &fs.PathError{Op: "unlink", Path: path, Err: err}
 	}
-}
-
-// Accessed returns when a file was last read.
-func Accessed(path string) (time.Time, error) {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return time.Time{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
-	}
-	return time.Unix(st.Atim.Unix()), nil
+	return nil
 }
 
 // Quiet reports whether nothing waits to be read from a connection and its other end has not closed it.
@@ -156,13 +134,27 @@ func Quiet(c syscall.Conn) bool {
 // Open opens a file that is not going to be polled: unlike os.OpenFile it tells the runtime's poller nothing. flag is
 // as there.
 func Open(path string, flag int, mode fs.FileMode) (*os.File, error) {
+	fd, err := openAt(unix.AT_FDCWD, path, flag, mode)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// openAt is openat, without an end by a signal; what it opens is not for the programs that we start.
+func openAt(dir int, name string, flag int, mode fs.FileMode) (fd int, err error) {
+	err = again(func() error {
+		fd, err = unix.Openat(dir, name, flag|unix.O_CLOEXEC, uint32(mode.Perm()))
+		return err
+	})
+	return fd, err
+}
+
+// again calls fn until no signal interrupts it.
+func again(fn func() error) error {
 	for {
-		switch fd, err := unix.Open(path, flag|unix.O_CLOEXEC, uint32(mode.Perm())); err {
-		case nil:
-			return os.NewFile(uintptr(fd), path), nil
-		case unix.EINTR:
-		default:
-			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		if err := fn(); err != unix.EINTR {
+			return err
 		}
 	}
 }

@@ -89,16 +89,13 @@ func WriteOut(f *os.File) error {
 }
 
 func writeOut(f *os.File, how int) error {
-	for {
-		switch err := unix.SyncFileRange(int(f.Fd()), 0, 0, how); err {
-		case nil:
-			return nil
-		case unix.EINTR:
-		case unix.ENOSYS, unix.EINVAL, unix.EPERM: // EPERM is a seccomp filter's
-			return errors.ErrUnsupported
-		default:
-			return &fs.PathError{Op: "write out", Path: f.Name(), Err: err}
-		}
+	switch err := again(func() error { return unix.SyncFileRange(int(f.Fd()), 0, 0, how) }); err {
+	case nil:
+		return nil
+	case unix.ENOSYS, unix.EINVAL, unix.EPERM: // EPERM is a seccomp filter's
+		return errors.ErrUnsupported
+	default:
+		return &fs.PathError{Op: "write out", Path: f.Name(), Err: err}
 	}
 }
 

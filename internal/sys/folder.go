@@ -1,7 +1,6 @@
 package sys
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -246,11 +245,7 @@ func (d *Folder) Foreign(st Status, uid int) string {
 }
 
 func (d *Folder) openAt(name string, flag int, mode fs.FileMode) (*os.File, error) {
-	fd := -1
-	err := again(func() (err error) {
-		fd, err = unix.Openat(d.fd(), name, flag|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(mode.Perm()))
-		return err
-	})
+	fd, err := openAt(d.fd(), name, flag|unix.O_NOFOLLOW, mode)
 	if err != nil {
 		return nil, d.failed("open", name, err)
 	}
@@ -277,13 +272,4 @@ func (d *Folder) linked(name string, st Status) error {
 // LinkOf says that there is a link of uid where none is followed.
 func LinkOf(uid int) string {
 	return "is a symbolic link of uid " + strconv.Itoa(uid) + ": not followed"
-}
-
-// again calls fn until no signal interrupts it.
-func again(fn func() error) error {
-	for {
-		if err := fn(); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
 }

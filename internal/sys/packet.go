@@ -95,11 +95,7 @@ func SendPacketWaiting(f *os.File, b []byte) error {
 }
 
 func send(fd int, b, oob []byte, flags int) error {
-	for {
-		if err := unix.Sendmsg(fd, b, oob, nil, flags); err != unix.EINTR {
-			return err
-		}
-	}
+	return again(func() error { return unix.Sendmsg(fd, b, oob, nil, flags) })
 }
 
 // ReceivePacket waits for one packet of at most len(b) bytes and at most maxFiles descriptors,
@@ -169,12 +165,10 @@ type packet struct {
 }
 
 func (p *packet) receive(fd int) error {
-	for {
+	return again(func() error {
 		p.n, p.oobn, p.flags, _, p.err = unix.Recvmsg(fd, p.b, p.oob, recvFlags)
-		if p.err != unix.EINTR {
-			return p.err
-		}
-	}
+		return p.err
+	})
 }
 
 // open returns what was received, with the descriptors as Files.
@@ -229,7 +223,10 @@ func IsPacketSocket(fd int) bool {
 }
 
 // WaitReadable waits until f can be read, has ended, or d has passed; it reports whether f can be read or has ended.
-func WaitReadable(f *os.File, d time.Duration) (bool, error) {
+func WaitReadable(f *os.File, d time.Duration) (bool, error) { return wait(f, unix.POLLIN, d) }
+
+// wait waits until one of the events has come, f has ended, or d has passed; it reports whether any of the former.
+func wait(f *os.File, events int16, d time.Duration) (bool, error) {
 	rc, err := f.SyscallConn()
 	if err != nil {
 		return false, err
@@ -238,13 +235,11 @@ func WaitReadable(f *os.File, d time.Duration) (bool, error) {
 	var n int
 	var got error
 	err = rc.Control(func(fd uintptr) {
-		for {
+		got = again(func() (err error) {
 			ms := int(max(0, time.Until(end)).Milliseconds())
-			n, got = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, ms)
-			if got != unix.EINTR {
-				return
-			}
-		}
+			n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, ms)
+			return err
+		})
 	})
 	if err != nil {
 		return false, err

@@ -10,7 +10,7 @@ import (
 
 // OpenPlain is OpenNow for a path below the working folder on which no symbolic link is followed, whoever made it.
 func OpenPlain(path string, flag int) (*os.File, error) {
-	const always = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	const always = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
 	dir := unix.AT_FDCWD
 	for rest, more := path, true; ; {
 		var name string
@@ -18,7 +18,7 @@ func OpenPlain(path string, flag int) (*os.File, error) {
 		if name, rest, more = strings.Cut(rest, "/"); more {
 			how = os.O_RDONLY | unix.O_DIRECTORY
 		}
-		fd, err := openAt(dir, name, how|always)
+		fd, err := openAt(dir, name, how|always, 0)
 		if dir != unix.AT_FDCWD {
 			unix.Close(dir)
 		}
@@ -29,14 +29,5 @@ func OpenPlain(path string, flag int) (*os.File, error) {
 			return os.NewFile(uintptr(fd), path), nil
 		}
 		dir = fd
-	}
-}
-
-func openAt(dir int, name string, flag int) (int, error) {
-	for {
-		fd, err := unix.Openat(dir, name, flag, 0)
-		if err != unix.EINTR {
-			return fd, err
-		}
 	}
 }

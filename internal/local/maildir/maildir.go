@@ -81,7 +81,7 @@ func CleanTmp(path string, now time.Time) {
 	}
 	for _, name := range names {
 		file := path + "/tmp/" + name
-		if t, err := sys.Atime(file); err == nil && now.Sub(t) > stale {
+		if read, wrote, err := sys.Times(file); err == nil && now.Sub(read) > stale && now.Sub(wrote) > stale {
 			os.Remove(file)
 		}
 	}
