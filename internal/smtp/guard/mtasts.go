@@ -84,6 +84,7 @@ func (g *Guard) stsPolicy(domain string) (policy sts.Policy, ok bool) {
 	if id, has := sts.ID(records); has && entry.Due(id, now) {
 		g.FetchSTS(domain, id)
 		entry, _ = g.Cache.Get(domain)
+		now = g.Now() // a policy of the future would be none
 	}
 	policy, ok = entry.Valid(now)
 	if g.policies == nil || len(g.policies) >= maxKnown {

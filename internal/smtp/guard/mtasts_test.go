@@ -141,3 +141,21 @@ func TestTheRelaysOwnPolicyCounts(t *testing.T) {
 		t.Errorf("%q after %d fetches", got, *fetched)
 	}
 }
+
+func TestAPolicyCountsForTheDeliveryThatHasWaitedForIt(t *testing.T) {
+	a, other := newAuthority(t), newAuthority(t)
+	c := other.issue(9*allDay, "mx.far.test")
+	h := (&host{offers: starttls, config: &tls.Config{Certificates: []tls.Certificate{c}}}).serve(t)
+	x := newRig(t, h, a)
+	now := time.Now()
+	x.Guard.Now = func() time.Time { return now }
+	x.withSTS(enforce)
+	fetch := x.FetchSTS
+	x.FetchSTS = func(domain, id string) {
+		now = now.Add(3 * time.Second)
+		fetch(domain, id)
+	}
+	if got := x.send("far.test"); got != failed("mta-sts", errAuthority.Error()) {
+		t.Errorf("%q", got)
+	}
+}
