@@ -14,7 +14,7 @@ func Variables() []Variable {
 		inject  = []string{"qmail-inject", "sendmail"}
 		local   = []string{"qmail-local"}
 		tcpEnv  = []string{"tcp-env"}
-		servers = []string{"qmail-smtpd", "qmail-qmtpd", "qmail-qmqpd"}
+		servers = []string{"qmail-smtpd", "qmail-smtpsd", "qmail-submitd", "qmail-qmtpd", "qmail-qmqpd"}
 		check   = "checkpassword"
 		readers = []string{"maildir2mbox", "elq", "pinq", "qail"}
 	)
@@ -40,10 +40,14 @@ func Variables() []Variable {
 		{"QMAILIDHOST", inject, nil, "Stands for control/idhost."},
 		{"QMAILMFTFILE", inject, nil, "A file of mailing list addresses: a message to one of them gets Mail-Followup-To."},
 
-		{"RELAYCLIENT", servers[:2], nil, "Where it is set, every recipient is accepted, with its value at the end."},
-		{"DATABYTES", servers[:2], nil, "Stands for control/databytes."},
+		{"RELAYCLIENT", []string{"qmail-smtpd", "qmail-smtpsd", "qmail-qmtpd"}, []string{"qmail-submitd"},
+			"Where it is set, every recipient is accepted, with its value at the end."},
+		{"DATABYTES", servers[:4], nil, "Stands for control/databytes."},
 		{"LOGREFUSED", append([]string{"qmail-popup"}, servers...), tcpEnv,
 			"Where it is set, a server writes a line to descriptor 2 for what it refuses a client."},
+		{"SMTPS", []string{"qmail-smtpsd", "qmail-submitd", "tcp-env"}, nil,
+			"Where it is set, TLS begins with the connection, as on port 465."},
+		{"FORCETLS", []string{"qmail-smtpsd"}, nil, "Where it is set, and not 0, nothing is done for a client without TLS."},
 		{"PROTO", nil, tcpEnv, "TCP, or TCP6 on an IPv6 connection."},
 		{"TCPLOCALIP", servers, tcpEnv, "Our address on this connection."},
 		{"TCPLOCALPORT", nil, tcpEnv, "Our port on this connection."},
@@ -51,7 +55,8 @@ func Variables() []Variable {
 		{"TCPREMOTEIP", append([]string{"qmail-popup"}, servers...), tcpEnv, "The client's address."},
 		{"TCPREMOTEPORT", nil, tcpEnv, "The client's port."},
 		{"TCPREMOTEHOST", servers, tcpEnv, "The client's name, where DNS has one."},
-		{"TCPREMOTEINFO", servers, tcpEnv, "What the client's IDENT server says of it."},
+		{"TCPREMOTEINFO", servers, append([]string{"qmail-submitd"}, tcpEnv...),
+			"What the client's IDENT server says of it."},
 		{"LISTEN_PID", tcpEnv, nil, "The process that systemd's listening sockets are for."},
 		{"LISTEN_FDS", tcpEnv, nil, "How many listening sockets there are, from descriptor 3 on."},
 

@@ -46,8 +46,9 @@ const (
 	remote  = "qmail-remote qmail-tlsremote"
 	secret  = "qmail-tlsremote"
 	inject  = "qmail-inject sendmail"
-	smtpd   = "qmail-smtpd"
-	servers = "qmail-smtpd qmail-qmtpd"
+	smtpd   = "qmail-smtpd qmail-smtpsd"
+	talks   = smtpd + " qmail-submitd"
+	servers = smtpd + " qmail-qmtpd"
 )
 
 // files is data that the linker lays out: nothing is made of it at a start.
@@ -62,7 +63,7 @@ var files = [...]File{
 		"How many local deliveries may run at once.", false},
 	{"concurrencyremote", Number, "20", "Remote concurrency is ", ".", send,
 		"How many remote deliveries may run at once.", false},
-	{"databytes", Number, "0", "SMTP DATA limit is ", " bytes.", servers,
+	{"databytes", Number, "0", "SMTP DATA limit is ", " bytes.", servers + " qmail-submitd",
 		"The longest message accepted from the network, in bytes; 0 is no limit.", false},
 	{"defaultdomain", TextOrMe, "", "Default domain name is ", ".", inject,
 		"The domain added to a host name without dots.", false},
@@ -76,14 +77,15 @@ var files = [...]File{
 		"The host name added to an envelope recipient without one.", false},
 	{"helohost", TextOrMe, "", "SMTP client HELO host name is ", ".", remote,
 		"The name that qmail-remote says in EHLO and HELO.", false},
-	{"idhost", TextOrMe, "", "Message-ID host name is ", ".", inject,
+	{"idhost", TextOrMe, "", "Message-ID host name is ", ".", inject + " qmail-submitd",
 		"The host name in generated Message-IDs.", false},
-	{"localiphost", TextOrMe, "", "Local IP address becomes ", ".", smtpd,
+	{"localiphost", TextOrMe, "", "Local IP address becomes ", ".", talks,
 		"The host name that stands for a literal address of this machine in a recipient.", false},
-	{"locals", Entries, "Messages for me are delivered locally.", "Messages for ", " are delivered locally.", send,
+	{"locals", Entries, "Messages for me are delivered locally.", "Messages for ", " are delivered locally.",
+		send + " qmail-submitd",
 		"The domain names whose mail is delivered on this machine.", false},
 	{"me", Text, "undefined! Uh-oh", "My name is ", ".",
-		"qmail-send qmail-inject sendmail qmail-smtpd qmail-key " + remote,
+		"qmail-send qmail-inject sendmail qmail-key " + talks + " " + remote,
 		"The name of this host, and the default of many other control files.", false},
 	{"percenthack", Entries, "The percent hack is not allowed.", "The percent hack is allowed for user%host@", ".", send,
 		"Domain names where user%host@domain is sent on to user@host.", false},
@@ -99,7 +101,7 @@ var files = [...]File{
 		"Further lines of rcpthosts, as many as there may be, that qmail-newmrh turns into morercpthosts.cdb.", false},
 	{"morercpthosts.cdb", Database, "No effect.", "", "", servers,
 		"What qmail-newmrh made of morercpthosts; it counts where rcpthosts exists.", false},
-	{"smtpgreeting", TextOrMe, "", "SMTP greeting: 220 ", ".", smtpd,
+	{"smtpgreeting", TextOrMe, "", "SMTP greeting: 220 ", ".", talks,
 		"The text of the SMTP greeting, a host name first.", false},
 	{"smtproutes", Entries, "No artificial SMTP routes.", "SMTP route: ", "", remote,
 		"Lines domain:relay or domain:relay:port, perhaps with a login, that take the place of DNS.", false},
@@ -107,7 +109,7 @@ var files = [...]File{
 		"How many seconds qmail-remote waits for a connection.", false},
 	{"timeoutremote", Number, "1200", "SMTP client data timeout is ", seconds, remote,
 		"How many seconds qmail-remote waits for each answer of a server.", false},
-	{"timeoutsmtpd", Number, "1200", "SMTP server data timeout is ", seconds, smtpd,
+	{"timeoutsmtpd", Number, "1200", "SMTP server data timeout is ", seconds, talks,
 		"How many seconds qmail-smtpd waits for each piece of data from a client.", false},
 	{"virtualdomains", Entries, "No virtual domains.", "Virtual domain: ", "", send,
 		"Lines user@domain:prepend, domain:prepend or .domain:prepend: recipients there become " +
@@ -119,7 +121,7 @@ var files = [...]File{
 		"The certificate of TLS servers, with its key, in one file, where tlscerts has none for the name in me.", true},
 	{"tlscerts", Certificates, "", "", "", "qmail-key",
 		"A folder: the certificate of a TLS server and what leads to its authority, in a file of the server's name.", true},
-	{"maxrcpt", Number, "1000", "Recipients of a message from the network: ", ".", servers + " qmail-qmqpd",
+	{"maxrcpt", Number, "1000", "Recipients of a message from the network: ", ".", servers + " qmail-submitd qmail-qmqpd",
 		"How many recipients a message from the network may have; 0 is any number. qmail-qmqpd has no limit of its own.",
 		true},
 	{"concurrencyperhost", Number, "0", "Deliveries to one remote address at once: ", ".", send,
@@ -136,12 +138,20 @@ var files = [...]File{
 		"How many seconds a remote delivery may take, plus one for each 1000 bytes sent and ten for each recipient.", true},
 	{"authcheck", Entries, "No program checks passwords.", "Passwords are checked by ", ".", "qmail-authd",
 		"The program, with its arguments, that checks passwords of names that users/auth.cdb does not have.", true},
-	{"authsocket", Text, "run/auth", "Sessions ask who may log in at ", ".", "qmail-authd",
+	{"authsocket", Text, "run/auth", "Sessions ask who may log in at ", ".", "qmail-authd qmail-submitd",
 		"The socket where the sessions ask who may log in, below HOME or a whole path: qmail-authd's, or Dovecot's.", true},
 	{"oauthcheck", Entries, "No program checks tokens.", "Tokens are checked by ", ".", "qmail-authd",
 		"The program, with its arguments, that checks the tokens of OAUTHBEARER and XOAUTH2.", true},
 	{"authsenders", Entries, "No routes by sender.", "SMTP route by sender: ", "", remote + " qmail-rspawn",
 		"Lines sender:relay:port|user|password that take the place of smtproutes and of DNS.", true},
+	{"clientca.pem", Certificates, "", "", "", "qmail-smtpsd",
+		"The authorities whose certificates of clients count.", true},
+	{"clientcrl.pem", Certificates, "", "", "", "qmail-smtpsd",
+		"Lists of the certificates that those authorities have revoked.", true},
+	{"tlsclients", Entries, "No certificate lets a client relay.", "A client may relay whose certificate names ", ".",
+		"qmail-smtpsd", "Addresses in certificates of clients that may send to anybody.", true},
+	{"submitprivacy", Number, "0", "Privacy of users who log in to send: ", ".", "qmail-submitd",
+		"1 leaves the user's name out of Received, 2 the client's address and name as well.", true},
 	{"tlsroutes", Entries, "No policy for TLS.", "TLS policy: ", "", secret + " qmail-rspawn",
 		"Lines name:policy or name:policy:argument that say how connections to other hosts are made secret.", true},
 	{"tlshosts", Folder, "No roots of single hosts.", "The certificate is verified by ", ".", secret,

@@ -12,8 +12,8 @@ import (
 // that only root starts cannot be executed by others.
 func binaries() (rootOnly, unreadable, public []string) {
 	rootOnly = []string{
-		"checkpassword", "config-tls", "qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newu", "qmail-start",
-		"queue-fix",
+		"checkpassword", "config-tls", "qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newsenders",
+		"qmail-newu", "qmail-start", "queue-fix",
 	}
 	unreadable = []string{
 		"qmail-authd", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-mtasts",
@@ -24,7 +24,7 @@ func binaries() (rootOnly, unreadable, public []string) {
 		"bouncesaying", "condredirect", "except", "forward", "maildir2mbox", "maildirmake", "maildirwatch",
 		"predate", "preline", "qbiff", "qmail-hold", "qmail-inject", "qmail-log", "qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd",
 		"qmail-qmtpd", "qmail-qread", "qmail-release", "qmail-rm", "qmail-run", "qmail-showctl", "qmail-smtpd",
-		"qmail-tcpok", "qmail-tcpto", "qreceipt", "qsmhook", "sendmail", "tcp-env",
+		"qmail-smtpsd", "qmail-submitd", "qmail-tcpok", "qmail-tcpto", "qreceipt", "qsmhook", "sendmail", "tcp-env",
 	}
 	return rootOnly, unreadable, public
 }

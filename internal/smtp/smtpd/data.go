@@ -35,19 +35,21 @@ func (s *session) data() {
 		return
 	}
 	now := s.server.Now()
-	m.Write(rfc822.ReceivedFrom(rfc822.Peer{
-		RemoteHost: s.peer.RemoteHost, RemoteInfo: s.peer.RemoteInfo, RemoteIP: s.peer.RemoteIP,
-		LocalHost: s.peer.Local(), Helo: s.helo, Greeted: s.greeted,
-	}, s.protocol(), now))
+	m.Write(rfc822.ReceivedFrom(s.trace(), s.protocol(), now))
 	s.conn.Within(now.Add(maxMessageTime))
-	hops, size, err := s.receive(m)
+	text, letter := s.letter(m)
+	hops, size, err := s.receive(text)
+	refusal := ""
+	if err == nil && letter != nil {
+		refusal = letter.Close()
+	}
 	if err != nil {
 		m.Abort()
 		s.lost(err)
 		return
 	}
 	tooBig := s.dataBytes > 0 && size > s.dataBytes
-	if hops >= maxHops || tooBig {
+	if hops >= maxHops || tooBig || refusal != "" {
 		m.Fail()
 	}
 	m.From(s.sender)
@@ -67,14 +69,37 @@ func (s *session) data() {
 		s.refuse("554 too many hops, this message is looping (#5.4.6)", "from", s.sender)
 	case tooBig:
 		s.refuse("552 sorry, that message size exceeds my databytes limit (#5.3.4)", "from", s.sender)
+	case refusal != "":
+		s.refuse(refusal, "user", s.user, "from", s.sender)
 	default:
 		s.unqueued(err)
 	}
 }
 
+// trace is what Received says of the client.
+func (s *session) trace() rfc822.Peer {
+	p := rfc822.Peer{LocalHost: s.peer.Local()}
+	if sub := s.server.Submission; sub == nil || !sub.HideAddress {
+		p.RemoteHost, p.RemoteInfo, p.RemoteIP = s.peer.RemoteHost, s.peer.RemoteInfo, s.peer.RemoteIP
+		p.Helo, p.Greeted = s.helo, s.greeted
+	}
+	return p
+}
+
+// letter returns where the text of a message goes: to m, or before that to what completes its header.
+func (s *session) letter(m *submit.Message) (io.Writer, Letter) {
+	sub := s.server.Submission
+	if sub == nil {
+		return m, nil
+	}
+	user := s.user
+	l := sub.Letter(s.sender, func(a string) (bool, error) { return sub.May(user, a) }, m)
+	return l, l
+}
+
 // receive hands the message on to m, up to the byte that is too many, and reads it to its end. An error means that
 // the client is lost.
-func (s *session) receive(m *submit.Message) (hops int, size int64, err error) {
+func (s *session) receive(m io.Writer) (hops int, size int64, err error) {
 	d := s.in.Data()
 	d.LineStart = func(first []byte) bool {
 		if len(first) == 1 {

@@ -21,7 +21,11 @@ func (s *session) greet(name []byte, extended bool) {
 	if extended && s.server.StartTLS != nil && s.tls == nil {
 		s.say("250-STARTTLS")
 	}
-	s.say("250 8BITMIME")
+	if extended && s.server.Submission != nil {
+		s.offer()
+		s.put("250-ENHANCEDSTATUSCODES")
+	}
+	s.put("250 8BITMIME")
 }
 
 func (s *session) mail(arg []byte) {
@@ -33,6 +37,10 @@ func (s *session) mail(arg []byte) {
 	addr, err := s.localized(addr)
 	if err != nil {
 		s.fail("421 unable to figure out my IP addresses (#4.3.0)")
+		return
+	}
+	if s.forbidden(addr) {
+		s.mailSeen = false
 		return
 	}
 	if room := s.server.Room; room != nil && !room() {

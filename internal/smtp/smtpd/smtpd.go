@@ -50,6 +50,8 @@ type Server struct {
 	Room    func() bool              // whether there is room for a message; nil: there is
 	// StartTLS readies TLS for one client; an error means that there is none now. Nil: the session knows no TLS.
 	StartTLS func() (Handshake, error)
+	// Submission makes it a server for users; nil: it is one for other hosts.
+	Submission *Submission
 	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a
 	// new one.
 	In *crlf.Reader
@@ -105,6 +107,8 @@ type session struct {
 	full       bool   // there were more
 	over       bool
 	code       exit.Code
+	user       string // who has logged in
+	logins     int    // that failed
 
 	// Until a message is accepted:
 	errors, idle, commands int
@@ -136,6 +140,14 @@ func (s *session) say(text string) {
 	if text[0] == '5' {
 		s.errors++
 	}
+	if s.server.Submission != nil {
+		text = enhanced(text)
+	}
+	s.put(text)
+}
+
+// put is say for a line that has no code of RFC 2034.
+func (s *session) put(text string) {
 	s.out = append(append(s.out, text...), '\r', '\n')
 	if len(s.out) > replyRoom {
 		s.flush()
@@ -157,7 +169,7 @@ func (s *session) run() exit.Code {
 		s.secure()
 	}
 	if !s.over {
-		s.say("220 " + s.greeting + " ESMTP")
+		s.put("220 " + s.greeting + " ESMTP")
 	}
 	for !s.over {
 		now := s.server.Now()
@@ -248,6 +260,8 @@ func (s *session) command(line []byte) {
 		s.end(exit.OK)
 	case "starttls":
 		s.startTLS(arg)
+	case "auth":
+		s.auth(arg)
 	default:
 		s.say("502 unimplemented (#5.5.1)")
 	}

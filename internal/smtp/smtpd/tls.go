@@ -34,12 +34,14 @@ func (s *session) implicit() bool { return s.smtps && s.server.StartTLS != nil }
 
 // locked reports whether a command has to wait for TLS.
 func (s *session) locked(word string) bool {
-	if !s.forceTLS || s.server.StartTLS == nil || s.tls != nil {
+	if s.server.StartTLS == nil || s.tls != nil || !s.forceTLS && s.server.Submission == nil {
 		return false
 	}
 	switch word {
 	case "ehlo", "starttls", "noop", "quit":
 		return false
+	case "auth":
+		return s.server.Submission == nil // which has a code of its own
 	}
 	return true
 }
@@ -134,6 +136,9 @@ func (s *session) trusted() bool {
 func (s *session) protocol() string {
 	if s.tls == nil {
 		return "SMTP"
+	}
+	if s.user != "" {
+		return "ESMTPSA (" + s.tls.Name() + ")"
 	}
 	return "ESMTPS (" + s.tls.Name() + ")"
 }

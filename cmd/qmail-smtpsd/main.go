@@ -1,0 +1,33 @@
+// Qmail-smtpsd receives messages by SMTP, with TLS for clients that want it; see qmail-smtpsd(8).
+//
+//	uid   qmaild          exec  qmail-queue, or what QMAILQUEUE names, for each message; qmail-key
+//	fd 0  the client      fd 1  the client
+//	fd 3, 4  of a worker: jobs from tcp-env, and qmail-key
+//	env   as of qmail-smtpd; SMTPS, FORCETLS
+//	exit  0 after QUIT; 1 when the session ended otherwise
+//
+// Started by a listening tcp-env as a worker, it serves one connection after the other, as qmail-smtpd does.
+package main
+
+import (
+	"os"
+
+	"qmail/internal/smtp/sessions"
+	"qmail/internal/smtp/shield"
+	"qmail/internal/smtp/smtpd"
+	"qmail/internal/sys/proc"
+)
+
+func main() {
+	proc.BeginAlone()
+	var s shield.Shield
+	p := sessions.Program{
+		Name: "qmail-smtpsd",
+		Equip: func(worker bool, to *smtpd.Server) func() {
+			s.Equip(worker, to, false)
+			return nil
+		},
+		Spent: s.Spent,
+	}
+	proc.Exit(p.Run(os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"), proc.FD(2, "log")))
+}

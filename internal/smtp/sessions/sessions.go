@@ -1,0 +1,83 @@
+// Package sessions is what the programs that serve SMTP are to whoever starts them: for one client, or as workers of
+// a listening tcp-env, one client after the other.
+package sessions
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"qmail/internal/net/client"
+	"qmail/internal/net/dns"
+	"qmail/internal/site/control"
+	"qmail/internal/smtp/smtpd"
+	"qmail/internal/submit"
+	"qmail/internal/submit/room"
+	"qmail/internal/sys"
+	"qmail/internal/sys/proc"
+	"qmail/internal/text/crlf"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/peerlog"
+	"qmail/internal/worker"
+)
+
+// A Program is one of them.
+type Program struct {
+	Name string
+	// Equip adds to a session what the program has besides, and returns what is to be done after it, which may be
+	// nil; nil: nothing. worker is the same for all sessions of a process.
+	Equip func(worker bool, s *smtpd.Server) (after func())
+	// Spent reports whether a worker must not have another session; nil: it may.
+	Spent func() bool
+}
+
+// Run serves and returns the exit code. in and out are one client where this is no worker; log is descriptor 2.
+func (p Program) Run(env []string, in, out, log *os.File) exit.Code {
+	if sys.NotDumpable() != nil {
+		return exit.Temp
+	}
+	queue := submit.New(env, log)
+	defer queue.Close()
+	link, ok := worker.Offered(p.Name)
+	queue.Keep(submit.How{Soon: ok, Alone: ok})
+	if !ok {
+		return p.serve(false, queue, nil, env, in, out, proc.Log(in, out))
+	}
+	var f client.Finder
+	reader := crlf.NewReader(nil)
+	return link.Serve(1, func(j worker.Job, _ *worker.Output) worker.Answer {
+		code := p.work(queue, reader, &f, j, log)
+		return worker.Answer{Code: code, Last: p.Spent != nil && p.Spent()}
+	})
+}
+
+// work serves one connection of a listening tcp-env, and first does what tcp-env does for a process: the job's
+// arguments are those of its options that say what to find out. Descriptor 2 of a worker is tcp-env's.
+func (p Program) work(queue *submit.Client, in *crlf.Reader, f *client.Finder, j worker.Job, log *os.File) exit.Code {
+	conn := j.Files[0]
+	o, ok := client.ParseArgs(j.Args)
+	if !ok {
+		return exit.Temp
+	}
+	c, err := f.Of(conn, o, dns.SystemConf)
+	if err != nil {
+		return exit.Temp
+	}
+	env := c.Replace(j.Env)
+	return p.serve(true, queue.With(env), in, env, conn, conn, log)
+}
+
+func (p Program) serve(
+	worker bool, queue *submit.Client, reader *crlf.Reader, env []string, in, out *os.File, log io.Writer,
+) exit.Code {
+	s := smtpd.Server{
+		Control: control.Default(), Env: env, Queue: queue, Now: time.Now, In: reader, Room: room.ForNetwork,
+		Log: peerlog.Of(log, p.Name, env, os.Getpid()),
+	}
+	if p.Equip != nil {
+		if after := p.Equip(worker, &s); after != nil {
+			defer after()
+		}
+	}
+	return s.Serve(in, out)
+}
