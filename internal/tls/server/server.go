@@ -19,14 +19,12 @@ import (
 // An Option changes a Config.
 type Option func(*tls.Config)
 
-// WithTickets lets clients resume their sessions. On port 25 some large senders do not bear it.
-func WithTickets(c *tls.Config) { c.SessionTicketsDisabled = false }
-
 // WithClientCertificates asks the client for a certificate, and takes any: it is the caller who looks at it.
 func WithClientCertificates(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }
 
 // Config returns the configuration of a server whose certificates are those of k. A client that names no server, or one
-// without a certificate of its own, gets the default.
+// without a certificate of its own, gets the default. There are no tickets: some large senders do not bear them, and each
+// worker would have keys of its own for them.
 func Config(k *keys.Client, options ...Option) *tls.Config {
 	c := &tls.Config{
 		MinVersion:             tls.VersionTLS12,
