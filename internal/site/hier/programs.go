@@ -77,13 +77,16 @@ func (t *tree) boot() {
 	t.dir("boot/systemd", t.root, 0o755)
 	for _, n := range [...]string{
 		"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service", "qmail-smtpd-inetd.socket",
-		"qmail-smtpd-inetd@.service", "qmail-authd.service",
+		"qmail-smtpd-inetd@.service", "qmail-authd.service", "qmail-submitd.socket", "qmail-submitd.service",
+		"qmail-submissions.socket", "qmail-submissions.service",
 	} {
 		t.file("boot/systemd/"+n, "boot/systemd/"+n, 0o644, true)
 	}
 	for _, supervisor := range [...]string{"daemontools", "runit", "s6"} {
 		t.dir("boot/"+supervisor, t.root, 0o755)
-		for _, service := range [...]string{"qmail-send", "qmail-smtpd", "qmail-smtpd-tcpserver", "qmail-authd"} {
+		for _, service := range [...]string{
+			"qmail-send", "qmail-smtpd", "qmail-smtpd-tcpserver", "qmail-authd", "qmail-submitd", "qmail-submissions",
+		} {
 			in := "boot/" + supervisor + "/" + service
 			t.dir(in, t.root, 0o755)
 			t.file(in+"/run", in+"/run", 0o755, true)
