@@ -8,6 +8,7 @@ package main
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"time"
 
 	"qmail/conf"
@@ -17,6 +18,7 @@ import (
 	"qmail/internal/sys/passwd"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
+	"qmail/internal/tls/chain"
 )
 
 const warned exit.Code = 1
@@ -46,8 +48,10 @@ func main() {
 		warn("group "+n, "does not exist")
 	}
 	if a.NoKeys {
-		os.Stdout.WriteString("instcheck: " + hier.KeysOff() + "\n")
 		entries = hier.WithoutKeys(entries)
+		if len(chain.All(control.Default())) > 0 {
+			warn(filepath.Join(conf.Home(), "control", chain.Folder), "is of no use: "+hier.KeysOff())
+		}
 	}
 	top, err := sys.OpenFolder("/")
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,11 +45,19 @@ func TestWithoutTheUserOfTheKeysAllElseIsInstalledAndThatIsSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, program := range []string{"install", "instcheck"} {
+	for program, want := range map[string]string{"install": "install: " + hier.KeysOff() + "\n", "instcheck": ""} {
 		out, err := exec.Command(filepath.Join(source, "build/bin", program), source).CombinedOutput()
-		if err != nil || string(out) != program+": "+hier.KeysOff()+"\n" {
+		if err != nil || string(out) != want {
 			t.Errorf("%s: %v: %s", program, err, out)
 		}
+	}
+	certs := filepath.Join(conf.Home(), "control/tlscerts")
+	if err := errors.Join(os.Mkdir(certs, 0o755), os.WriteFile(filepath.Join(certs, "a.test"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(filepath.Join(source, "build/bin/instcheck"), source).CombinedOutput()
+	if err == nil || !strings.Contains(string(said), hier.KeysOff()) {
+		t.Errorf("instcheck, with a certificate: %v: %s", err, said)
 	}
 	if _, err := os.Lstat(filepath.Join(conf.Home(), "bin/qmail-key")); err == nil {
 		t.Error("there is a qmail-key that belongs to nobody")

@@ -23,8 +23,8 @@ type Option func(*tls.Config)
 func WithClientCertificates(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }
 
 // Config returns the configuration of a server whose certificates are those of k. A client that names no server, or one
-// without a certificate of its own, gets the default. There are no tickets: some large senders do not bear them, and each
-// worker would have keys of its own for them.
+// without a certificate of its own, gets the default. There are no tickets: some large senders do not bear them, and
+// each worker would have keys of its own for them.
 func Config(k *keys.Client, options ...Option) *tls.Config {
 	c := &tls.Config{
 		MinVersion:             tls.VersionTLS12,
