@@ -66,7 +66,8 @@ func serve(t *testing.T, s Service) (address string, stop chan struct{}, finishe
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Env, s.Path, s.Command = []string{"LISTENER_TEST=1"}, self, []string{"x", "a", "b"}
+	// The race detector would let a process wait at its end, for longer than the grace of these tests.
+	s.Env, s.Path, s.Command = []string{"LISTENER_TEST=1", "GORACE=atexit_sleep_ms=0"}, self, []string{"x", "a", "b"}
 	stop, finished = make(chan struct{}), make(chan struct{})
 	go func() { s.Serve([]*sys.Listener{l}, stop); close(finished) }()
 	t.Cleanup(func() {
