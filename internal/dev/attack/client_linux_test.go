@@ -154,7 +154,7 @@ func TestNoFragileHostGetsMailLateTwiceOrNotAtAll(t *testing.T) {
 	}
 	control(t, "me", testqmail.Host)
 	control(t, "locals", testqmail.Host)
-	control(t, "timeoutremote", "3")
+	control(t, "timeoutremote", "8")
 	var routes []string
 	for name, f := range hosts {
 		ip := "127.0.5." + strconv.Itoa(len(routes)+1)

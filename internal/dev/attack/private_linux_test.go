@@ -26,18 +26,18 @@ func spy(pid string) {
 		if f, err := os.Open(dir + name); err == nil {
 			_, err := f.Read(make([]byte, 1))
 			if f.Close(); err == nil || name == "mem" {
-				println(name)
+				os.Stdout.WriteString(name + "\n")
 			}
 		}
 	}
 	for _, name := range []string{"fd", "map_files"} {
 		if list, _ := os.ReadDir(dir + name); len(list) > 0 {
-			println(name)
+			os.Stdout.WriteString(name + "\n")
 		}
 	}
 	for _, name := range []string{"exe", "cwd", "root"} {
 		if _, err := os.Readlink(dir + name); err == nil {
-			println(name)
+			os.Stdout.WriteString(name + "\n")
 		}
 	}
 	runtime.LockOSThread()
@@ -45,7 +45,7 @@ func spy(pid string) {
 	if syscall.PtraceAttach(n) == nil {
 		syscall.Wait4(n, nil, 0, nil)
 		syscall.PtraceDetach(n)
-		println("ptrace")
+		os.Stdout.WriteString("ptrace\n")
 	}
 }
 
@@ -59,7 +59,7 @@ func as(cmd *exec.Cmd, user string) *exec.Cmd {
 func seen(user string, pid int) string {
 	cmd := as(exec.Command("/proc/self/exe"), user)
 	cmd.Env = []string{spied + "=" + strconv.Itoa(pid)}
-	out, err := cmd.CombinedOutput()
+	out, err := cmd.Output()
 	if err != nil {
 		return err.Error()
 	}

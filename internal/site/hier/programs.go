@@ -78,14 +78,14 @@ func (t *tree) boot() {
 	for _, n := range [...]string{
 		"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service", "qmail-smtpd-inetd.socket",
 		"qmail-smtpd-inetd@.service", "qmail-authd.service", "qmail-submitd.socket", "qmail-submitd.service",
-		"qmail-submissions.socket", "qmail-submissions.service",
+		"qmail-submitd-tls.socket", "qmail-submitd-tls.service",
 	} {
 		t.file("boot/systemd/"+n, "boot/systemd/"+n, 0o644, true)
 	}
 	for _, supervisor := range [...]string{"daemontools", "runit", "s6"} {
 		t.dir("boot/"+supervisor, t.root, 0o755)
 		for _, service := range [...]string{
-			"qmail-send", "qmail-smtpd", "qmail-smtpd-tcpserver", "qmail-authd", "qmail-submitd", "qmail-submissions",
+			"qmail-send", "qmail-smtpd", "qmail-smtpd-tcpserver", "qmail-authd", "qmail-submitd", "qmail-submitd-tls",
 		} {
 			in := "boot/" + supervisor + "/" + service
 			t.dir(in, t.root, 0o755)
