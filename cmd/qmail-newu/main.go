@@ -8,21 +8,11 @@
 package main
 
 import (
-	"errors"
-	"os"
-
 	"qmail/conf"
 	"qmail/internal/site/users"
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
-	"qmail/internal/text/cdb"
 	"qmail/internal/text/exit"
-)
-
-const (
-	assign = "users/assign"
-	tmp    = "users/cdb.tmp"
-	target = "users/cdb"
 )
 
 func main() {
@@ -31,29 +21,8 @@ func main() {
 		die("unable to chdir to " + conf.Home() + ": " + sys.Reason(err))
 	}
 	sys.Umask(0o033)
-	f, err := os.Open(assign)
-	if err != nil {
-		die("unable to open " + assign)
-	}
-	db, err := cdb.Create(tmp)
-	if err != nil {
-		die("unable to open " + tmp)
-	}
-	if err := users.Build(f, db); err != nil {
-		db.Abort()
-		if _, ok := errors.AsType[*users.InputError](err); ok {
-			die("unable to read " + assign)
-		}
-		if err == users.ErrFormat {
-			die("bad format in " + assign)
-		}
-		die("unable to write to " + tmp)
-	}
-	if err := db.Commit(target); err != nil {
-		if _, ok := errors.AsType[*os.LinkError](err); ok {
-			die("unable to move " + tmp + " to " + target)
-		}
-		die("unable to write to " + tmp)
+	if err := users.Make("users/assign", "users/cdb", users.Build); err != nil {
+		die(err.Error())
 	}
 	proc.Exit(exit.OK)
 }
