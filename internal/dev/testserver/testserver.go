@@ -1,0 +1,103 @@
+// Package testserver runs a server of SMTP with TLS in a world of package testqmail.
+package testserver
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"qmail/conf"
+	"qmail/internal/dev/testqmail"
+)
+
+func home(path string) string { return filepath.Join(conf.Home(), path) }
+
+// put makes a file that belongs to somebody.
+func put(t *testing.T, path, owner, text string, mode os.FileMode) {
+	t.Helper()
+	uid, gid, ok := testqmail.Account(owner)
+	os.MkdirAll(filepath.Dir(path), 0o755)
+	if !ok || os.WriteFile(path, []byte(text), mode) != nil || os.Chown(path, uid, gid) != nil {
+		t.Fatal(path)
+	}
+}
+
+// Install makes m.test a server with a certificate.
+func Install(t *testing.T) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(nil, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(kind string, b []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
+	}
+	put(t, home("keys/tls/m.test.pem"), conf.UserNames().Key, text("PRIVATE KEY", private), 0o600)
+	put(t, home("control/tlscerts/m.test"), "root", text("CERTIFICATE", der), 0o644)
+	put(t, home("control/me"), "root", "m.test\n", 0o644)
+}
+
+// Serve starts a listening tcp-env with a program of HOME/bin, until the test ends; it returns the address and the log.
+func Serve(t *testing.T, program string, env ...string) (address string, log *bytes.Buffer) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = l.Addr().String()
+	l.Close()
+	cmd := exec.Command(home("bin/tcp-env"), home("bin/"+program))
+	uid, gid, _ := testqmail.Account(conf.UserNames().Daemon)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	log = new(bytes.Buffer)
+	cmd.Env, cmd.Stdin, cmd.Stderr = append([]string{"PATH=" + os.Getenv("PATH")}, env...), f, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	})
+	return address, log
+}
+
+// Queued returns the text of the one message that is waiting in todo's company, and removes it.
+func Queued(t *testing.T) string {
+	t.Helper()
+	files, _ := filepath.Glob(home("queue/mess/*/*"))
+	if len(files) != 1 {
+		t.Fatalf("%d messages are queued", len(files))
+	}
+	b, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(files[0])
+	os.Remove(home("queue/todo/" + filepath.Base(files[0])))
+	return string(b)
+}
