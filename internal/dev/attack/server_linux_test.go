@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 	"qmail/internal/sys/passwd"
 	"qmail/internal/text/peerlog"
@@ -397,10 +398,11 @@ func TestFail2banFindsTheHostileInTheLogAndNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(s.log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var b []byte
+	poll.Until(t, "a refusal in the log", func() bool { // the client is told first
+		b, err = os.ReadFile(s.log)
+		return err == nil && bytes.Contains(b, []byte(": refused "))
+	}, func() string { return string(b) })
 	var logins bytes.Buffer
 	for from, text := range map[string]string{"127.0.2.6": "failed PLAIN", "127.0.2.7": "ok PLAIN",
 		"127.0.2.8": "unable to check PLAIN", "127.0.2.9": "too many attempts wait PLAIN"} {

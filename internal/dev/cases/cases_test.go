@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"qmail/internal/dev/testqmail"
 )
@@ -26,7 +27,10 @@ func TestMain(m *testing.M) {
 const worlds = 4
 
 // A result is what became of a case in its world.
-type result struct{ ID, Trouble string }
+type result struct {
+	ID, Trouble string
+	Took        time.Duration
+}
 
 func TestTheProgramsDoWhatTheRecordedCasesSay(t *testing.T) {
 	if err := testqmail.Possible(); err != nil {
@@ -45,11 +49,11 @@ func TestTheProgramsDoWhatTheRecordedCasesSay(t *testing.T) {
 	for w := range worlds {
 		go func() { ended <- runWorld(base, w, results) }()
 	}
-	trouble := map[string]string{}
+	got := map[string]result{}
 	for left := worlds; left > 0; {
 		select {
 		case r := <-results:
-			trouble[r.ID] = r.Trouble
+			got[r.ID] = r
 		case err := <-ended:
 			left--
 			if err != nil {
@@ -62,12 +66,13 @@ func TestTheProgramsDoWhatTheRecordedCasesSay(t *testing.T) {
 			continue
 		}
 		t.Run(c.ID, func(t *testing.T) {
-			text, ran := trouble[c.ID]
+			r, ran := got[c.ID]
 			if !ran {
 				t.Fatal("did not run")
 			}
-			if text != "" {
-				t.Errorf("%s\n%s", c.Note, text)
+			t.Logf("took %v", r.Took)
+			if r.Trouble != "" {
+				t.Errorf("%s\n%s", c.Note, r.Trouble)
 			}
 		})
 	}
@@ -131,7 +136,9 @@ func TestInAWorld(t *testing.T) {
 		if n++; n%worlds != w {
 			continue
 		}
-		out.Encode(result{c.ID, try(e, c, subs, deliveries)})
+		began := time.Now()
+		trouble := try(e, c, subs, deliveries)
+		out.Encode(result{c.ID, trouble, time.Since(began)})
 	}
 }
 

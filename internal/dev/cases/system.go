@@ -46,7 +46,7 @@ func (e *bed) system(c *Case, servers map[string]*server) (map[string]any, error
 		if err := s.start(); err != nil {
 			return nil, err
 		}
-		poll.Within(poll.Limit, func() bool { return strings.Contains(s.text(), "status:") })
+		poll.Within(poll.Limit, func() bool { return s.all[0].ended() || strings.Contains(s.text(), "status:") })
 	}
 	for _, a := range c.Actions {
 		if err = s.act(a); err != nil {
@@ -95,12 +95,20 @@ func (s *system) start() error {
 	return nil
 }
 
+// ended reports whether it has: there are systems that cannot start.
+func (d *daemon) ended() bool {
+	select {
+	case <-d.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // stop ends every daemon and waits for the helpers.
 func (s *system) stop() {
 	for _, d := range s.all {
-		select {
-		case <-d.done:
-		default:
+		if !d.ended() {
 			syscall.Kill(d.pid, syscall.SIGTERM)
 			select {
 			case <-d.done:
