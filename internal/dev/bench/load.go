@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -17,11 +18,11 @@ import (
 
 // A source sends messages over SMTP.
 type source struct {
-	addr     string
+	way      way
 	sessions int    // at a time
 	messages int    // in all
 	per      int    // on each connection
-	rcpts    int    // of each message
+	rcpts    int    // of each message; with none, a connection ends where messages would begin
 	to       string // %d counts up modulo users
 	users    int
 	size     int // bytes of the body
@@ -59,11 +60,15 @@ func (s source) session(next *atomic.Int64, text []byte) error {
 
 // connection sends messages begin to end on one connection.
 func (s source) connection(begin, end int64, text []byte) error {
-	c, err := net.DialTimeout("tcp", s.addr, 30*time.Second)
+	address := smtpAddr
+	if s.way == byLogin {
+		address = submitAddr
+	}
+	c, err := net.DialTimeout("tcp", address, 30*time.Second)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { c.Close() }()
 	c.SetDeadline(time.Now().Add(5 * time.Minute))
 	r := bufio.NewReader(c)
 	say := func(want int, words string) error {
@@ -80,8 +85,23 @@ func (s source) connection(begin, end int64, text []byte) error {
 	if err := say(250, "EHLO load.test"); err != nil {
 		return err
 	}
-	for i := begin; i < end; i++ {
-		if err := say(250, "MAIL FROM:<sender@load.test>"); err != nil {
+	if s.way != plain {
+		if err := say(220, "STARTTLS"); err != nil {
+			return err
+		}
+		c = tls.Client(c, clientTLS())
+		r = bufio.NewReader(c)
+		if err := say(250, "EHLO load.test"); err != nil {
+			return err
+		}
+	}
+	if s.way == byLogin {
+		if err := say(235, "AUTH PLAIN "+plainResponse()); err != nil {
+			return err
+		}
+	}
+	for i := begin; i < end && s.rcpts > 0; i++ {
+		if err := say(250, "MAIL FROM:<"+s.sender()+">"); err != nil {
 			return err
 		}
 		for k := range s.rcpts {
@@ -101,6 +121,13 @@ func (s source) connection(begin, end int64, text []byte) error {
 		}
 	}
 	return say(221, "QUIT")
+}
+
+func (s source) sender() string {
+	if s.way == byLogin {
+		return login
+	}
+	return "sender@load.test"
 }
 
 // reply reads one reply and compares its code.
@@ -123,16 +150,23 @@ func reply(r *bufio.Reader, want int) error {
 // A sink takes messages over SMTP and counts recipients.
 type sink struct {
 	l     net.Listener
+	tls   *tls.Config // nil: STARTTLS is not offered
 	rcpts atomic.Int64
 }
 
 // newSink listens; each reply but those to pipelined commands comes after rtt.
-func newSink(addr string, rtt time.Duration) (*sink, error) {
+func newSink(addr string, rtt time.Duration, secure bool) (*sink, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	s := &sink{l: l}
+	if secure {
+		if s.tls, err = serverTLS(); err != nil {
+			l.Close()
+			return nil, err
+		}
+	}
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -146,7 +180,7 @@ func newSink(addr string, rtt time.Duration) (*sink, error) {
 }
 
 func (s *sink) serve(c net.Conn, rtt time.Duration) {
-	defer c.Close()
+	defer func() { c.Close() }()
 	r, w := bufio.NewReader(c), bufio.NewWriter(c)
 	say := func(words string) {
 		w.WriteString(words + "\r\n")
@@ -165,7 +199,14 @@ func (s *sink) serve(c net.Conn, rtt time.Duration) {
 		switch strings.ToUpper(l[:4]) {
 		case "EHLO":
 			w.WriteString("250-sink\r\n")
+			if s.tls != nil {
+				w.WriteString("250-STARTTLS\r\n")
+			}
 			say("250 PIPELINING")
+		case "STAR":
+			say("220 go")
+			c = tls.Server(c, s.tls)
+			r, w = bufio.NewReader(c), bufio.NewWriter(c)
 		case "RCPT":
 			rcpts++
 			say("250 ok")

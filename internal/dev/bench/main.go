@@ -99,6 +99,9 @@ func inside(o options) error {
 		return err
 	}
 	defer disk.close()
+	if err := secure(); err != nil {
+		return err
+	}
 	var systems []system
 	for _, name := range strings.Split(o.systems, ",") {
 		s, err := newSystem(name, o, m)
@@ -121,7 +124,8 @@ func inside(o options) error {
 	for _, name := range strings.Split(o.workloads, ",") {
 		w, ok := workload(name)
 		if !ok {
-			return fmt.Errorf("%s: no such workload; there are inject, smtp, smtp10, relay, list", name)
+			return fmt.Errorf("%s: no such workload; there are "+
+				"inject, smtp, smtp10, relay, list, handshake, smtp-tls, smtp10-tls, submit, relay-tls", name)
 		}
 		for range o.rounds {
 			for _, s := range systems {

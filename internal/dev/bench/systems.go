@@ -19,9 +19,10 @@ import (
 )
 
 const (
-	smtpAddr = "127.0.0.1:2500"
-	sinkAddr = "127.0.0.1:2525"
-	domain   = "bench.test"
+	smtpAddr   = "127.0.0.1:2500"
+	submitAddr = "127.0.0.1:2587"
+	sinkAddr   = "127.0.0.1:2525"
+	domain     = "bench.test"
 	// mailUsers is how many accounts of the world get mail; user returns their names.
 	mailUsers = 3
 
@@ -33,7 +34,7 @@ const (
 type system interface {
 	name() string
 	folders() []string // of its queue and of mailboxes
-	start() error
+	start(way) error
 	stop()
 	sendmail() []string // the injection command; %d stands for a user's number
 }
@@ -103,8 +104,9 @@ func until(what string, d time.Duration, cond func() bool) error {
 	return nil
 }
 
-func listening() bool {
-	c, err := net.DialTimeout("tcp", smtpAddr, time.Second)
+// listening reports whether something accepts connections at a port of this host.
+func listening(port string) bool {
+	c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
 	if err == nil {
 		c.Close()
 	}
@@ -125,7 +127,7 @@ func (q *qmail) sendmail() []string {
 	return []string{conf.Home() + "/bin/sendmail", "-f", "sender@load.test", "user%d@" + domain}
 }
 
-func (q *qmail) start() error {
+func (q *qmail) start(w way) error {
 	home := conf.Home()
 	control := map[string]string{
 		"me": domain, "locals": domain, "rcpthosts": domain, "smtproutes": "sink.test:[127.0.0.1]:2525",
@@ -156,16 +158,34 @@ func (q *qmail) start() error {
 	if err := q.run(env, nil, home+"/bin/qmail-start", "./Maildir/", "cat"); err != nil {
 		return err
 	}
+	if err := q.routes(w); err != nil {
+		return err
+	}
+	switch w {
+	case plain:
+		return q.serve(env, "2500", "qmail-smtpd")
+	case byLogin:
+		if err := q.passwords(env); err != nil {
+			return err
+		}
+		return q.serve(env, "2587", "qmail-submitd")
+	}
+	return q.serve(env, "2500", "qmail-smtpsd")
+}
+
+// serve has connections to a port answered by a program.
+func (q *qmail) serve(env []string, port, program string) error {
+	program = conf.Home() + "/bin/" + program
 	uid, gid, err := account(conf.UserNames().Daemon)
 	if err != nil {
 		return err
 	}
 	if !q.options.listen {
 		err = q.run(env, nil, "tcpserver", "-H", "-R", "-l", "0", "-c", "400", "-b", "400", "-u", uid, "-g", gid,
-			"127.0.0.1", "2500", home+"/bin/qmail-smtpd")
+			"127.0.0.1", port, program)
 	} else {
 		var l net.Listener
-		if l, err = net.Listen("tcp", smtpAddr); err != nil {
+		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err != nil {
 			return err
 		}
 		defer l.Close()
@@ -175,12 +195,12 @@ func (q *qmail) start() error {
 		}
 		defer f.Close()
 		err = q.run(env, f, "setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "--inh-caps=-all",
-			"--bounding-set=-all", home+"/bin/tcp-env", home+"/bin/qmail-smtpd")
+			"--bounding-set=-all", conf.Home()+"/bin/tcp-env", program)
 	}
 	if err != nil {
 		return err
 	}
-	return until("SMTP port", 10*time.Second, listening)
+	return until("port "+port, 10*time.Second, func() bool { return listening(port) })
 }
 
 // mute has no program greet, by another greeting in its file: a parent finds no worker in it then.
@@ -252,66 +272,4 @@ func account(name string) (uid, gid string, err error) {
 		}
 	}
 	return "", "", fmt.Errorf("no account %s (%v)", name, err)
-}
-
-// postfix is Debian's Postfix, with the limits of the other systems.
-type postfix struct{ meter *meter }
-
-func (p *postfix) name() string      { return "postfix" }
-func (p *postfix) folders() []string { return []string{"/var/spool/postfix", homes()} }
-
-func (p *postfix) sendmail() []string {
-	return []string{"/usr/sbin/sendmail", "-f", "sender@load.test", "user%d@" + domain}
-}
-
-// postfixFiles makes the two files that a Postfix lacks which was installed without a configuration.
-func postfixFiles() error {
-	if _, err := os.Stat("/etc/postfix/main.cf"); err == nil {
-		return nil
-	}
-	if err := os.WriteFile("/etc/postfix/main.cf", []byte("compatibility_level = 3.6\n"), 0o644); err != nil {
-		return err
-	}
-	if _, err := os.Stat("/etc/postfix/master.cf"); err == nil {
-		return nil
-	}
-	return command("cp", "/usr/share/postfix/master.cf.dist", "/etc/postfix/master.cf")
-}
-
-func (p *postfix) start() error {
-	var table []string
-	for i, u := range users() {
-		table = append(table, fmt.Sprintf("user%d@%s=%s@%s", i, domain, u.Name, domain))
-	}
-	settings := []string{
-		"compatibility_level=3.6", "myhostname=" + domain, "mydestination=" + domain, "home_mailbox=Maildir/",
-		"mynetworks=127.0.0.0/8", "inet_interfaces=127.0.0.1", "inet_protocols=ipv4", "smtp_dns_support_level=disabled",
-		"smtpd_peername_lookup=no", "transport_maps=inline:{sink.test=smtp:[127.0.0.1]:2525}", "default_process_limit=400",
-		"default_destination_concurrency_limit=" + strconv.Itoa(concurrencyRemote), "initial_destination_concurrency=20",
-		"local_destination_concurrency_limit=" + strconv.Itoa(concurrencyLocal), "alias_maps=", "alias_database=",
-		"virtual_alias_maps=inline:{" + strings.Join(table, ",") + "}",
-		"smtp_host_lookup=native", "maillog_file=/var/log/mail.log", "smtpd_client_connection_count_limit=0",
-		"mailbox_size_limit=0", "in_flow_delay=0",
-	}
-	if err := command("postconf", append([]string{"-e"}, settings...)...); err != nil {
-		return err
-	}
-	exec.Command("postconf", "-M#", "smtp/inet").Run()
-	if err := command("postconf", "-M", "2500/inet=2500 inet n - n - - smtpd"); err != nil {
-		return err
-	}
-	for _, s := range []string{"smtp/unix", "local/unix", "cleanup/unix", "qmgr/unix", "rewrite/unix"} {
-		if err := command("postconf", "-F", s+"/chroot=n"); err != nil {
-			return err
-		}
-	}
-	if out, err := p.meter.command("postfix", "start").CombinedOutput(); err != nil {
-		return fmt.Errorf("postfix start: %w: %s", err, out)
-	}
-	return until("SMTP port", 20*time.Second, listening)
-}
-
-func (p *postfix) stop() {
-	exec.Command("postfix", "stop").Run()
-	time.Sleep(time.Second)
 }

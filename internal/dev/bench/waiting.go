@@ -69,7 +69,7 @@ func withQueue(s *qmail, samples int) (p period, err error) {
 		return p, err
 	}
 	begin := time.Now()
-	if err := s.start(); err != nil {
+	if err := s.start(plain); err != nil {
 		return p, err
 	}
 	defer s.stop()

@@ -16,18 +16,33 @@ type work struct {
 	name     string
 	messages int
 	what     string
+	way      way
 	run      func(s system, n int, m *meter) error
 }
 
+// A way is how the mail of a workload comes in and goes out.
+type way int
+
+const (
+	plain   way = iota
+	byTLS       // in by STARTTLS
+	bothTLS     // and out
+	byLogin     // in by STARTTLS, at the port for submission, with a password
+)
+
 func workload(name string) (work, bool) {
 	for _, w := range []work{
-		{"inject", 600, "sendmail command, 4 at a time, to Maildir", inject},
-		{"smtp", 1500, "20 sessions, a message a connection, to Maildir",
-			func(_ system, n int, _ *meter) error { return toMaildir(n, 1) }},
-		{"smtp10", 2000, "20 sessions, ten a connection, to Maildir",
-			func(_ system, n int, _ *meter) error { return toMaildir(n, 10) }},
-		{"relay", 1500, "SMTP in, ten a connection, SMTP out", relay},
-		{"list", 2000, "2 messages to many remote recipients, 20 ms a reply", list},
+		{"inject", 600, "sendmail command, 4 at a time, to Maildir", plain, inject},
+		{"smtp", 1500, "20 sessions, a message a connection, to Maildir", plain, toMaildir(1, plain)},
+		{"smtp10", 2000, "20 sessions, ten a connection, to Maildir", plain, toMaildir(10, plain)},
+		{"relay", 1500, "SMTP in, ten a connection, SMTP out", plain, relay(plain)},
+		{"list", 2000, "2 messages to many remote recipients, 20 ms a reply", plain, list},
+		{"handshake", 1500, "20 sessions, STARTTLS and no mail", byTLS, handshake},
+		{"smtp-tls", 1500, "smtp with STARTTLS", byTLS, toMaildir(1, byTLS)},
+		{"smtp10-tls", 2000, "smtp10 with STARTTLS", byTLS, toMaildir(10, byTLS)},
+		{"submit", 1500, "20 users' sessions with STARTTLS and AUTH PLAIN, a message a connection", byLogin,
+			toMaildir(1, byLogin)},
+		{"relay-tls", 1500, "relay with STARTTLS, in and out", bothTLS, relay(bothTLS)},
 	} {
 		if w.name == name {
 			return w, true
@@ -50,27 +65,36 @@ func inject(s system, n int, m *meter) error {
 	return until("deliveries", patience, func() bool { return delivered() >= n })
 }
 
-func toMaildir(n, per int) error {
-	s := source{addr: smtpAddr, sessions: 20, messages: n, per: per, rcpts: 1, to: "user%d@" + domain, users: mailUsers,
-		size: 4096}
-	if err := s.run(); err != nil {
-		return err
+func toMaildir(per int, w way) func(system, int, *meter) error {
+	return func(_ system, n int, _ *meter) error {
+		s := source{way: w, sessions: 20, messages: n, per: per, rcpts: 1, to: "user%d@" + domain, users: mailUsers,
+			size: 4096}
+		if err := s.run(); err != nil {
+			return err
+		}
+		return until("deliveries", patience, func() bool { return delivered() >= n })
 	}
-	return until("deliveries", patience, func() bool { return delivered() >= n })
 }
 
-func relay(_ system, n int, _ *meter) error {
-	return toSink(source{addr: smtpAddr, sessions: 20, messages: n, per: 10, rcpts: 1, to: "u%d@sink.test", users: n,
-		size: 4096}, 0)
+// handshake opens connections that end once they are secure.
+func handshake(_ system, n int, _ *meter) error {
+	return source{way: byTLS, sessions: 20, messages: n, per: 1, users: mailUsers}.run()
+}
+
+func relay(w way) func(system, int, *meter) error {
+	return func(_ system, n int, _ *meter) error {
+		return toSink(source{way: w, sessions: 20, messages: n, per: 10, rcpts: 1, to: "u%d@sink.test", users: n,
+			size: 4096}, 0)
+	}
 }
 
 func list(_ system, n int, _ *meter) error {
-	return toSink(source{addr: smtpAddr, sessions: 2, messages: 2, per: 1, rcpts: n / 2, to: "u%d@sink.test", users: n,
+	return toSink(source{sessions: 2, messages: 2, per: 1, rcpts: n / 2, to: "u%d@sink.test", users: n,
 		size: 4096}, 20*time.Millisecond)
 }
 
 func toSink(src source, rtt time.Duration) error {
-	k, err := newSink(sinkAddr, rtt)
+	k, err := newSink(sinkAddr, rtt, src.way == bothTLS)
 	if err != nil {
 		return err
 	}
@@ -88,7 +112,7 @@ func measure(s system, w work, o options, m *meter) (result, error) {
 	if err := makeMaildirs(); err != nil {
 		return result{}, err
 	}
-	if err := s.start(); err != nil {
+	if err := s.start(w.way); err != nil {
 		s.stop()
 		return result{}, err
 	}
