@@ -5,17 +5,19 @@ import (
 	"time"
 )
 
-// delays counts times by size, in steps of a fifth: exact enough for percentiles, and of fixed size.
+// delays counts times by size, in small steps: exact enough for percentiles, and of fixed size.
 type delays struct {
 	n     int
 	sum   time.Duration
 	max   time.Duration
-	steps [128]int
+	steps [720]int
 }
 
 const (
-	firstDelay = time.Millisecond
-	delayStep  = 1.2
+	firstDelay = time.Microsecond
+	delayStep  = 1.04
+	// perBar is how many steps the distribution that is shown has together.
+	perBar = 14
 )
 
 func (d *delays) add(t time.Duration) {
@@ -30,7 +32,7 @@ func (d *delays) add(t time.Duration) {
 	d.steps[min(i, len(d.steps)-1)]++
 }
 
-// percentile returns a time that p of 100 do not exceed, at most a fifth too long.
+// percentile returns a time that p of 100 do not exceed, at most a twenty-fifth too long.
 func (d *delays) percentile(p float64) time.Duration {
 	left := int(math.Ceil(float64(d.n) * p / 100))
 	for i, n := range d.steps {
@@ -73,12 +75,12 @@ type Bar struct {
 	Count int
 }
 
-// Distribution returns the delays by size, three steps together, from the first to the last that occurs.
+// Distribution returns the delays by size, some steps together, from the first to the last that occurs.
 func (t *Totals) Distribution() []Bar {
 	var bars []Bar
-	for i := 0; i < len(t.delays.steps); i += 3 {
-		b := Bar{Upto: stepEnd(min(i+2, len(t.delays.steps)-1))}
-		for j := i; j < min(i+3, len(t.delays.steps)); j++ {
+	for i := 0; i < len(t.delays.steps); i += perBar {
+		b := Bar{Upto: stepEnd(min(i+perBar, len(t.delays.steps)) - 1)}
+		for j := i; j < min(i+perBar, len(t.delays.steps)); j++ {
 			b.Count += t.delays.steps[j]
 		}
 		bars = append(bars, b)

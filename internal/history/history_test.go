@@ -1,6 +1,7 @@
 package history
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,38 +10,97 @@ import (
 	"testing"
 	"time"
 
+	"qmail/internal/text/qlog"
 	"qmail/internal/text/report"
 )
 
 func TestEveryLoggersStampIsRead(t *testing.T) {
 	at := time.Date(2024, 11, 22, 18, 26, 41, 123456000, time.UTC)
+	second := at.Truncate(time.Second)
+	now := at.Add(30 * 24 * time.Hour).In(time.FixedZone("TST", 3600))
 	tai := fmt.Sprintf("@%016x%08x", uint64(1<<62+10+at.Unix()), at.Nanosecond())
+	type lines []struct {
+		at   time.Time
+		text string
+	}
+	five := lines{{at, "new msg 5"}}
 	for name, c := range map[string]struct {
 		in   string
-		want []Line
+		want lines
 	}{
-		"syslog": {"Nov 22 18:26:41 host qmail: 1732300001.123456 new msg 5\n", []Line{{at, "new msg 5"}}},
-		"syslog, pid": {"2024-11-22T18:26:41+00:00 host qmail[77]: 1732300001.123456 end msg 5\n",
-			[]Line{{at, "end msg 5"}}},
-		"multilog": {tai + " new msg 5\n", []Line{{at, "new msg 5"}}},
-		"bare":     {"new msg 5", []Line{{time.Time{}, "new msg 5"}}},
-		"export": {"__CURSOR=a\n__REALTIME_TIMESTAMP=1732300001123456\nPRIORITY=6\nMESSAGE=new msg 5\n\n",
-			[]Line{{at, "new msg 5"}}},
+		"syslog":       {"Nov 22 18:26:41 host qmail: 1732300001.123456 new msg 5\n", five},
+		"syslog, pid":  {"2024-11-22T18:26:41+00:00 host qmail[77]: 1732300001.123456 new msg 5\n", five},
+		"syslog, bare": {"Nov 22 19:26:41 host qmail[7]: new msg 5\n", lines{{second, "new msg 5"}}},
+		"syslog, the year before": {"Dec 31 19:26:41 host qmail[7]: new msg 5\n",
+			lines{{time.Date(2023, 12, 31, 18, 26, 41, 0, time.UTC), "new msg 5"}}},
+		"syslog, a leap day": {"Feb 29 19:26:41 host qmail[7]: new msg 5\n",
+			lines{{time.Date(2024, 2, 29, 18, 26, 41, 0, time.UTC), "new msg 5"}}},
+		"precise":        {"Nov 22 19:26:41.123456 host qmail[7]: new msg 5\n", five},
+		"iso":            {"2024-11-22T19:26:41+0100 host qmail[7]: new msg 5\n", lines{{second, "new msg 5"}}},
+		"iso, precise":   {"2024-11-22T13:26:41.123456-05:00 host qmail[7]: new msg 5\n", five},
+		"full":           {"Fri 2024-11-22 18:26:41 UTC host qmail[7]: new msg 5\n", lines{{second, "new msg 5"}}},
+		"full, our zone": {"Fri 2024-11-22 19:26:41.123456 TST host qmail.service[7]: new msg 5\n", five},
+		"unix":           {"1732300001.123456 host qmail[7]: new msg 5\n", five},
+		"monotonic":      {"[ 7071.123456] host qmail[7]: new msg 5\n", lines{{time.Time{}, "new msg 5"}}},
+		"RFC 5424":       {"<22>1 2024-11-22T18:26:41.123456Z host qmail 7 - - new msg 5\n", five},
+		"RFC 5424, data": {"<22>1 2024-11-22T18:26:41.123456Z h qmail 7 x [a@1 b=\"\\\"] c\"][d] \xef\xbb\xbf" +
+			"new msg 5\n", five},
+		"RFC 5424, twice": {"<22>1 2024-11-22T18:26:42Z host qmail 7 - - 1732300001.123456 new msg 5\n", five},
+		"multilog":        {tai + " new msg 5\n", five},
+		"svlogd":          {"2024-11-22_18:26:41.123456 new msg 5\n", five},
+		"s6-log":          {"2024-11-22 19:26:41.123456000  new msg 5\n", five},
+		"bare":            {"new msg 5", lines{{time.Time{}, "new msg 5"}}},
+		"boots":           {"-- Boot 0123 --\n-- No entries --\n\nnew msg 5", lines{{time.Time{}, "new msg 5"}}},
+		"JSON":            {`{"MESSAGE":"new msg 5","_PID":"7","__REALTIME_TIMESTAMP":"1732300001123456"}` + "\n", five},
+		"JSON, binary": {`{"__REALTIME_TIMESTAMP":"1732300001123456","MESSAGE":[110,255]}` + "\n",
+			lines{{at, "n\xff"}}},
+		"export": {"__CURSOR=a\n__REALTIME_TIMESTAMP=1732300001123456\nPRIORITY=6\nMESSAGE=new msg 5\n\n", five},
 		"export, binary": {"__REALTIME_TIMESTAMP=1732300001123456\n" +
 			"MESSAGE\n\x09\x00\x00\x00\x00\x00\x00\x00new\x00msg 5\n\nnew msg 6\n",
-			[]Line{{at, "new\x00msg 5"}, {time.Time{}, "new msg 6"}}},
-		"stamp twice":   {"__REALTIME_TIMESTAMP=1\nMESSAGE=1732300001.123456 new msg 5\n", []Line{{at, "new msg 5"}}},
-		"damaged label": {"@40000000zz new msg 5\n", []Line{{time.Time{}, "@40000000zz new msg 5"}}},
+			lines{{at, "new\x00msg 5"}, {time.Time{}, "new msg 6"}}},
+		"stamp twice": {"__REALTIME_TIMESTAMP=1\nMESSAGE=1732300001.123456 new msg 5\n", five},
+		"another program's": {"Nov 22 19:26:41 host sshd[7]: user x: new msg 5 1732300001.123456 new msg 6\n",
+			lines{{second, "user x: new msg 5 1732300001.123456 new msg 6"}}},
 	} {
-		l := NewLines(strings.NewReader(c.in))
-		for _, want := range c.want {
-			got, err := l.Next()
-			if err != nil || !got.Time.Equal(want.Time) || got.Text != want.Text {
-				t.Errorf("%s: got %v %q, %v", name, got.Time, got.Text, err)
+		var compressed strings.Builder
+		z := gzip.NewWriter(&compressed)
+		z.Write([]byte(c.in))
+		z.Close()
+		for _, in := range []string{c.in, compressed.String()} {
+			l, err := NewLines(strings.NewReader(in), now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.want {
+				got, err := l.Next()
+				if err != nil || !got.Time.Equal(want.at) || got.Text != want.text ||
+					(got.Event.Kind == qlog.New) != strings.HasPrefix(want.text, "new msg") {
+					t.Errorf("%s: got %v %q, %v", name, got.Time, got.Text, err)
+				}
+			}
+			if got, err := l.Next(); err != io.EOF || l.Unread() != nil {
+				t.Errorf("%s: %v, %v, %v", name, got, err, l.Unread())
 			}
 		}
-		if got, err := l.Next(); err != io.EOF {
-			t.Errorf("%s: a line too many: %v, %v", name, got, err)
+	}
+}
+
+func TestALineThatCannotBeReadIsNamed(t *testing.T) {
+	for _, bad := range []string{
+		"@40000000zz new msg 5", "22.11.2024 18:26 new msg 5", `{"MESSAGE":"new msg 5"}`, `{"a`, "what\x1b[1mis this",
+	} {
+		l, _ := NewLines(strings.NewReader("new msg 4\n"+bad+"\nend msg 4\n"+bad+"\n"), time.Now())
+		for range 2 {
+			if got, err := l.Next(); err != nil || got.Event.Kind == qlog.Other {
+				t.Errorf("%q: %+v, %v", bad, got, err)
+			}
+		}
+		_, err := l.Next()
+		unread := l.Unread()
+		const want = "line 2 is not in a form that is known, nor are 1 more: "
+		if err != io.EOF || unread == nil || !strings.HasPrefix(unread.Error(), want) ||
+			strings.Contains(unread.Error(), "\x1b") {
+			t.Errorf("%q: %v, %v", bad, err, unread)
 		}
 	}
 }
@@ -61,13 +121,25 @@ const story = `1732300000.000000 new msg 7
 1732300401.500000 alert: cannot start: oh
 `
 
-func messages(t *testing.T, in string) (list []*Message, trouble []Line) {
+func read(t *testing.T, r *Reader, in string) {
 	t.Helper()
-	r := Reader{Done: func(m *Message) { list = append(list, m) }, Trouble: func(l Line) { trouble = append(trouble, l) }}
-	if err := r.Read(strings.NewReader(in)); err != nil {
+	l, err := NewLines(strings.NewReader(in), time.Now())
+	for err == nil {
+		var line Line
+		if line, err = l.Next(); err == nil {
+			r.Event(line)
+		}
+	}
+	if err != io.EOF {
 		t.Fatal(err)
 	}
 	r.Close()
+}
+
+func messages(t *testing.T, in string) (list []*Message, trouble []Line) {
+	t.Helper()
+	r := Reader{Done: func(m *Message) { list = append(list, m) }, Trouble: func(l Line) { trouble = append(trouble, l) }}
+	read(t, &r, in)
 	return list, trouble
 }
 
@@ -176,15 +248,32 @@ func TestPageNeedsNothingBesideIt(t *testing.T) {
 	}
 }
 
-func TestPercentilesAreAtMostAFifthTooLong(t *testing.T) {
-	var d delays
-	for i := 1; i <= 1000; i++ {
-		d.add(time.Duration(i) * time.Millisecond)
+func TestPercentilesAreRightToATwentieth(t *testing.T) {
+	for _, unit := range []time.Duration{20 * time.Microsecond, time.Millisecond, 10 * time.Minute} {
+		var d delays
+		for i := 1; i <= 1000; i++ {
+			d.add(time.Duration(i) * unit)
+		}
+		for _, p := range []float64{50, 90, 99} {
+			exact := time.Duration(p*10) * unit
+			if got := d.percentile(p); got < exact || got > exact*21/20 {
+				t.Errorf("%v of 100: %v, not %v", p, got, exact)
+			}
+		}
 	}
-	for _, p := range []float64{50, 90, 99} {
-		exact := time.Duration(p*10) * time.Millisecond
-		if got := d.percentile(p); got < exact || got > exact*12/10 {
-			t.Errorf("%v of 100: %v", p, got)
+}
+
+func TestReasonsKeepTheCodesOfSMTP(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.1_does_not_like_it./Remote_host_said:_550_5.1.1_<joe12@x.example>:_no_user_4711/":
+		/**/ "N.N.N.N_does_not_like_it./Remote_host_said:_550_5.1.1_<joeN@x.example>:_no_user_N/",
+		"said:_421-4.7.0_[192.0.2.1]_try_in_300_seconds": "said:_421-4.7.0_[N.N.N.N]_try_in_N_seconds",
+		"Connected_to_5.1.1.9_but_died._(#4.4.2)/":       "Connected_to_N.N.N.N_but_died._(#4.4.2)/",
+		"4.7.1.":       "4.7.1.",
+		"id_550a_x550": "id_Na_xN",
+	} {
+		if got := reason(text); got != want {
+			t.Errorf("%s\nbecame %s\nnot    %s", text, got, want)
 		}
 	}
 }
@@ -192,12 +281,18 @@ func TestPercentilesAreAtMostAFifthTooLong(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	f.Add(story)
 	f.Add("__REALTIME_TIMESTAMP=1\nMESSAGE\n\xff\xff\xff\xff\xff\xff\xff\xff")
+	f.Add("\x1f\x8b\x08")
+	f.Add("<22>1 2024-11-22T18:26:41Z host qmail 7 - [a new msg 5\nFri 2024-11-22 18:26:41 X\n{\"MESSAGE\":[9999]}\n")
 	f.Add("@4000000000000000 x\nstarting delivery 1: msg 1 to local \ndelivery 1: success: \n")
 	f.Fuzz(func(t *testing.T, in string) {
 		sum := NewTotals()
 		r := Reader{Done: sum.Add}
-		if err := r.Read(strings.NewReader(in)); err != nil {
-			t.Fatal(err)
+		l, err := NewLines(strings.NewReader(in), time.Unix(1732300001, 0))
+		for err == nil {
+			var line Line
+			if line, err = l.Next(); err == nil {
+				r.Event(line)
+			}
 		}
 		r.Close()
 		if err := sum.WriteText(io.Discard, 3); err != nil {

@@ -3,31 +3,79 @@ package history
 
 import (
 	"bufio"
+	"compress/gzip"
 	"encoding/binary"
+	"encoding/json"
 	"io"
 	"strconv"
 	"strings"
 	"time"
+
+	"qmail/internal/text/peerlog"
+	"qmail/internal/text/qlog"
 )
 
 // maxLine is the most bytes of a log line; what is over is dropped.
-const maxLine = 16 << 10
+const maxLine = 64 << 10
 
-// A Line is one line of qmail-send's, with the time at which it was logged. The zero time is unknown.
+// A Line is one line of a log, with the time at which it was logged. The zero time is unknown.
 type Line struct {
-	Time time.Time
-	Text string
+	Time   time.Time
+	Text   string
+	Event  qlog.Event   // what qmail-send's line says
+	Peer   peerlog.Line // what a server's line says
+	IsPeer bool
+	at     time.Time // where it belongs among the lines of other logs
 }
 
-// Lines reads a log in any of the forms in which loggers keep one, each line by itself: syslog with
-// splogger's stamp, multilog's TAI64N, the export format of journald, or bare.
+// Lines reads a log in any of the forms in which loggers keep one, each line by itself: syslog's and journalctl's, with
+// splogger's stamp or without, RFC 5424, multilog's TAI64N, svlogd's and s6-log's, JSON and the export format
+// of journald, or bare; and any of them compressed by gzip.
 type Lines struct {
 	r     *bufio.Reader
+	now   time.Time // for stamps without a year or a zone
 	stamp time.Time // of the journal entry that is being read
+	at    int       // lines read
+	bad   *Unread
 }
 
-// NewLines returns a reader of the lines of r.
-func NewLines(r io.Reader) *Lines { return &Lines{r: bufio.NewReaderSize(r, 64<<10)} }
+// Unread is the first line of a log that could not be read, and how many there were.
+type Unread struct {
+	Line  int
+	Text  string
+	Count int
+}
+
+func (u *Unread) Error() string {
+	text := string(qlog.SafeString(nil, u.Text[:min(len(u.Text), 80)]))
+	more := ""
+	if u.Count > 1 {
+		more = ", nor are " + strconv.Itoa(u.Count-1) + " more"
+	}
+	return "line " + strconv.Itoa(u.Line) + " is not in a form that is known" + more + ": " + text
+}
+
+// NewLines returns a reader of the lines of r; now is for time stamps without a year, its location for
+// those without a zone.
+func NewLines(r io.Reader, now time.Time) (*Lines, error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	if magic, _ := b.Peek(2); string(magic) == "\x1f\x8b" {
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, err
+		}
+		b = bufio.NewReaderSize(z, 64<<10)
+	}
+	return &Lines{r: b, now: now}, nil
+}
+
+// Unread returns what could not be read until now, or nil.
+func (l *Lines) Unread() error {
+	if l.bad == nil {
+		return nil
+	}
+	return l.bad
+}
 
 // Next returns the next line, or io.EOF.
 func (l *Lines) Next() (Line, error) {
@@ -52,20 +100,67 @@ func (l *Lines) Next() (Line, error) {
 			return l.journal(raw[len("MESSAGE="):]), nil
 		case raw == "":
 			l.stamp = time.Time{}
-		case !l.stamp.IsZero(), strings.HasPrefix(raw, "__"):
-			// Another field of a journal entry; the address fields, which begin so, come before its time.
+		case !l.stamp.IsZero(), strings.HasPrefix(raw, "__"), strings.HasPrefix(raw, "-- "):
+			// Another field of a journal entry; the address fields, which begin so, come before its time. Or what
+			// journalctl says about boots.
+		case raw[0] == '{':
+			if at, text, ok := entryJSON(raw); ok {
+				l.stamp = at
+				line := l.journal(text)
+				l.stamp = time.Time{}
+				return line, nil
+			}
+			l.unread(raw)
 		default:
-			return parseStamp(raw), nil
+			if line, ok := stamped(raw, l.now); ok {
+				return line, nil
+			}
+			l.unread(raw)
 		}
 	}
 }
 
+func (l *Lines) unread(raw string) {
+	if l.bad == nil {
+		l.bad = &Unread{Line: l.at, Text: raw}
+	}
+	l.bad.Count++
+}
+
+// entryJSON reads an entry of "journalctl -o json". A message that is no text is a list of its bytes.
+func entryJSON(raw string) (at time.Time, text string, ok bool) {
+	var e struct {
+		At      string          `json:"__REALTIME_TIMESTAMP"`
+		Message json.RawMessage `json:"MESSAGE"`
+	}
+	if json.Unmarshal([]byte(raw), &e) != nil {
+		return at, "", false
+	}
+	n, err := strconv.ParseInt(e.At, 10, 64)
+	if err != nil {
+		return at, "", false
+	}
+	if json.Unmarshal(e.Message, &text) != nil {
+		var numbers []int
+		if json.Unmarshal(e.Message, &numbers) != nil {
+			return at, "", false
+		}
+		b := make([]byte, len(numbers))
+		for i, c := range numbers {
+			b[i] = byte(c)
+		}
+		text = string(b)
+	}
+	return time.UnixMicro(n).UTC(), text, true
+}
+
 // journal returns a message of journald; splogger's stamp, if there is one, is more exact.
 func (l *Lines) journal(text string) Line {
-	line := parseStamp(text)
-	if line.Time.IsZero() {
-		line.Time = l.stamp
+	line := Line{Time: l.stamp, Text: text}
+	if t, rest, ok := unixStamp(text); ok {
+		line.Time, line.Text = t, rest
 	}
+	ours(&line)
 	return line
 }
 
@@ -102,59 +197,7 @@ func (l *Lines) read() (string, error) {
 		if err != nil && (err != io.EOF || len(b) == 0) {
 			return "", err
 		}
+		l.at++
 		return strings.TrimSuffix(string(b), "\n"), nil
 	}
-}
-
-// parseStamp takes the time stamp off a line.
-func parseStamp(s string) Line {
-	if strings.HasPrefix(s, "@") {
-		if stamp, rest, ok := strings.Cut(s, " "); ok {
-			if t, ok := tai64n(stamp[1:]); ok {
-				return Line{t, rest}
-			}
-		}
-	}
-	// syslog: "Nov 22 20:46:03 host qmail: 1234567890.123456 text". The tag may have a process id.
-	for i := 0; ; {
-		k := strings.IndexByte(s[i:], ' ')
-		if k < 0 {
-			return Line{Text: s}
-		}
-		if t, ok := unixStamp(s[i : i+k]); ok {
-			return Line{t, s[i+k+1:]}
-		}
-		if i += k + 1; i > 200 {
-			return Line{Text: s}
-		}
-	}
-}
-
-// tai64n reads the 24 hexadecimal digits of a TAI64N label. The 10 seconds by which TAI was ahead of UTC at the
-// epoch of Unix are what multilog adds, whatever leap seconds there were.
-func tai64n(s string) (time.Time, bool) {
-	if len(s) != 24 {
-		return time.Time{}, false
-	}
-	sec, err1 := strconv.ParseUint(s[:16], 16, 64)
-	nano, err2 := strconv.ParseUint(s[16:], 16, 32)
-	const epoch = 1<<62 + 10
-	if err1 != nil || err2 != nil || sec < epoch || nano > 999999999 {
-		return time.Time{}, false
-	}
-	return time.Unix(int64(sec-epoch), int64(nano)).UTC(), true
-}
-
-// unixStamp reads splogger's stamp: seconds, a dot, six digits.
-func unixStamp(s string) (time.Time, bool) {
-	sec, micro, ok := strings.Cut(s, ".")
-	if !ok || len(sec) < 9 || len(micro) != 6 {
-		return time.Time{}, false
-	}
-	a, err1 := strconv.ParseUint(sec, 10, 40)
-	b, err2 := strconv.ParseUint(micro, 10, 32)
-	if err1 != nil || err2 != nil {
-		return time.Time{}, false
-	}
-	return time.Unix(int64(a), int64(b)*1000).UTC(), true
 }

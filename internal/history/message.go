@@ -1,7 +1,6 @@
 package history
 
 import (
-	"io"
 	"sort"
 	"time"
 
@@ -55,23 +54,6 @@ type place struct {
 	i int
 }
 
-// Read reads a log to its end. It may be called for one file after the other.
-func (r *Reader) Read(in io.Reader) error {
-	if r.open == nil {
-		r.open, r.deliveries = make(map[uint64]*Message), make(map[uint64]place)
-	}
-	for l := NewLines(in); ; {
-		line, err := l.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		r.event(line)
-	}
-}
-
 // Close ends the reading.
 func (r *Reader) Close() {
 	rest := make([]*Message, 0, len(r.open))
@@ -85,8 +67,12 @@ func (r *Reader) Close() {
 	r.open, r.deliveries = nil, nil
 }
 
-func (r *Reader) event(line Line) {
-	e := qlog.Parse(line.Text)
+// Event takes the next line. Those of several logs come in the order of their times.
+func (r *Reader) Event(line Line) {
+	if r.open == nil {
+		r.open, r.deliveries = make(map[uint64]*Message), make(map[uint64]place)
+	}
+	e := line.Event
 	switch e.Kind {
 	case qlog.New:
 		if old := r.open[e.Info.ID]; old != nil {

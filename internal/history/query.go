@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"time"
 
@@ -19,7 +18,7 @@ type Query struct {
 	JSON    bool     // to answer in JSON
 	HTML    bool     // to answer with a page
 	Top     int      // how many lines of each table
-	Files   []string // the logs; none: standard input
+	Files   []string // the logs, or folders of logs; none: what an Input says
 }
 
 const usage = "qmail-log: usage: qmail-log " +
@@ -88,11 +87,15 @@ func parseTime(s string) (time.Time, error) {
 }
 
 // Answer reads the logs and writes the answer. It goes on after an error, and returns the first.
-func (q Query) Answer(in io.Reader, out io.Writer) (failed error) {
+func (q Query) Answer(in Input, out io.Writer) (failed error) {
 	keep := func(err error) {
 		if failed == nil {
 			failed = err
 		}
+	}
+	streams, err := in.streams(q.Files)
+	if err != nil {
+		return err
 	}
 	totals := NewTotals()
 	r := Reader{Done: func(m *Message) {
@@ -112,7 +115,8 @@ func (q Query) Answer(in io.Reader, out io.Writer) (failed error) {
 			keep(err)
 		}
 	}
-	keep(q.read(&r, in))
+	keep(merge(streams, r.Event))
+	r.Close()
 	switch {
 	case q.Each || q.Trouble:
 	case q.HTML:
@@ -123,23 +127,4 @@ func (q Query) Answer(in io.Reader, out io.Writer) (failed error) {
 		keep(totals.WriteText(out, q.Top))
 	}
 	return failed
-}
-
-func (q Query) read(r *Reader, in io.Reader) error {
-	defer r.Close()
-	if len(q.Files) == 0 {
-		return r.Read(in)
-	}
-	for _, name := range q.Files {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		err = r.Read(f)
-		f.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -38,3 +38,26 @@ func TestOnlyASessionThatIsToldToLogs(t *testing.T) {
 		t.Errorf("%q", b.String())
 	}
 }
+
+func FuzzALineIsReadAsItWasWritten(f *testing.F) {
+	f.Add("a@b> to <x@y", "c d\n")
+	f.Fuzz(func(t *testing.T, one, two string) {
+		var b bytes.Buffer
+		New(&b, "qmail-smtpd", "192.0.2.1", 77).Say("553 sorry, no (#5.7.1)", "from", one, "to", two)
+		l, ok := Parse(strings.TrimSuffix(b.String(), "\n"))
+		if !ok || l.Program != "qmail-smtpd" || l.Address != "192.0.2.1" || l.Pid != 77 ||
+			l.Text != "553 sorry, no (#5.7.1)" || len(l.Pairs) != 4 || l.Pairs[0] != "from" || l.Pairs[2] != "to" {
+			t.Errorf("%q became %+v", b.String(), l)
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("qmail-smtpd: 192.0.2.1 pid 77: 553 no (#5.7.1) from <a@b>")
+	f.Add("qmail-x:  pid 1:  <> <>")
+	f.Fuzz(func(t *testing.T, s string) {
+		if l, ok := Parse(s); ok && len(l.Pairs)%2 != 0 {
+			t.Errorf("%q: %+v", s, l)
+		}
+	})
+}
