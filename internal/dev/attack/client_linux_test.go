@@ -146,10 +146,7 @@ func TestNoFragileHostGetsMailLateTwiceOrNotAtAll(t *testing.T) {
 		"no-ehlo.test": {greets: "550 what?"}, "ends-at-ehlo.test": {greets: "close"},
 		"hangs-at-ehlo.test": {greets: "silence"},
 	}
-	if os.Getpid() != 1 {
-		t.Parallel()
-	}
-	if !testqmail.Inside(t) {
+	if !inWorld(t) {
 		return
 	}
 	control(t, "me", testqmail.Host)

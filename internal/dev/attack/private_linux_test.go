@@ -69,7 +69,7 @@ func seen(user string, pid int) string {
 // TestNoProcessOfTheSameUserSeesIntoAServer looks at servers as a program would that has taken over another process
 // of their user.
 func TestNoProcessOfTheSameUserSeesIntoAServer(t *testing.T) {
-	if !testqmail.Inside(t) {
+	if !inWorld(t) {
 		return
 	}
 	makeMaildir(t)

@@ -320,7 +320,7 @@ func (t *tree) names(w rootwork, out string, b bait, paths []string) {
 }
 
 func TestRootFollowsAndGivesAwayNothingThatAnotherUserHasPutThere(tt *testing.T) {
-	if !testqmail.Inside(tt) {
+	if !inWorld(tt) {
 		return
 	}
 	t := newTree(tt)
@@ -341,7 +341,7 @@ func TestRootFollowsAndGivesAwayNothingThatAnotherUserHasPutThere(tt *testing.T)
 				continue
 			}
 			for _, b := range baits() {
-				if b.long && os.Getenv("QMAIL_TEST_ATTACK") != "long" {
+				if b.long && !long() {
 					continue
 				}
 				fresh := true
@@ -390,7 +390,7 @@ func flip(path, bait, target string, uid int, stop <-chan struct{}, done chan<- 
 }
 
 func TestRootLosesNoRaceAgainstWhoFlipsFoldersAndLinks(tt *testing.T) {
-	if !testqmail.Inside(tt) {
+	if !inWorld(tt) {
 		return
 	}
 	t := newTree(tt)

@@ -166,7 +166,7 @@ func (s *server) honest(from string, messages int) (p99, median time.Duration) {
 // bound is how long an honest message may take under attack: what is promised, and on a machine that has other things
 // to do, as where all tests are run, some times that, or some times what it takes without an attack.
 func bound(promised, quiet time.Duration) time.Duration {
-	if os.Getenv("QMAIL_TEST_ATTACK") != "long" {
+	if !long() {
 		promised *= 5
 	}
 	return max(promised, 20*quiet)
@@ -316,7 +316,7 @@ func TestAHundredHostileClientsDelayAnHonestMessageByLessThanTwoSeconds(t *testi
 	makeMaildir(t)
 	s := start(t)
 	messages := 25 // "make attack" needs a percentile
-	if os.Getenv("QMAIL_TEST_ATTACK") == "long" {
+	if long() {
 		messages = 100
 	}
 	quiet, _ := s.honest("127.0.0.1", messages)
@@ -360,7 +360,7 @@ func TestWhoHoldsAllConnectionsKeepsNobodyOut(t *testing.T) {
 
 // The log is read as an administrator has it read, and a client cannot write lines into it.
 func TestFail2banFindsTheHostileInTheLogAndNobodyElse(t *testing.T) {
-	if !testqmail.Inside(t) {
+	if !inWorld(t) {
 		return
 	}
 	if _, err := exec.LookPath("fail2ban-regex"); err != nil {

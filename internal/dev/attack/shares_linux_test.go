@@ -17,10 +17,10 @@ import (
 // TestSilentHostsAndASleepingUserDelayAnHonestMessageByLessThanFiveSeconds has each of twenty hosts accept connections
 // and never say a word, with more mail for them than there are slots, and a user run programs that never end.
 func TestSilentHostsAndASleepingUserDelayAnHonestMessageByLessThanFiveSeconds(t *testing.T) {
-	if !testqmail.Inside(t) {
+	if !inWorld(t) {
 		return
 	}
-	const hosts, each, messages = 20, 10, 25
+	const hosts, each, messages = 20, 10, 10
 	var connections atomic.Int32
 	routes := ""
 	for i := range hosts {

@@ -85,8 +85,8 @@ func TestAllAttacksAtOnceDelayHonestMailBySecondsAtMost(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
 	}
-	messages := 25
-	if os.Getenv("QMAIL_TEST_ATTACK") == "long" {
+	messages := 10
+	if long() {
 		messages = 500
 	}
 	makeMaildir(t)
@@ -124,8 +124,8 @@ func TestAllAttacksAtOnceDelayHonestMailBySecondsAtMost(t *testing.T) {
 		slices.Sort(took)
 		return took[(n*99+99)/100-1], took[n/2]
 	}
-	quietLocal, _ := s.honest("127.0.0.1", 20)
-	quietRemote, _ := toRemote(20)
+	quietLocal, _ := s.honest("127.0.0.1", 10)
+	quietRemote, _ := toRemote(10)
 
 	for i := range 10 {
 		var to []string

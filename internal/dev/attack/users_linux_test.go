@@ -209,7 +209,7 @@ note("over");
 
 func TestAUsersProgramCannotTypeIntoTheShellThatQmailWasStartedFrom(t *testing.T) {
 	testqmail.Need(t, "script", "bash", "perl")
-	if !testqmail.Inside(t) {
+	if !inWorld(t) {
 		return
 	}
 	v := newVictim(t)
@@ -255,7 +255,7 @@ func TestAUsersProgramCannotTypeIntoTheShellThatQmailWasStartedFrom(t *testing.T
 }
 
 func TestAUsersProgramEndsInTimeAndNobodyElseWaitsForIt(t *testing.T) {
-	if !testqmail.Inside(t) {
+	if !inWorld(t) {
 		return
 	}
 	v := newVictim(t, "timeoutlocal", "2\n")
@@ -332,7 +332,7 @@ func TestAUsersProgramEndsInTimeAndNobodyElseWaitsForIt(t *testing.T) {
 
 func TestOneUsersForkBombLeavesRoomForTheOthers(t *testing.T) {
 	testqmail.Need(t, "perl", "prlimit")
-	if !testqmail.Inside(t) {
+	if !inWorld(t) {
 		return
 	}
 	const most = 150
@@ -364,7 +364,7 @@ func TestOneUsersForkBombLeavesRoomForTheOthers(t *testing.T) {
 
 // Whoever has qmail-queue can queue any address, as QMTP once could.
 func TestNoAddressBecomesALineOfAHeader(t *testing.T) {
-	if !testqmail.Inside(t) {
+	if !inWorld(t) {
 		return
 	}
 	v := newVictim(t)

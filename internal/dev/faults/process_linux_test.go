@@ -133,7 +133,7 @@ func TestTwentyInjectorsWhileQmailSendIsKilledFiveTimes(t *testing.T) {
 		return
 	}
 	w := newWorld(t)
-	const each = 100
+	const each = 40
 	end := w.supervised()
 	wg := w.burst(20, each)
 	done := make(chan struct{})

@@ -1,5 +1,7 @@
 // Gotest runs go test with its arguments and prints what it would print. At the end it lists the tests that were left
 // out, each with its reason, which go test tells nobody; then it says how many tests passed, failed and were left out.
+//
+// Tests of whole systems wait more than they compute: twice as many run at a time as there are processors.
 package main
 
 import (
@@ -9,10 +11,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 )
 
 func main() {
-	cmd := exec.Command("go", append([]string{"test", "-json"}, os.Args[1:]...)...)
+	atOnce := strconv.Itoa(2 * runtime.NumCPU())
+	cmd := exec.Command("go", append([]string{"test", "-json", "-p", atOnce, "-parallel", atOnce}, os.Args[1:]...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
