@@ -10,6 +10,8 @@ import (
 	"qmail/internal/sys/passwd"
 	"qmail/internal/sys/priv"
 	"qmail/internal/sys/proc"
+	"qmail/internal/text/environ"
+	"qmail/internal/text/peerlog"
 )
 
 // talker is the name, argument 0, under which this program only talks with the client.
@@ -20,7 +22,7 @@ const askWithin = time.Hour
 
 // ask has a child without root's power read what a stranger says. Root reads one login from it and nothing else, and
 // goes on when it is gone.
-func ask(host string, in, out, log *os.File) (l pop3.Login, ok bool) {
+func ask(host string, c *cover, in, out, log *os.File) (l pop3.Login, ok bool) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", false
@@ -35,7 +37,8 @@ func ask(host string, in, out, log *os.File) (l pop3.Login, ok bool) {
 	}
 	defer r.Close()
 	child, err := priv.Start(priv.Child{
-		Path: self, Args: []string{talker, host}, Files: []*os.File{in, out, log, w},
+		Path: self, Args: []string{talker, host, c.word()},
+		Env: talkersEnv(), Files: append([]*os.File{in, out, log, w}, c.files()...),
 		As: &priv.ID{UID: daemon.UID, GID: daemon.GID},
 	})
 	w.Close()
@@ -46,18 +49,42 @@ func ask(host string, in, out, log *os.File) (l pop3.Login, ok bool) {
 	b, err := io.ReadAll(io.LimitReader(r, pop3.MaxLogin+2))
 	child.Kill() // it has nothing more to do
 	child.Wait()
-	if err != nil || len(b) == 0 || b[0] != '+' {
+	if err != nil || len(b) == 0 || b[0] != plainly && (b[0] != covertly || c.files() == nil) {
 		return "", false
 	}
+	c.begun = b[0] == covertly
 	l = pop3.Login(b[1:])
 	return l, l.Sound()
 }
 
-// talk talks with the client, and tells who it says it is: a plus sign, and the login.
-func talk(host string, in, out *os.File) {
-	login := proc.FD(3, "login")
-	p := pop3.Popup{Host: host, Pid: os.Getpid(), Now: time.Now}
+// talkersEnv is what the one that talks has to know to write lines about its client.
+func talkersEnv() (env []string) {
+	for _, name := range [...]string{peerlog.Variable, "TCPREMOTEIP"} {
+		if v, set := environ.Get(os.Environ(), name); set {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// What is before a login says where the client is: where it was, or behind the TLS that it has asked for.
+const (
+	plainly  = '+'
+	covertly = '*'
+)
+
+// talk talks with the client, and tells who it says it is.
+func talk(host, word string, in, out *os.File) {
+	login, c := proc.FD(3, "login"), coverFor(word)
+	p := pop3.Popup{
+		Host: host, Pid: os.Getpid(), Now: time.Now, TLS: c.tls(),
+		Log: peerlog.Of(proc.Log(in, out), "qmail-popup", os.Environ(), os.Getpid()),
+	}
 	if l, ok := p.Ask(in, out); ok {
-		login.WriteString("+" + string(l))
+		head := byte(plainly)
+		if c.begun {
+			head = covertly
+		}
+		login.WriteString(string(head) + string(l))
 	}
 }

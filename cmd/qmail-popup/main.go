@@ -4,8 +4,9 @@
 //	uid   root, normally  exec  itself as qmaild, which talks with the client; then the program of its arguments, once
 //	fd 0  the client      fd 1  the client
 //	fd 3  of the one that talks: a pipe to the other, for a login
+//	fd 4, 5, 6  of the one that talks: where it asks for TLS, what is said there, where it answers
 //	args  host name, program, its arguments
-//	env   TCPREMOTEIP, LOGREFUSED
+//	env   TCPREMOTEIP, LOGREFUSED, UCSPITLS, SSLCTLFD, SSLREADFD, SSLWRITEFD, SSL_PROTOCOL
 //	exit  1, always
 //
 // The program has on descriptor 3 the name, the password and the banner's time stamp, each with a NUL
@@ -22,6 +23,7 @@ import (
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/peerlog"
+	"qmail/internal/tls/ucspi"
 )
 
 // over is the exit code, whatever happened: the program has served the client, or nobody will.
@@ -33,36 +35,46 @@ func main() {
 		proc.Exit(over)
 	}
 	in, out, log := proc.FD(0, "client"), proc.FD(1, "client"), proc.FD(2, "log")
-	if os.Args[0] == talker && len(os.Args) == 2 {
-		talk(os.Args[1], in, out)
+	if os.Args[0] == talker && len(os.Args) == 3 {
+		talk(os.Args[1], os.Args[2], in, out)
 		proc.Exit(over)
 	}
 	if len(os.Args) < 3 {
 		out.WriteString("-ERR usage: popup hostname subprogram\r\n")
 		proc.Exit(over)
 	}
-	program := os.Args[2:]
-	start := func(login *os.File) (func() (exit.Code, bool), error) {
-		path, err := proc.Look(program[0], os.Environ())
+	program, env := os.Args[2:], os.Environ()
+	c := coverOf(env)
+	p := pop3.Popup{
+		Host: os.Args[1], Pid: os.Getpid(), Now: time.Now, TLS: c.tls(),
+		Log: peerlog.Of(proc.Log(in, out), "qmail-popup", env, os.Getpid()),
+	}
+	var l pop3.Login
+	var ok bool
+	if os.Getuid() != 0 {
+		l, ok = p.Ask(in, out)
+	} else {
+		l, ok = ask(p.Host, c, in, out, log)
+	}
+	if !ok {
+		proc.Exit(over)
+	}
+	if c.begun {
+		in, out = c.offer.In, c.offer.Out
+	}
+	p.Start = func(login *os.File) (func() (exit.Code, bool), error) {
+		path, err := proc.Look(program[0], env)
 		if err == nil {
-			return run(path, program, []*os.File{in, out, log, login})
+			return run(path, program, ucspi.Without(env), []*os.File{in, out, log, login})
 		}
 		return func() (exit.Code, bool) { return over, false }, nil
 	}
-	p := pop3.Popup{
-		Host: os.Args[1], Pid: os.Getpid(), Now: time.Now, Start: start,
-		Log: peerlog.Of(proc.Log(in, out), "qmail-popup", os.Environ(), os.Getpid()),
-	}
-	if os.Getuid() != 0 {
-		p.Serve(in, out)
-	} else if l, ok := ask(p.Host, in, out, log); ok {
-		p.Check(l, in, out)
-	}
+	p.Check(l, in, out)
 	proc.Exit(over)
 }
 
-func run(path string, args []string, files []*os.File) (func() (exit.Code, bool), error) {
-	p, err := priv.Start(priv.Child{Path: path, Args: args, Env: os.Environ(), Files: files})
+func run(path string, args, env []string, files []*os.File) (func() (exit.Code, bool), error) {
+	p, err := priv.Start(priv.Child{Path: path, Args: args, Env: env, Files: files})
 	if os.IsPermission(err) || os.IsNotExist(err) {
 		return func() (exit.Code, bool) { return over, false }, nil
 	}

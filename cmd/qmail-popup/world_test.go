@@ -110,7 +110,7 @@ func talkerUser(t *testing.T) string {
 	}
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range files {
-		if b, _ := os.ReadFile(f); string(b) != talker+"\x00m.test\x00" {
+		if b, _ := os.ReadFile(f); string(b) != talker+"\x00m.test\x00none\x00" {
 			continue
 		}
 		b, _ := os.ReadFile(filepath.Dir(f) + "/status")

@@ -25,7 +25,7 @@ func TestASessionWithoutLoginEnds(t *testing.T) {
 func TestASessionThatTakesTooLongEnds(t *testing.T) {
 	now := time.Unix(4000000000, 0)
 	p := Popup{Host: "h", Now: func() time.Time { now = now.Add(timeout / 3); return now }}
-	got := talk(t, p.Serve, strings.Repeat("NOOP\r\n", 10))
+	got := talk(t, serve(p), strings.Repeat("NOOP\r\n", 10))
 	if strings.Count(got, "+OK") != 1+4 || !strings.HasSuffix(got, "-ERR too much for one session\r\n") {
 		t.Errorf("%q", got)
 	}
@@ -64,7 +64,7 @@ func TestNothingBehindThePasswordIsRead(t *testing.T) {
 	p := Popup{Host: "h", Now: time.Now, Start: func(*os.File) (func() (exit.Code, bool), error) {
 		return func() (exit.Code, bool) { rest, _ = io.ReadAll(in); return exit.OK, false }, nil
 	}}
-	p.Serve(in, out)
+	serve(p)(in, out)
 	got.Close()
 	if string(rest) != "STAT\r\nQUIT\r\n" {
 		t.Errorf("%q", rest)
@@ -77,7 +77,7 @@ func TestALoginThatIsRefusedIsLogged(t *testing.T) {
 		Start: func(*os.File) (func() (exit.Code, bool), error) {
 			return func() (exit.Code, bool) { return exit.Perm, false }, nil
 		}}
-	talk(t, p.Serve, "USER joe doe\r\nPASS x\r\n")
+	talk(t, serve(p), "USER joe doe\r\nPASS x\r\n")
 	if got := log.String(); got != "qmail-popup: 192.0.2.1 pid 7: -ERR authorization failed user <joe_doe>\n" {
 		t.Errorf("%q", got)
 	}

@@ -178,6 +178,15 @@ func dup(t testing.TB, f *os.File) *os.File {
 	return os.NewFile(uintptr(fd), "login")
 }
 
+// serve is what qmail-popup does where it is not root.
+func serve(p Popup) func(in, out *os.File) {
+	return func(in, out *os.File) {
+		if l, ok := p.Ask(in, out); ok {
+			p.Check(l, in, out)
+		}
+	}
+}
+
 // popup holds a session before the login, and returns what the program would have read.
 func popup(t testing.TB, input string, code exit.Code, crashed bool) (replies, login string) {
 	t.Helper()
@@ -192,7 +201,7 @@ func popup(t testing.TB, input string, code exit.Code, crashed bool) (replies, l
 				return code, crashed
 			}, nil
 		}}
-	replies = talk(t, func(in, out *os.File) { p.Serve(in, out) }, input)
+	replies = talk(t, serve(p), input)
 	select {
 	case login = <-read:
 	default:

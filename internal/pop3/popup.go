@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"qmail/internal/sys"
 	"qmail/internal/text/crlf"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/peerlog"
@@ -18,9 +19,18 @@ type Popup struct {
 	Pid  int
 	Now  func() time.Time
 	Log  *peerlog.Log // of who was not let in
+	TLS  TLS
 	// Start starts the program that checks the password, with login as its descriptor 3. wait waits for its end; crashed
 	// is for one that a signal ended.
 	Start func(login *os.File) (wait func() (code exit.Code, crashed bool), err error)
+}
+
+// TLS is what can be had of it. The zero value is none, and then nothing is different from what it was without.
+type TLS struct {
+	On   bool // the connection has it
+	Must bool // nobody says who he is without it
+	// Begin puts it over the connection that d is on, and has d go on with it. Nil: it is not offered.
+	Begin func(d *sys.Dialogue) error
 }
 
 // A Login is what the program that checks passwords reads: the user's name, the password or digest and the banner's
@@ -51,62 +61,85 @@ func (l Login) user() string {
 	return ""
 }
 
-// Serve reads a user's name and password and has the program check them, which then serves the user. It never fails or
-// succeeds itself.
-func (p Popup) Serve(in, out *os.File) {
-	if l, ok := p.Ask(in, out); ok {
-		p.Check(l, in, out)
-	}
-}
-
 // Ask holds the session until the client has said who it is; ok is false for one that never does. It reads nothing
 // behind that: a client that does not wait for the answer has what it says then read by who serves it.
 func (p Popup) Ask(in, out *os.File) (l Login, ok bool) {
 	d := newDialogue(in, out, limits{errors: 100, commands: 1000, time: timeout})
 	d.bytewise = true
-	banner := "<" + strconv.Itoa(p.Pid) + "." + strconv.FormatInt(p.Now().Unix(), 10) + "@" + p.Host + ">"
-	d.ok(banner)
-	user, named := "", false
-	for {
+	a := &asking{Popup: p, dialogue: d, client: in}
+	a.banner = "<" + strconv.Itoa(p.Pid) + "." + strconv.FormatInt(p.Now().Unix(), 10) + "@" + p.Host + ">"
+	d.ok(a.banner)
+	for !a.over {
 		verb, arg, err := d.command(p.Now())
 		if err != nil {
-			d.flush()
-			return "", false
+			break
 		}
-		switch verb {
-		case "user":
-			if len(arg) == 0 {
-				d.no("syntax error")
-				break
-			}
-			user, named = string(arg), true
-			d.ok("")
-		case "pass":
-			switch {
-			case !named:
-				d.no("USER first")
-			case len(arg) == 0:
-				d.no("syntax error")
-			default:
-				return login(user, string(arg), banner), d.release() == nil
-			}
-		case "apop":
-			name, digest := crlf.Verb(arg)
-			if len(digest) == 0 {
-				d.no("syntax error")
-				break
-			}
-			return login(string(name), string(digest), banner), d.release() == nil
-		case "noop":
-			d.ok("")
-		case "quit":
-			d.ok("")
-			d.flush()
-			return "", false
+		a.command(verb, arg)
+	}
+	if a.said {
+		return a.login, d.release() == nil
+	}
+	d.flush()
+	return "", false
+}
+
+// An asking is a session before the login.
+type asking struct {
+	Popup
+	*dialogue
+	client *os.File // in the clear
+	banner string
+	user   string
+	named  bool // by USER
+	over   bool
+	said   bool // who it is
+	login  Login
+}
+
+func (a *asking) command(verb string, arg []byte) {
+	if a.locked(verb) {
+		a.no("STLS first")
+		return
+	}
+	switch verb {
+	case "user":
+		if len(arg) == 0 {
+			a.no("syntax error")
+			break
+		}
+		a.user, a.named = string(arg), true
+		a.ok("")
+	case "pass":
+		switch {
+		case !a.named:
+			a.no("USER first")
+		case len(arg) == 0:
+			a.no("syntax error")
 		default:
-			d.no("authorization first")
+			a.is(a.user, string(arg))
+		}
+	case "apop":
+		name, digest := crlf.Verb(arg)
+		if len(digest) == 0 {
+			a.no("syntax error")
+			break
+		}
+		a.is(string(name), string(digest))
+	case "noop":
+		a.ok("")
+	case "quit":
+		a.ok("")
+		a.over = true
+	default:
+		if !a.extended(verb, arg) {
+			a.no("authorization first")
 		}
 	}
+}
+
+// is says who the client is.
+func (a *asking) is(name, password string) {
+	a.login, a.said, a.over = login(name, password, a.banner), true, true
 }
 
 func login(name, password, banner string) Login {

@@ -28,6 +28,13 @@ func NewDialogue(in, out *os.File) *Dialogue {
 		out: half{f: out, polled: out.SetWriteDeadline(time.Time{}) == nil}}
 }
 
+// Turn has it go on with other descriptors, and the same limits.
+func (d *Dialogue) Turn(in, out *os.File) {
+	n := NewDialogue(in, out)
+	d.in, d.out = n.in, n.out
+	d.Timeout(d.timeout)
+}
+
 // Timeout sets how long a read or a write may wait. It stays with a socket, whoever else uses that: 0 takes it off,
 // after which nothing is to be read or written here.
 func (d *Dialogue) Timeout(t time.Duration) {

@@ -32,7 +32,7 @@ func floors() []floor {
 		{"auth", "who may log in", "text sys"},
 		{"local", "one local delivery: mailboxes and programs", "conf text sys submit"},
 		{"smtp", "the SMTP server, the SMTP client, hosts that are down", "text sys site worker submit net tls auth"},
-		{"qmtp", "the QMTP and QMQP servers and their frames", "text sys site submit"},
+		{"qmtp", "the QMTP and QMQP servers and their frames", "text sys site submit tls"},
 		{"pop3", "the POP3 sessions", "text sys local"},
 		{"send", "the daemon, its pipes, and the tools that ask it", "conf text sys site queue submit"},
 		{"spawn", "the spawners: deliveries started, their results told", "text sys site worker send tls"},

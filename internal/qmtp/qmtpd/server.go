@@ -17,6 +17,7 @@ import (
 	"qmail/internal/text/report"
 	"qmail/internal/text/rfc822"
 	"qmail/internal/text/tcpenv"
+	"qmail/internal/tls/ucspi"
 )
 
 // sessionTime is how long a connection may last.
@@ -105,6 +106,9 @@ func lost(err error) exit.Code {
 // received is the line for a message that came by protocol.
 func (s *session) received(protocol string) []byte {
 	c := tcpenv.Read(s.Env)
+	if d, on := ucspi.Described(s.Env); on {
+		protocol += "S (" + d.Name() + ")"
+	}
 	return rfc822.ReceivedFrom(rfc822.Peer{
 		RemoteHost: c.RemoteHost, RemoteInfo: c.RemoteInfo, RemoteIP: c.RemoteIP, LocalHost: c.Local(),
 	}, protocol, s.Now())

@@ -15,6 +15,9 @@ func Variables() []Variable {
 		local   = []string{"qmail-local"}
 		tcpEnv  = []string{"tcp-env"}
 		servers = []string{"qmail-smtpd", "qmail-smtpsd", "qmail-submitd", "qmail-qmtpd", "qmail-qmqpd"}
+		plain   = []string{"qmail-smtpd", "qmail-qmtpd", "qmail-qmqpd"} // which link no TLS
+		covered = []string{"qmail-popup", "qmail-smtpd"}
+		front   = []string{"qmail-tlsfront"}
 		check   = "checkpassword"
 		readers = []string{"maildir2mbox", "elq", "pinq", "qail"}
 	)
@@ -43,16 +46,24 @@ func Variables() []Variable {
 		{"RELAYCLIENT", []string{"qmail-smtpd", "qmail-smtpsd", "qmail-qmtpd"}, []string{"qmail-submitd"},
 			"Where it is set, every recipient is accepted, with its value at the end."},
 		{"DATABYTES", servers[:4], nil, "Stands for control/databytes."},
-		{"LOGREFUSED", append([]string{"qmail-popup"}, servers...), tcpEnv,
+		{"LOGREFUSED", append([]string{"qmail-popup", "qmail-tlsfront"}, servers...), tcpEnv,
 			"Where it is set, a server writes a line to descriptor 2 for what it refuses a client."},
 		{"SMTPS", []string{"qmail-smtpsd", "qmail-submitd", "tcp-env"}, nil,
 			"Where it is set, TLS begins with the connection, as on port 465."},
 		{"FORCETLS", []string{"qmail-smtpsd"}, nil, "Where it is set, and not 0, nothing is done for a client without TLS."},
+		{"UCSPITLS", covered, front,
+			"Where it is set, TLS is offered, by the UCSPI-TLS convention; !: nothing that matters is done without; " +
+				"-: it is not."},
+		{"SSLCTLFD", covered, front, "The descriptor to which a server writes y or Y for TLS."},
+		{"SSLREADFD", covered, front, "The descriptor from which a server then reads what is said in TLS."},
+		{"SSLWRITEFD", covered, front, "The descriptor to which it writes then."},
+		{"SSL_PROTOCOL", append([]string{"qmail-popup"}, plain...), front, "The version of the TLS that a server is behind."},
+		{"SSL_CIPHER", plain, front, "The cipher suite of the TLS that a server is behind."},
 		{"PROTO", nil, tcpEnv, "TCP, or TCP6 on an IPv6 connection."},
 		{"TCPLOCALIP", servers, tcpEnv, "Our address on this connection."},
 		{"TCPLOCALPORT", nil, tcpEnv, "Our port on this connection."},
 		{"TCPLOCALHOST", servers, tcpEnv, "Our name by TCPLOCALIP, where DNS has one."},
-		{"TCPREMOTEIP", append([]string{"qmail-popup"}, servers...), tcpEnv, "The client's address."},
+		{"TCPREMOTEIP", append([]string{"qmail-popup", "qmail-tlsfront"}, servers...), tcpEnv, "The client's address."},
 		{"TCPREMOTEPORT", nil, tcpEnv, "The client's port."},
 		{"TCPREMOTEHOST", servers, tcpEnv, "The client's name, where DNS has one."},
 		{"TCPREMOTEINFO", servers, append([]string{"qmail-submitd"}, tcpEnv...),

@@ -67,7 +67,7 @@ func (s *Shield) ready(dir control.Dir) (smtpd.Handshake, error) {
 
 // A channel is one connection with TLS.
 type channel struct {
-	*tls.Conn
+	*server.Conn
 	dir    control.Dir
 	relays []string // the addresses of control/tlsclients
 	asked  bool     // whether the client may relay

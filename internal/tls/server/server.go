@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"time"
 
@@ -45,25 +46,51 @@ func Config(k *keys.Client, options ...Option) *tls.Config {
 	return c
 }
 
+// A Conn is a session of TLS.
+type Conn struct {
+	*tls.Conn
+	below *transport
+}
+
+// Read is that of tls.Conn, but that an end which the client did not announce is io.ErrUnexpectedEOF: whoever can cut a
+// connection could have made it.
+func (c *Conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err == io.EOF && c.below.ended {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
 // Handshake makes a session on what d reads and writes, within a time that d's own limits may shorten. After an error
 // nothing more can be said there.
-func Handshake(d *sys.Dialogue, c *tls.Config, within time.Duration) (*tls.Conn, error) {
+func Handshake(d *sys.Dialogue, c *tls.Config, within time.Duration) (*Conn, error) {
 	d.Within(time.Now().Add(within))
 	defer d.Within(time.Time{})
-	conn := tls.Server(transport{d}, c)
+	below := &transport{Dialogue: d}
+	conn := &Conn{tls.Server(below, c), below}
 	return conn, conn.Handshake()
 }
 
 // A transport is a Dialogue in the form that crypto/tls wants. Who has the Dialogue sets its limits, and closes what it
 // is on.
-type transport struct{ *sys.Dialogue }
+type transport struct {
+	*sys.Dialogue
+	ended bool // there is nothing more to read
+}
 
-func (transport) Close() error                     { return nil }
-func (transport) LocalAddr() net.Addr              { return address{} }
-func (transport) RemoteAddr() net.Addr             { return address{} }
-func (transport) SetDeadline(time.Time) error      { return nil }
-func (transport) SetReadDeadline(time.Time) error  { return nil }
-func (transport) SetWriteDeadline(time.Time) error { return nil }
+func (t *transport) Read(b []byte) (int, error) {
+	n, err := t.Dialogue.Read(b)
+	t.ended = t.ended || err == io.EOF
+	return n, err
+}
+
+func (*transport) Close() error                     { return nil }
+func (*transport) LocalAddr() net.Addr              { return address{} }
+func (*transport) RemoteAddr() net.Addr             { return address{} }
+func (*transport) SetDeadline(time.Time) error      { return nil }
+func (*transport) SetReadDeadline(time.Time) error  { return nil }
+func (*transport) SetWriteDeadline(time.Time) error { return nil }
 
 type address struct{}
 
