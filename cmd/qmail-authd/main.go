@@ -111,7 +111,7 @@ func command(file string, kind check.Kind, programs map[check.Kind]check.Program
 		die("control/" + file + " has more than one program")
 	}
 	args := strings.FieldsFunc(lines[0], func(c rune) bool { return c == ' ' || c == '\t' })
-	programs[kind] = check.Program{Args: args, As: as}
+	programs[kind] = check.Program{Args: args, As: &as}
 	return string(kind)
 }
 

@@ -34,7 +34,11 @@ func run(l *sys.Listener, kinds string, as priv.ID, programs map[check.Kind]chec
 		die("unable to start myself as " + conf.UserNames().Passwd + ": " + sys.Reason(err))
 	}
 	there.Close()
-	r := check.Runner{Programs: programs, Env: os.Environ(), Log: log, Null: null, Now: time.Now}
+	for kind, p := range programs {
+		p.Env, p.Log, p.Null = os.Environ(), log, null
+		programs[kind] = p
+	}
+	r := check.Runner{Programs: programs, Now: time.Now}
 	err = r.Serve(here)
 	child.Kill()
 	die("the one that answers is gone: " + err.Error())

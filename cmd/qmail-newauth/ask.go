@@ -7,7 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"qmail/internal/auth/scram"
+	"qmail/internal/auth/password"
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
@@ -42,7 +42,7 @@ func ask(name string) []byte {
 // read reads a line, and not more.
 func read(in io.Reader) []byte {
 	var line []byte
-	for b := make([]byte, 1); len(line) <= scram.MaxPassword; {
+	for b := make([]byte, 1); len(line) <= password.Max; {
 		n, err := in.Read(b)
 		if n == 0 || err != nil || b[0] == '\n' {
 			break

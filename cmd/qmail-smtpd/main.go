@@ -1,9 +1,12 @@
 // Qmail-smtpd receives messages by SMTP; see qmail-smtpd(8).
 //
-//	uid   qmaild          exec  qmail-queue, or what QMAILQUEUE names, for each message
+//	uid   qmaild          exec  qmail-queue, or what QMAILQUEUE names, for each message; the program of its arguments,
+//	                            for each login
 //	fd 0  the client      fd 1  the client
 //	fd by SSLCTLFD, SSLREADFD, SSLWRITEFD  where it asks for TLS, what is said there, where it answers
-//	env   tcp-environ(5), RELAYCLIENT, DATABYTES, QMAILQUEUE, LOGREFUSED, UCSPITLS, SSL_PROTOCOL, SSL_CIPHER
+//	args  [host] checkpassword program [ arg ... ]: users may log in
+//	env   tcp-environ(5), RELAYCLIENT, DATABYTES, QMAILQUEUE, LOGREFUSED, UCSPITLS, SSL_PROTOCOL, SSL_CIPHER,
+//	      FORCETLS, SMTPAUTH, REQUIREAUTH, FORCEAUTHMAILFROM
 //	exit  0 after QUIT; 1 when the session ended otherwise
 //
 // Started by a listening tcp-env as a worker, it serves one connection after the other, each given to it with its own
@@ -13,12 +16,19 @@ package main
 import (
 	"os"
 
+	"qmail/internal/smtp/checker"
 	"qmail/internal/smtp/sessions"
+	"qmail/internal/smtp/smtpd"
 	"qmail/internal/sys/proc"
 )
 
 func main() {
 	proc.BeginAlone()
-	p := sessions.Program{Name: "qmail-smtpd", Equip: equip}
-	proc.Exit(p.Run(os.Environ(), proc.FD(0, "client"), proc.FD(1, "client"), proc.FD(2, "log")))
+	in, out := proc.FD(0, "client"), proc.FD(1, "client")
+	p := sessions.Program{Name: "qmail-smtpd", Equip: func(worker bool, to *smtpd.Server) func() {
+		equip(worker, to)
+		checker.Equip(os.Args[1:], to, proc.Log(in, out))
+		return nil
+	}}
+	proc.Exit(p.Run(os.Environ(), in, out, proc.FD(2, "log")))
 }

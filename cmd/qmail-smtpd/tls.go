@@ -8,9 +8,9 @@ import (
 )
 
 // equip gives a session the TLS that whoever started this program does for it; a worker's parent does none.
-func equip(worker bool, s *smtpd.Server) (after func()) {
+func equip(worker bool, s *smtpd.Server) {
 	if worker {
-		return nil
+		return
 	}
 	if d, on := ucspi.Described(s.Env); on {
 		s.StartTLS = func() (smtpd.Handshake, error) {
@@ -31,7 +31,6 @@ func equip(worker bool, s *smtpd.Server) (after func()) {
 			s.Env = environ.With(s.Env, "FORCETLS=")
 		}
 	}
-	return nil
 }
 
 // A channel is a connection whose TLS another program does.

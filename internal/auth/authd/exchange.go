@@ -7,6 +7,7 @@ import (
 	"qmail/internal/auth/authproto"
 	"qmail/internal/auth/check"
 	"qmail/internal/auth/guess"
+	"qmail/internal/auth/password"
 	"qmail/internal/auth/sasl"
 	"qmail/internal/auth/scram"
 	"qmail/internal/text/ascii"
@@ -42,7 +43,7 @@ func (e *exchange) first() func([]byte) answer {
 	switch e.request.Mechanism {
 	case sasl.Plain:
 		return func(m []byte) answer {
-			user, word, err := sasl.ReadPlain(m)
+			user, word, err := password.ReadPlain(m)
 			return e.password(user, word, err)
 		}
 	case sasl.Login:
@@ -80,7 +81,7 @@ func (e *exchange) begin(response []byte, has bool) answer {
 func (e *exchange) login(name []byte) answer {
 	user := string(name)
 	e.next = func(word []byte) answer {
-		user, word, err := sasl.ReadLogin([]byte(user), word)
+		user, word, err := password.ReadLogin([]byte(user), word)
 		return e.password(user, word, err)
 	}
 	return ask([]byte("Password:"))

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"qmail/internal/dev/testqmail"
 	"qmail/internal/sys"
 )
 
@@ -28,7 +27,6 @@ func pair(t *testing.T) (*Client, *os.File) {
 }
 
 func TestAProgramThatIsLateIsEndedAndTemporary(t *testing.T) {
-	testqmail.NeedRoot(t)
 	dir := t.TempDir()
 	mark := filepath.Join(dir, "mark")
 	script := filepath.Join(dir, "s")
@@ -39,9 +37,8 @@ func TestAProgramThatIsLateIsEndedAndTemporary(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, there := pair(t)
-	r := &Runner{Programs: map[Kind]Program{Password: {Args: []string{script}}}, Env: os.Environ(), Log: os.Stderr,
-		Null: null,
-		Now:  time.Now, patience: time.Second}
+	p := Program{Args: []string{script}, Env: os.Environ(), Log: os.Stderr, Null: null, patience: time.Second}
+	r := &Runner{Programs: map[Kind]Program{Password: p}, Now: time.Now}
 	ended := make(chan error, 1)
 	go func() { ended <- r.Serve(there) }()
 	if v := c.Ask(Password, "joe", []byte("pw")); v != Temporary {
@@ -117,7 +114,7 @@ func FuzzRequest(f *testing.F) {
 		if again, err := parseRequest(q.append(nil)); err != nil || !reflect.DeepEqual(q, again) {
 			t.Errorf("%q: %v %v", b, q, again)
 		}
-		if n := strings.Count(string(q.login([]byte("1"))), "\x00"); n != 3 {
+		if n := strings.Count(string(Login(string(q.name), q.secret, time.Unix(1, 0))), "\x00"); n != 3 {
 			t.Errorf("%q has %d NULs", b, n)
 		}
 	})

@@ -3,7 +3,6 @@ package check
 import (
 	"cmp"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -12,21 +11,21 @@ import (
 	"qmail/internal/sys/proc"
 )
 
-// A Program is one that checks, and whom it runs as.
+// A Program is one that checks, and what it is started with.
 type Program struct {
 	Args []string
-	As   priv.ID
+	As   *priv.ID // nil: who we are
+	Env  []string
+	Log  *os.File // its descriptor 2
+	Null *os.File // and 0 and 1
+
+	patience time.Duration // 0: programTime
 }
 
 // A Runner runs the programs for a Client.
 type Runner struct {
 	Programs map[Kind]Program
-	Env      []string
-	Log      *os.File // descriptor 2 of the programs
-	Null     *os.File // and 0 and 1
 	Now      func() time.Time
-
-	patience time.Duration // 0: programTime
 }
 
 // Serve answers the client at the other end of socket, the first of a sys.PacketPair, until that is gone or says what
@@ -45,11 +44,11 @@ func (r *Runner) Serve(socket *os.File) error {
 		if err != nil {
 			return err
 		}
-		login := q.login(strconv.AppendInt(nil, r.Now().Unix(), 10))
+		login := Login(string(q.name), q.secret, r.Now())
 		clear(b[:n])
 		places <- struct{}{}
 		running.Go(func() {
-			v := r.run(r.Programs[q.kind], login)
+			v := r.Programs[q.kind].Check(login)
 			clear(login)
 			sys.SendPacket(socket, appendAnswer(nil, q.id, v))
 			<-places
@@ -57,12 +56,13 @@ func (r *Runner) Serve(socket *os.File) error {
 	}
 }
 
-// run runs a program, in a session of its own, so that what it waits for ends with it when it is late.
-func (r *Runner) run(p Program, login []byte) Verdict {
+// Check runs the program, in a session of its own, so that what it waits for ends with it when it is late. One that
+// has become a user whom we cannot end is waited for no longer.
+func (p Program) Check(login []byte) Verdict {
 	if len(p.Args) == 0 {
 		return Temporary
 	}
-	path, err := proc.Look(p.Args[0], r.Env)
+	path, err := proc.Look(p.Args[0], p.Env)
 	if err != nil {
 		return Temporary
 	}
@@ -70,19 +70,27 @@ func (r *Runner) run(p Program, login []byte) Verdict {
 	if err != nil {
 		return Temporary
 	}
-	child, err := priv.Start(priv.Child{Path: path, Args: p.Args, Env: r.Env, Dir: "/", As: &p.As,
-		Files: []*os.File{r.Null, r.Null, r.Log, in}})
+	child, err := priv.Start(priv.Child{Path: path, Args: p.Args, Env: p.Env, Dir: "/", As: p.As, Apart: true,
+		Files: []*os.File{p.Null, p.Null, p.Log, in}})
 	in.Close()
 	if err != nil {
 		out.Close()
 		return Temporary
 	}
 	group := priv.Group{Pid: child.Pid}
-	late := time.AfterFunc(cmp.Or(r.patience, programTime), group.Kill)
-	out.Write(login) // for which a pipe need not have room; a program that does not read it is late
+	late := time.NewTimer(cmp.Or(p.patience, programTime))
+	defer late.Stop()
+	out.Write(login) // for which a pipe has room
 	out.Close()
-	st, err := child.Wait()
-	if !late.Stop() || err != nil || !st.Exited() {
+	ended := make(chan *os.ProcessState, 1)
+	go func() { st, _ := child.Wait(); ended <- st }()
+	var st *os.ProcessState
+	select {
+	case st = <-ended:
+	case <-late.C:
+		group.Kill()
+	}
+	if st == nil || !st.Exited() {
 		return Temporary
 	}
 	switch st.ExitCode() {

@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"strconv"
+	"time"
 
-	"qmail/internal/auth/scram"
+	"qmail/internal/auth/password"
 )
 
 // A Kind is what is to be checked.
@@ -37,7 +39,7 @@ const (
 	// maxSecret is the most bytes of a password or a token.
 	maxSecret = 8 << 10
 	// maxPacket bounds a request: what goes before, a name, and what is to be checked.
-	maxPacket = 5 + scram.MaxName + 1 + maxSecret
+	maxPacket = 5 + password.MaxName + 1 + maxSecret
 	// answerSize is the size of an answer.
 	answerSize = 5
 )
@@ -64,17 +66,17 @@ func parseRequest(b []byte) (q request, err error) {
 	q.id, q.kind = binary.BigEndian.Uint32(b), Kind(b[4])
 	var ok bool
 	q.name, q.secret, ok = bytes.Cut(b[5:], []byte{0})
-	if !ok || q.kind != Password && q.kind != Token || !scram.Sound(q.name, scram.MaxName) || !scram.Sound(q.secret,
-		maxSecret) {
+	if !ok || q.kind != Password && q.kind != Token ||
+		!password.Sound(q.name, password.MaxName) || !password.Sound(q.secret, maxSecret) {
 		return request{}, errPacket
 	}
 	return q, nil
 }
 
-// login is what the program reads.
-func (q request) login(stamp []byte) []byte {
-	b := append(append(make([]byte, 0, len(q.name)+len(q.secret)+len(stamp)+3), q.name...), 0)
-	return append(append(append(append(b, q.secret...), 0), stamp...), 0)
+// Login is what a program reads on descriptor 3.
+func Login(name string, secret []byte, now time.Time) []byte {
+	b := append(append(make([]byte, 0, len(name)+len(secret)+len("9999999999")+3), name...), 0)
+	return append(strconv.AppendInt(append(append(b, secret...), 0), now.Unix(), 10), 0)
 }
 
 func appendAnswer(b []byte, id uint32, v Verdict) []byte {

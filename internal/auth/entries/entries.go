@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"strconv"
 
+	"qmail/internal/auth/password"
 	"qmail/internal/auth/scram"
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/cdb"
@@ -32,7 +33,7 @@ func (e *LineError) Error() string { return "line " + strconv.Itoa(e.Line) + ": 
 
 // IsName reports whether s can be the name of a line: no colon, no blank at an end, no number sign at the beginning.
 func IsName[S string | []byte](s S) bool {
-	if !scram.Sound(s, scram.MaxName) || s[0] == ' ' || s[0] == '#' || s[len(s)-1] == ' ' {
+	if !password.Sound(s, password.MaxName) || s[0] == ' ' || s[0] == '#' || s[len(s)-1] == ' ' {
 		return false
 	}
 	for i := 0; i < len(s); i++ {

@@ -5,13 +5,14 @@ package sasl
 import (
 	"errors"
 
+	"qmail/internal/auth/password"
 	"qmail/internal/auth/scram"
 )
 
 // The names of the mechanisms beside those of package scram.
 const (
-	Plain       = "PLAIN"
-	Login       = "LOGIN"
+	Plain       = password.Plain
+	Login       = password.Login
 	OAuthBearer = "OAUTHBEARER"
 	XOAuth2     = "XOAUTH2"
 )
@@ -38,7 +39,7 @@ type Client struct {
 // that want one.
 func NewClient(mechanism, user, secret string, b scram.Binding) (*Client, error) {
 	c := &Client{mechanism: mechanism, proved: true}
-	if !scram.Sound(user, scram.MaxName) || !scram.Sound(secret, maxToken) {
+	if !password.Sound(user, password.MaxName) || !password.Sound(secret, maxToken) {
 		return nil, ErrMechanism
 	}
 	switch mechanism {

@@ -3,31 +3,13 @@ package sasl
 import (
 	"bytes"
 
+	"qmail/internal/auth/password"
 	"qmail/internal/auth/scram"
 	"qmail/internal/text/ascii"
 )
 
 // maxToken is the most bytes of a token.
 const maxToken = 8 << 10
-
-// ReadPlain reads the message of PLAIN (RFC 4616). Nobody may be somebody else: where it names whom to act for, that is
-// who logs in.
-func ReadPlain(message []byte) (user string, password []byte, err error) {
-	as, rest, ok := bytes.Cut(message, []byte{0})
-	name, password, ok2 := bytes.Cut(rest, []byte{0})
-	if !ok || !ok2 || len(as) > 0 && !bytes.Equal(as, name) {
-		return "", nil, ErrMessage
-	}
-	return ReadLogin(name, password)
-}
-
-// ReadLogin reads the two messages of LOGIN.
-func ReadLogin(name, word []byte) (user string, password []byte, err error) {
-	if !scram.Sound(name, scram.MaxName) || !scram.Sound(word, scram.MaxPassword) {
-		return "", nil, ErrMessage
-	}
-	return string(name), word, nil
-}
 
 // ReadBearer reads the message of OAUTHBEARER (RFC 7628).
 func ReadBearer(message []byte) (user string, token []byte, err error) {
@@ -48,7 +30,7 @@ func ReadBearer(message []byte) (user string, token []byte, err error) {
 func ReadXOAuth2(message []byte) (user string, token []byte, err error) {
 	name, rest, ok := bytes.Cut(message, []byte{1})
 	name, ok2 := bytes.CutPrefix(name, []byte("user="))
-	if !ok || !ok2 || !scram.Sound(name, scram.MaxName) {
+	if !ok || !ok2 || !password.Sound(name, password.MaxName) {
 		return "", nil, ErrMessage
 	}
 	token, err = bearer(rest)

@@ -6,6 +6,8 @@ import (
 	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/base64"
+
+	"qmail/internal/auth/password"
 )
 
 // A Binding is what a client can prove of its TLS connection.
@@ -24,15 +26,15 @@ type Client struct {
 }
 
 // NewClient makes a client that logs in as user, by the mechanism that its Mechanism names.
-func NewClient(user, password string, b Binding) (*Client, error) {
-	return newClient(user, password, b, nonce())
+func NewClient(user, word string, b Binding) (*Client, error) {
+	return newClient(user, word, b, nonce())
 }
 
-func newClient(user, password string, b Binding, own string) (*Client, error) {
-	if !Sound(user, MaxName) || !Sound(password, MaxPassword) {
+func newClient(user, word string, b Binding, own string) (*Client, error) {
+	if !password.Sound(user, password.MaxName) || !password.Sound(word, password.Max) {
 		return nil, ErrPassword
 	}
-	c := &Client{password: []byte(password), nonce: own, header: "n,,"}
+	c := &Client{password: []byte(word), nonce: own, header: "n,,"}
 	switch {
 	case len(b.Exporter) > 0 && b.Offered:
 		c.header, c.binding = exporter+",,", b.Exporter

@@ -15,6 +15,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"strconv"
+
+	"qmail/internal/auth/password"
 )
 
 const (
@@ -24,10 +26,6 @@ const (
 	maxIterations = 1 << 20
 	// saltSize is the bytes of a new salt, maxSalt those of any.
 	saltSize, maxSalt = 16, 64
-	// MaxPassword is the most bytes of a password.
-	MaxPassword = 1024
-	// MaxName is the most bytes of a user's name.
-	MaxName = 255
 	// scheme begins an entry.
 	scheme = "SCRAM-SHA-256$"
 )
@@ -53,11 +51,11 @@ func NewKey(password []byte) (Key, error) {
 	return makeKey(password, salt, Iterations)
 }
 
-func makeKey(password, salt []byte, iterations int) (Key, error) {
-	if !Sound(password, MaxPassword) {
+func makeKey(word, salt []byte, iterations int) (Key, error) {
+	if !password.Sound(word, password.Max) {
 		return Key{}, ErrPassword
 	}
-	salted, err := pbkdf2.Key(sha256.New, string(password), salt, iterations, sha256.Size)
+	salted, err := pbkdf2.Key(sha256.New, string(word), salt, iterations, sha256.Size)
 	if err != nil {
 		return Key{}, err
 	}
@@ -71,16 +69,6 @@ func mac[S string | []byte](key []byte, text S) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(text))
 	return h.Sum(nil)
-}
-
-// Sound reports whether b can be a name or a password: something, no longer than limit, without a control byte.
-func Sound[S string | []byte](b S, limit int) bool {
-	for i := 0; i < len(b); i++ {
-		if b[i] < ' ' || b[i] == 0x7f {
-			return false
-		}
-	}
-	return len(b) > 0 && len(b) <= limit
 }
 
 // Unknown is the key of a name that is not there, the same each time, and in no way to be told from others by who does

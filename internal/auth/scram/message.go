@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+
+	"qmail/internal/auth/password"
 )
 
 const (
@@ -74,7 +76,7 @@ func Unescape(b []byte) (string, error) {
 		}
 		s = append(s, c)
 	}
-	if !Sound(s, MaxName) {
+	if !password.Sound(s, password.MaxName) {
 		return "", ErrMessage
 	}
 	return string(s), nil

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	oracle "github.com/xdg-go/scram"
+
+	"qmail/internal/auth/password"
 )
 
 // The example of RFC 7677, section 3.
@@ -58,7 +60,7 @@ func TestBothSidesSayWhatTheExampleOfTheRFCSays(t *testing.T) {
 }
 
 func TestAnEntryIsReadAsItIsWrittenAndAnswersForThePassword(t *testing.T) {
-	for _, p := range []string{"pencil", "p=n,c:i$l", "p\xc3\xa4ss \xff", strings.Repeat("x", MaxPassword)} {
+	for _, p := range []string{"pencil", "p=n,c:i$l", "p\xc3\xa4ss \xff", strings.Repeat("x", password.Max)} {
 		k, err := NewKey([]byte(p))
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +76,7 @@ func TestAnEntryIsReadAsItIsWrittenAndAnswersForThePassword(t *testing.T) {
 			t.Error("two keys have one salt")
 		}
 	}
-	for _, p := range []string{"", "a\nb", "a\x00", "\x7f", strings.Repeat("x", MaxPassword+1)} {
+	for _, p := range []string{"", "a\nb", "a\x00", "\x7f", strings.Repeat("x", password.Max+1)} {
 		if _, err := NewKey([]byte(p)); err == nil {
 			t.Errorf("%q is a password", p)
 		}
@@ -179,7 +181,7 @@ func TestAServerHearsNoBadMessage(t *testing.T) {
 		"n,,r=x,n=joe": ErrMessage, "n,,n=joe,r=a b": ErrMessage, "n,,n=joe,r=\xff": ErrMessage,
 		"p=tls-unique,,n=joe,r=x": ErrBinding, "p=tls-exporter,,n=joe,r=x": ErrBinding,
 		"n,,n=joe,r=" + strings.Repeat("x", maxNonce+1): ErrMessage, "n,,n=" + strings.Repeat("x",
-			MaxName+1) + ",r=x": ErrMessage,
+			password.MaxName+1) + ",r=x": ErrMessage,
 		"n,,n=joe,r=x," + strings.Repeat("x", maxMessage): ErrMessage,
 		"n,a=joe,n=joe,r=x,ext=1":                         nil, "y,,n=j=3Do=2Ce,r=x": nil,
 	} {
@@ -300,7 +302,7 @@ func FuzzServer(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if !Sound(m.User, MaxName) {
+			if !password.Sound(m.User, password.MaxName) {
 				t.Errorf("%q is a name", m.User)
 			}
 			s, challenge := newServer(m, k, []byte("x"), rfcServerNonce)

@@ -18,6 +18,8 @@ func Variables() []Variable {
 		plain   = []string{"qmail-smtpd", "qmail-qmtpd", "qmail-qmqpd"} // which link no TLS
 		covered = []string{"qmail-popup", "qmail-smtpd"}
 		front   = []string{"qmail-tlsfront"}
+		hosts   = []string{"qmail-smtpd", "qmail-smtpsd"}
+		logins  = []string{"qmail-smtpd", "qmail-smtpsd", "qmail-submitd"}
 		check   = "checkpassword"
 		readers = []string{"maildir2mbox", "elq", "pinq", "qail"}
 	)
@@ -43,14 +45,13 @@ func Variables() []Variable {
 		{"QMAILIDHOST", inject, nil, "Stands for control/idhost."},
 		{"QMAILMFTFILE", inject, nil, "A file of mailing list addresses: a message to one of them gets Mail-Followup-To."},
 
-		{"RELAYCLIENT", []string{"qmail-smtpd", "qmail-smtpsd", "qmail-qmtpd"}, []string{"qmail-submitd"},
+		{"RELAYCLIENT", []string{"qmail-smtpd", "qmail-smtpsd", "qmail-qmtpd"}, logins,
 			"Where it is set, every recipient is accepted, with its value at the end."},
 		{"DATABYTES", servers[:4], nil, "Stands for control/databytes."},
 		{"LOGREFUSED", append([]string{"qmail-popup", "qmail-tlsfront"}, servers...), tcpEnv,
 			"Where it is set, a server writes a line to descriptor 2 for what it refuses a client."},
 		{"SMTPS", []string{"qmail-smtpsd", "qmail-submitd", "tcp-env"}, nil,
 			"Where it is set, TLS begins with the connection, as on port 465."},
-		{"FORCETLS", []string{"qmail-smtpsd"}, nil, "Where it is set, and not 0, nothing is done for a client without TLS."},
 		{"UCSPITLS", covered, front,
 			"Where it is set, TLS is offered, by the UCSPI-TLS convention; !: nothing that matters is done without; " +
 				"-: it is not."},
@@ -59,6 +60,11 @@ func Variables() []Variable {
 		{"SSLWRITEFD", covered, front, "The descriptor to which it writes then."},
 		{"SSL_PROTOCOL", append([]string{"qmail-popup"}, plain...), front, "The version of the TLS that a server is behind."},
 		{"SSL_CIPHER", plain, front, "The cipher suite of the TLS that a server is behind."},
+		{"FORCETLS", hosts, nil, "Where it is set, and not 0, qmail-smtpsd does nothing for a client without TLS; 0 " +
+			"allows logins without."},
+		{"SMTPAUTH", hosts, nil, "`-`: there are no logins; with a `!` in front: nobody sends without one."},
+		{"REQUIREAUTH", hosts, nil, "Where it is set, nobody sends without a login."},
+		{"FORCEAUTHMAILFROM", hosts, nil, "Where it is set, who has logged in sends from its own name only."},
 		{"PROTO", nil, tcpEnv, "TCP, or TCP6 on an IPv6 connection."},
 		{"TCPLOCALIP", servers, tcpEnv, "Our address on this connection."},
 		{"TCPLOCALPORT", nil, tcpEnv, "Our port on this connection."},
@@ -66,7 +72,7 @@ func Variables() []Variable {
 		{"TCPREMOTEIP", append([]string{"qmail-popup", "qmail-tlsfront"}, servers...), tcpEnv, "The client's address."},
 		{"TCPREMOTEPORT", nil, tcpEnv, "The client's port."},
 		{"TCPREMOTEHOST", servers, tcpEnv, "The client's name, where DNS has one."},
-		{"TCPREMOTEINFO", servers, append([]string{"qmail-submitd"}, tcpEnv...),
+		{"TCPREMOTEINFO", servers, append(logins, tcpEnv...),
 			"What the client's IDENT server says of it."},
 		{"LISTEN_PID", tcpEnv, nil, "The process that systemd's listening sockets are for."},
 		{"LISTEN_FDS", tcpEnv, nil, "How many listening sockets there are, from descriptor 3 on."},

@@ -19,7 +19,6 @@ const (
 // A Submission makes a session one for users: they log in, by TLS only, and may send from their own addresses to
 // anybody.
 type Submission struct {
-	Login Login
 	// May reports whether a user may send from an address.
 	May func(user, address string) (bool, error)
 	// Letter returns what completes the header of one message on its way to out. sender is its envelope's, and may
@@ -68,12 +67,17 @@ func (s *session) binding() []byte {
 	return nil
 }
 
+// mayLogIn reports whether a login is for such a connection: one without TLS shows the password to anybody in between.
+func (s *session) mayLogIn() bool {
+	return s.tls != nil || s.clearLogin && s.server.Submission == nil
+}
+
 // offer is the line of EHLO that says how to log in.
 func (s *session) offer() {
-	if s.server.Submission == nil || s.tls == nil {
+	if s.server.Login == nil || !s.mayLogIn() {
 		return
 	}
-	if list := s.server.Submission.Login.Mechanisms(s.binding()); len(list) > 0 {
+	if list := s.server.Login.Mechanisms(s.binding()); len(list) > 0 {
 		s.say("250-AUTH " + strings.Join(list, " "))
 	}
 }
@@ -83,11 +87,11 @@ func (s *session) auth(arg []byte) {
 	name, initial := crlf.Verb(arg)
 	mechanism := string(name)
 	switch {
-	case s.server.Submission == nil:
+	case s.server.Login == nil:
 		s.say("502 unimplemented (#5.5.1)")
 		return
-	case s.tls == nil:
-		s.refuse("538 STARTTLS first (#5.7.11)")
+	case !s.mayLogIn():
+		s.refuse("538 TLS first (#5.7.11)")
 		return
 	case s.user != "" || s.mailSeen:
 		s.say("503 not now (#5.5.1)")
@@ -108,7 +112,7 @@ func (s *session) auth(arg []byte) {
 		}
 	}
 	offered := ""
-	for _, m := range s.server.Submission.Login.Mechanisms(s.binding()) {
+	for _, m := range s.server.Login.Mechanisms(s.binding()) {
 		if ascii.Equal(m, mechanism) {
 			offered = m
 		}
@@ -117,7 +121,7 @@ func (s *session) auth(arg []byte) {
 		s.refuse("504 no such mechanism (#5.5.4)")
 		return
 	}
-	step, err := s.server.Submission.Login.Begin(offered, first, s.binding())
+	step, err := s.server.Login.Begin(offered, first, s.binding())
 	s.login(step, err)
 }
 
@@ -148,7 +152,7 @@ func (s *session) login(step Step, err error) {
 		s.conn.Within(s.server.Now().Add(s.timeout))
 		line, readErr := s.in.Line(maxCommand)
 		if readErr != nil {
-			s.server.Submission.Login.Cancel()
+			s.server.Login.Cancel()
 			if readErr == crlf.ErrTooLong {
 				s.fail("500 that line is too long (#5.5.6)")
 				return
@@ -158,7 +162,7 @@ func (s *session) login(step Step, err error) {
 		}
 		answer, ok := decode(line)
 		if string(line) == "*" || !ok || len(line) > maxResponse || steps == maxSteps {
-			s.server.Submission.Login.Cancel()
+			s.server.Login.Cancel()
 			switch {
 			case string(line) == "*":
 				s.say("501 given up (#5.7.0)")
@@ -169,7 +173,7 @@ func (s *session) login(step Step, err error) {
 			}
 			return
 		}
-		step, err = s.server.Submission.Login.Continue(answer)
+		step, err = s.server.Login.Continue(answer)
 	}
 	switch {
 	case err != nil:
@@ -193,7 +197,7 @@ func (s *session) login(step Step, err error) {
 func (s *session) loggedIn(user string) {
 	s.user = user
 	s.relayClient, s.relay = true, ""
-	if s.server.Submission.Hide {
+	if sub := s.server.Submission; sub != nil && sub.Hide {
 		s.peer.RemoteInfo = ""
 	} else {
 		s.peer.RemoteInfo = user
@@ -206,17 +210,19 @@ func (s *session) loggedIn(user string) {
 // forbidden refuses MAIL to who is nobody, or not that user; it reports whether it has.
 func (s *session) forbidden(sender string) bool {
 	sub := s.server.Submission
-	if sub == nil {
-		return false
-	}
-	if s.user == "" {
+	switch {
+	case s.user == "" && (sub != nil || s.mustLogIn):
 		s.refuse("530 log in first (#5.7.0)")
 		return true
-	}
-	if sender == "" { // a notice that its reader has read a message, say
+	case s.user == "" || sub == nil && !s.ownSender:
+		return false
+	case sender == "": // a notice that its reader has read a message, say
 		return false
 	}
-	ok, err := sub.May(s.user, sender)
+	ok, err := sender == s.user, error(nil)
+	if sub != nil {
+		ok, err = sub.May(s.user, sender)
+	}
 	if err != nil {
 		s.fail("421 unable to read who may send from where (#4.3.0)")
 		return true

@@ -67,8 +67,8 @@ func (v *verbatim) Close() string {
 // forUsers returns a server for users.
 func (w *world) forUsers() (Server, *book) {
 	s, b := w.withTLS(false), new(book)
+	s.Login = b
 	s.Submission = &Submission{
-		Login:  b,
 		May:    func(user, address string) (bool, error) { return strings.HasPrefix(address, user), nil },
 		Letter: func(_ string, _ func(string) (bool, error), out Output) Letter { return &verbatim{Output: out} },
 	}
@@ -229,4 +229,62 @@ func FuzzLogin(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAServerOfHostsHasLoginsByTLSOnlyUnlessToldOtherwise(t *testing.T) {
+	const plain, offer = "250-m.test\r\n250-PIPELINING\r\n250-STARTTLS\r\n", "250-AUTH PLAIN ASK DOWN\r\n"
+	login := "AUTH PLAIN " + b64("\x00joe\x00pw") + "\r\n"
+	for _, c := range []struct {
+		env, ehlo, reply string // before TLS
+		protocol         string // empty: nobody can log in
+	}{
+		{"A=", plain, "538", "ESMTPSA (TLS_AES_128_GCM_SHA256, TLS1.3); "},
+		{"FORCETLS=0", plain + offer, "235", "ESMTPA; "},
+		{"SMTPAUTH=-", plain, "502", ""},
+	} {
+		w := newWorld(t, map[string]string{"me": "m.test\n", "rcpthosts": "m.test\n"}, c.env)
+		s := w.withTLS(false)
+		s.Login = new(book)
+		g := visit(t, s)
+		g.say("EHLO x\r\n"+login+"STARTTLS\r\n", "220", c.ehlo+"250 8BITMIME\r\n", c.reply)
+		if c.reply == "235" {
+			g.say("", "503") // who that is would be forgotten
+		} else {
+			g.say("", "220")
+			g.encrypt()
+			if c.protocol == "" {
+				g.say("EHLO x\r\n"+login, "250-m.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n", "502")
+				continue
+			}
+			g.say("EHLO x\r\nMAIL FROM:<x@b>\r\nRCPT TO:<c@far.test>\r\nRSET\r\n",
+				"250-m.test\r\n250-PIPELINING\r\n"+offer+"250 8BITMIME\r\n", "250", "553", "250")
+			g.say(login, "235")
+		}
+		g.say("MAIL FROM:<x@b>\r\nRCPT TO:<c@far.test>\r\nDATA\r\n\r\nx\r\n.\r\nQUIT\r\n", "250", "250", "354", "250", "221")
+		envs, texts := w.queued()
+		if len(envs) != 1 || envs[0] != "Fx@b\x00Tc@far.test\x00\x00" || !strings.Contains(texts[0], "(joe@10.1.2.3)\n") ||
+			!strings.Contains(texts[0], " with "+c.protocol) {
+			t.Errorf("%s: %q %q", c.env, envs, texts)
+		}
+	}
+}
+
+func TestAServerOfHostsMayWantALoginAndAUsersOwnSender(t *testing.T) {
+	login := "AUTH PLAIN " + b64("\x00joe\x00pw") + "\r\n"
+	for env, want := range map[string][]string{
+		"A=":                 {"250", "250"},
+		"REQUIREAUTH=":       {"530", "250"},
+		"SMTPAUTH=!":         {"530", "250"},
+		"SMTPAUTH=!cram":     {"530", "250"},
+		"FORCEAUTHMAILFROM=": {"250", "550"},
+	} {
+		w := newWorld(t, map[string]string{"me": "m.test\n"}, "RELAYCLIENT=", "FORCETLS=0", env)
+		s := w.server()
+		s.Login = new(book)
+		g := visit(t, s)
+		g.say("MAIL FROM:<x@b>\r\nRSET\r\n", "220", want[0], "250")
+		g.say(login+"MAIL FROM:<x@b>\r\nMAIL FROM:<joe>\r\nMAIL FROM:<>\r\nQUIT\r\n", "235", want[1], "250", "250", "221")
+	}
+	w := newWorld(t, map[string]string{"me": "m.test\n"}, "REQUIREAUTH=")
+	visit(t, w.server()).say("AUTH PLAIN\r\nMAIL FROM:<x@b>\r\n", "220", "502", "530")
 }

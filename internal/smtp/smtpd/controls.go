@@ -27,6 +27,11 @@ type controls struct {
 	peer        tcpenv.Conn
 	smtps       bool // TLS begins with the connection
 	forceTLS    bool // nothing is done without it
+	// Of a server that is not only for users:
+	clearLogin bool // a login needs no TLS
+	noLogin    bool // there is none
+	mustLogIn  bool // nobody sends without one
+	ownSender  bool // who has logged in sends as who that is
 }
 
 // readControls reads them; ok is false when one cannot be read.
@@ -67,7 +72,11 @@ func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 	c.peer = tcpenv.Read(env)
 	_, c.smtps = environ.Get(env, "SMTPS")
 	force, set := environ.Get(env, "FORCETLS")
-	c.forceTLS = set && force != "0"
+	c.forceTLS, c.clearLogin = set && force != "0", force == "0"
+	auth, _ := environ.Get(env, "SMTPAUTH")
+	_, required := environ.Get(env, "REQUIREAUTH")
+	c.noLogin, c.mustLogIn = auth == "-", required || strings.HasPrefix(auth, "!")
+	_, c.ownSender = environ.Get(env, "FORCEAUTHMAILFROM")
 	return c, true
 }
 

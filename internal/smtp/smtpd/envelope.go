@@ -21,8 +21,10 @@ func (s *session) greet(name []byte, extended bool) {
 	if extended && s.server.StartTLS != nil && s.tls == nil {
 		s.say("250-STARTTLS")
 	}
-	if extended && s.server.Submission != nil {
+	if extended {
 		s.offer()
+	}
+	if extended && s.server.Submission != nil {
 		s.put("250-ENHANCEDSTATUSCODES")
 	}
 	s.put("250 8BITMIME")

@@ -50,7 +50,9 @@ type Server struct {
 	Room    func() bool              // whether there is room for a message; nil: there is
 	// StartTLS readies TLS for one client; an error means that there is none now. Nil: the session knows no TLS.
 	StartTLS func() (Handshake, error)
-	// Submission makes it a server for users; nil: it is one for other hosts.
+	// Login asks who the user is that logs in, for one session; nil: nobody can.
+	Login Login
+	// Submission makes it a server for users, by Login; nil: it is one for other hosts.
 	Submission *Submission
 	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a
 	// new one.
@@ -66,6 +68,9 @@ func (s Server) Serve(in, out *os.File) exit.Code {
 	if !ok {
 		io.WriteString(conn, "421 unable to read controls (#4.3.0)\r\n")
 		return ended
+	}
+	if c.noLogin && s.Submission == nil {
+		s.Login = nil
 	}
 	t := &session{controls: c, server: s, conn: conn, wire: conn, timeout: c.timeout}
 	if s.In == nil {

@@ -41,7 +41,7 @@ func (s *session) locked(word string) bool {
 	case "ehlo", "starttls", "noop", "quit":
 		return false
 	case "auth":
-		return s.server.Submission == nil // which has a code of its own
+		return s.server.Login == nil // which has a code of its own
 	}
 	return true
 }
@@ -56,6 +56,8 @@ func (s *session) startTLS(arg []byte) {
 		s.say("501 STARTTLS has no parameters (#5.5.4)")
 	case s.tls != nil:
 		s.say("503 TLS is on (#5.5.1)")
+	case s.user != "": // who that is would have to be forgotten
+		s.say("503 not after a login (#5.5.1)")
 	default:
 		begin, err := s.server.StartTLS()
 		if err != nil {
@@ -131,14 +133,16 @@ func (s *session) trusted() bool {
 	return ok
 }
 
-// protocol is what Received says that a message came by; RFC 3848 has the words. Where there is no TLS it is that of
+// protocol is what Received says that a message came by; RFC 3848 has the words. Without TLS and a login it is that of
 // all qmails, whichever greeting the client used.
 func (s *session) protocol() string {
-	if s.tls == nil {
+	switch {
+	case s.tls == nil && s.user == "":
 		return "SMTP"
+	case s.tls == nil:
+		return "ESMTPA"
+	case s.user == "":
+		return "ESMTPS (" + s.tls.Name() + ")"
 	}
-	if s.user != "" {
-		return "ESMTPSA (" + s.tls.Name() + ")"
-	}
-	return "ESMTPS (" + s.tls.Name() + ")"
+	return "ESMTPSA (" + s.tls.Name() + ")"
 }

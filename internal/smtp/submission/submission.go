@@ -29,8 +29,9 @@ func Equip(home string, s *smtpd.Server) (after func()) {
 		privacy = 2
 	}
 	n := 0
+	s.Login = l
 	s.Submission = &smtpd.Submission{
-		Login: l, May: senders.May, Hide: privacy > 0, HideAddress: privacy > 1,
+		May: senders.May, Hide: privacy > 0, HideAddress: privacy > 1,
 		Letter: func(sender string, may func(string) (bool, error), out smtpd.Output) smtpd.Letter {
 			n++
 			host, _, err := s.Control.Text("idhost")

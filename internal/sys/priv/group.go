@@ -8,7 +8,7 @@ import (
 // Grace is how long a child may take to end after each time that it was told to.
 const Grace = 5 * time.Second
 
-// A Group is a child with an ID of its own, and all that it has started: its process group. What has left that, as
+// A Group is a child in a session of its own, and all that it has started: its process group. What has left that, as
 // a daemon does, is beyond reach. Nothing may be told to it after the child was waited for.
 type Group struct {
 	Pid  int // the child's

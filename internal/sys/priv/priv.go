@@ -37,6 +37,7 @@ type Child struct {
 	Dir   string        // its working directory; empty: ours
 	Files []*os.File    // its descriptors from 0 on; it gets no other
 	As    *ID           // whom it runs as, in a session of its own; nil: as we do, in ours
+	Apart bool          // in a session of its own in any case
 	Slack time.Duration // of its timers; 0: as we have
 	// Expendable says that it is to be ended rather than others when memory is short.
 	Expendable bool
@@ -67,6 +68,9 @@ func (c *Child) slacken(start func()) {
 // sys returns what of a child the system alone can do; nil if nothing. What runs as another user does not get our
 // controlling terminal, where it could type for us, and is a process group that can be ended as a whole.
 func (c *Child) sys() *syscall.SysProcAttr {
+	if c.As == nil && c.Apart {
+		return &syscall.SysProcAttr{Setsid: true}
+	}
 	if c.As == nil {
 		return nil
 	}
