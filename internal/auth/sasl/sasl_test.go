@@ -26,7 +26,8 @@ func TestAServerReadsWhatAClientSays(t *testing.T) {
 	}
 	name, err1 := c.Next([]byte("Username:"))
 	word, err2 := c.Next([]byte("Password:"))
-	if u, p, err := password.ReadLogin(name, word); u != user || string(p) != secret || err != nil || err1 != nil || err2 != nil {
+	u, p, err := password.ReadLogin(name, word)
+	if u != user || string(p) != secret || err != nil || err1 != nil || err2 != nil {
 		t.Errorf("%q %q %v", u, p, err)
 	}
 	if _, err := c.Next(nil); err != ErrMessage || c.Finish() != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -57,7 +58,8 @@ func Install(t *testing.T) {
 	put(t, home("control/me"), "root", "m.test\n", 0o644)
 }
 
-// Serve starts a listening tcp-env with a program of HOME/bin, until the test ends; it returns the address and the log.
+// Serve starts a listening tcp-env with a program of HOME/bin, and its arguments, until the test ends; it returns the
+// address and the log.
 func Serve(t *testing.T, program string, env ...string) (address string, log *bytes.Buffer) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -70,7 +72,7 @@ func Serve(t *testing.T, program string, env ...string) (address string, log *by
 	}
 	address = l.Addr().String()
 	l.Close()
-	cmd := exec.Command(home("bin/tcp-env"), home("bin/"+program))
+	cmd := exec.Command(home("bin/tcp-env"), strings.Fields(home("bin/"+program))...)
 	uid, gid, _ := testqmail.Account(conf.UserNames().Daemon)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	log = new(bytes.Buffer)

@@ -21,8 +21,8 @@ const penalty = 2 * time.Second
 var errTemporary = errors.New("the program that checks passwords cannot tell")
 
 // Command returns the program in the arguments of a server, with its own: args is [HOST] PROGRAM ARGUMENT ... A program
-// has one argument at least, another program. HOST, which only mechanisms want that are not offered, is what has no slash
-// in front of two more: a program with further arguments must be named by its path.
+// has one argument at least, another program. HOST, which only mechanisms want that are not offered, is what has no
+// slash in front of two more: a program with further arguments must be named by its path.
 func Command(args []string) []string {
 	if len(args) > 2 && !strings.Contains(args[0], "/") {
 		args = args[1:]
