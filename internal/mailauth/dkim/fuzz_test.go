@@ -103,6 +103,7 @@ func FuzzParseKey(f *testing.F) {
 	for _, list := range published() {
 		f.Add(list[0])
 	}
+	f.Add("v=DKIM1; p=MIGf")
 	f.Fuzz(func(t *testing.T, record string) {
 		if k, err := ParseKey(record); (err == nil) != (k.Public != nil) {
 			t.Errorf("%q: %+v, %v", record, k, err)

@@ -65,7 +65,10 @@ func ParseKey(record string) (Key, error) {
 	kind, ok := list.get("k")
 	switch {
 	case !ok || kind == "rsa":
-		k.Public, err = rsaKey(b)
+		var public *rsa.PublicKey
+		if public, err = rsaKey(b); err == nil { // a nil pointer would not be nil there
+			k.Public = public
+		}
 	case kind == "ed25519" && len(b) == ed25519.PublicKeySize:
 		k.Public = ed25519.PublicKey(b)
 	case kind == "ed25519":
