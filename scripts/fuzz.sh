@@ -19,12 +19,17 @@ if test "${1-}" = target; then
   exit
 fi
 
-for package in $(grep -rl '^func Fuzz' --include='*_test.go' cmd conf internal | xargs -n 1 dirname | sort -u); do
-  binary=$(echo "$package" | tr / -)
-  go test -c -fuzz=Fuzz -o "build/fuzz/$binary" "./$package"
-  for name in $(cat "$package"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do
-    echo "$binary $package $name"
-  done
-done >build/fuzz/targets
+# fuzz.sh build PACKAGE makes the binary of a package and names its targets.
+if test "${1-}" = build; then
+  binary=$(echo "$2" | tr / -)
+  go test -c -vet=off -fuzz=Fuzz -o "build/fuzz/$binary" "./$2"
+  cat "$2"/*_test.go | sed -n "s,^func \(Fuzz[A-Za-z0-9_]*\)(.*,$binary $2 \1,p" >"build/fuzz/$binary.targets"
+  exit
+fi
+
+rm -f build/fuzz/*.targets
+grep -rl '^func Fuzz' --include='*_test.go' cmd conf internal | xargs -n 1 dirname | sort -u |
+  xargs -P 2 -n 1 sh scripts/fuzz.sh build
+cat build/fuzz/*.targets >build/fuzz/targets
 xargs -P 2 -L 1 sh -c 'sh scripts/fuzz.sh target "$@" '"${1:-2s}" sh <build/fuzz/targets
 echo "fuzz: $(wc -l <build/fuzz/targets) targets, ${1:-2s} each"
