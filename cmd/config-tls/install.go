@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"qmail/conf"
@@ -49,22 +47,25 @@ func install(host string, p pair, owner passwd.Entry) (first bool, err error) {
 	}
 	gid := owner.GID
 	name := host + ".pem"
-	if old, err := read(keys, name); err == nil && !bytes.Equal(old, p.key) {
-		err = put(keys, "."+name, old, 0o600, owner.UID, gid)
+	if old, err := keys.ReadFile(name, maxKey); err == nil && !bytes.Equal(old, p.key) {
+		err = keys.Replace("."+name, old, 0o600, owner.UID, gid)
 		if err != nil {
 			return false, err
 		}
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if err = put(keys, name, p.key, 0o600, owner.UID, gid); err == nil {
-		err = put(chains, host, p.chain, 0o644, 0, -1)
+	if err = keys.Replace(name, p.key, 0o600, owner.UID, gid); err == nil {
+		err = chains.Replace(host, p.chain, 0o644, 0, -1)
 	}
 	if err == nil && first {
 		err = errors.Join(begin(control), control.Sync())
 	}
 	return first, err
 }
+
+// maxKey is the most bytes of a key that is kept.
+const maxKey = 128 << 10
 
 // begin makes the file that has mail sent by TLS. Whoever removes it later means that.
 func begin(control *sys.Folder) error {
@@ -76,41 +77,4 @@ func begin(control *sys.Folder) error {
 		return err
 	}
 	return errors.Join(f.Chmod(0o644), f.Close())
-}
-
-// maxKey is the most bytes of a key that is kept.
-const maxKey = 128 << 10
-
-func read(d *sys.Folder, name string) ([]byte, error) {
-	f, st, err := d.Hold(name, os.O_RDONLY)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if !st.Mode.IsRegular() || st.Size > maxKey {
-		return nil, &sys.UnsafeError{Path: name, Why: "is no key"}
-	}
-	return io.ReadAll(io.LimitReader(f, maxKey))
-}
-
-// put makes a file, complete and with its owner before it has its name, and durable.
-func put(d *sys.Folder, name string, text []byte, mode fs.FileMode, uid, gid int) error {
-	temporary := "." + name + ".new" // no key and no chain has such a name
-	if err := d.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := d.Create(temporary, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chown(uid, gid), f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = d.Rename(temporary, d, name)
-	}
-	if err != nil {
-		d.Remove(temporary)
-		return err
-	}
-	return d.Sync()
 }

@@ -1,6 +1,6 @@
 // Qmail-rspawn delivers messages to remote recipients for qmail-send.
 //
-//	uid   qmailr          exec  qmail-remote or qmail-tlsremote
+//	uid   qmailr          exec  qmail-remote or qmail-tlsremote, qmail-dksign, qmail-key
 //	fd 0  orders    fd 1  replies    fd 2  log, of a start that fails
 //	exit  0 when qmail-send closes fd 0; 111 if it cannot begin
 //

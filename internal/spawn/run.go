@@ -10,6 +10,7 @@ import (
 
 	"qmail/internal/sys"
 	"qmail/internal/sys/priv"
+	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 	"qmail/internal/worker"
@@ -29,6 +30,7 @@ type Job struct {
 	Name    string   // the program in the Runner's folder
 	Arg0    string   // what it sees as its own name
 	Args    []string // the others
+	Env     []string // what it has in its environment besides
 	As      *priv.ID // nil: as we do
 	Dir     string   // its working directory; empty: ours
 	Near    string   // where the job goes: a worker that was there last is preferred
@@ -120,7 +122,7 @@ func (r *Runner) hand(j Job) *pool.Worker {
 	if j.Message != nil {
 		files = []*os.File{j.Message}
 	}
-	if w.Send(worker.Job{Args: j.Args, Files: files}) != nil {
+	if w.Send(worker.Job{Args: j.Args, Env: j.Env, Files: files}) != nil {
 		return nil
 	}
 	return w
@@ -140,9 +142,13 @@ func (r *Runner) start(j Job, out *os.File) (*os.Process, error) {
 	if j.Errors == nil {
 		files[2] = out
 	}
+	env := r.Env
+	if len(j.Env) > 0 {
+		env = environ.With(env, j.Env...)
+	}
 	p, err := priv.Start(priv.Child{
 		Path: filepath.Join(r.Bin, j.Name), Args: append([]string{j.Arg0}, j.Args...),
-		Env: r.Env, Dir: j.Dir, Files: files, As: j.As, Expendable: r.Expendable,
+		Env: env, Dir: j.Dir, Files: files, As: j.As, Expendable: r.Expendable,
 	})
 	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOMEM) {
 		return nil, report.Defer("4.3.0", "qmail-spawn unable to fork.")

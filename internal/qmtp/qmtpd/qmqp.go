@@ -53,7 +53,7 @@ func (s *session) relay() error {
 	if full != nil {
 		m.Fail()
 	}
-	m.Write(s.received("QMQP"))
+	m.Write(s.received("QMQP", ""))
 	_, err = pour(m, qmtp.PlainText(text), 0)
 	if err == nil {
 		err = f.End()

@@ -10,6 +10,7 @@ import (
 	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
+	"qmail/internal/text/rfc822"
 	"qmail/internal/text/tcpenv"
 )
 
@@ -137,7 +138,11 @@ func (q *qmtpSession) content(f *qmtp.Frame, n int64, m *submit.Message) (
 	if err != nil {
 		return 0, "", false, err
 	}
-	m.Write(q.received("QMTP"))
+	mark := ""
+	if q.relayClient && q.Control.Signs() {
+		mark = " " + rfc822.RelayClient
+	}
+	m.Write(q.received("QMTP", mark))
 	if size, err = pour(m, text, q.dataBytes); err != nil {
 		return size, "", false, err
 	}

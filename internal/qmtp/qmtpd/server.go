@@ -103,15 +103,15 @@ func lost(err error) exit.Code {
 	return exit.Temp
 }
 
-// received is the line for a message that came by protocol.
-func (s *session) received(protocol string) []byte {
+// received is the line for a message that came by protocol; mark stands behind all that.
+func (s *session) received(protocol, mark string) []byte {
 	c := tcpenv.Read(s.Env)
 	if d, on := ucspi.Described(s.Env); on {
 		protocol += "S (" + d.Name() + ")"
 	}
 	return rfc822.ReceivedFrom(rfc822.Peer{
 		RemoteHost: c.RemoteHost, RemoteInfo: c.RemoteInfo, RemoteIP: c.RemoteIP, LocalHost: c.Local(),
-	}, protocol, s.Now())
+	}, protocol+mark, s.Now())
 }
 
 // commit queues a message and returns what there is to say about it.

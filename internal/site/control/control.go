@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"qmail/conf"
@@ -19,6 +20,15 @@ type Dir string
 
 // Default is HOME/control.
 func Default() Dir { return Dir(filepath.Join(conf.Home(), "control")) }
+
+// Signing is the file that says how mail that leaves is signed. Where it is not, none is.
+const Signing = "dkimdomains"
+
+// Signs reports whether mail that leaves is signed. What cannot be looked at may be there.
+func (d Dir) Signs() bool {
+	_, err := os.Lstat(filepath.Join(string(d), Signing))
+	return !os.IsNotExist(err)
+}
 
 // Raw returns the bytes of a control file. Absence is not an error: ok is false.
 func (d Dir) Raw(name string) (b []byte, ok bool, err error) {

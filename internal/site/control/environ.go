@@ -65,6 +65,8 @@ func Variables() []Variable {
 		{"SMTPAUTH", hosts, nil, "`-`: there are no logins; with a `!` in front: nobody sends without one."},
 		{"REQUIREAUTH", hosts, nil, "Where it is set, nobody sends without a login."},
 		{"FORCEAUTHMAILFROM", hosts, nil, "Where it is set, who has logged in sends from its own name only."},
+		{"DKIMSIGNATURE", []string{"qmail-remote", "qmail-tlsremote"}, []string{"qmail-rspawn"},
+			"Fields that go on top of the message."},
 		{"PROTO", nil, tcpEnv, "TCP, or TCP6 on an IPv6 connection."},
 		{"TCPLOCALIP", servers, tcpEnv, "Our address on this connection."},
 		{"TCPLOCALPORT", nil, tcpEnv, "Our port on this connection."},

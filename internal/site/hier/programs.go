@@ -12,11 +12,11 @@ import (
 // that only root starts cannot be executed by others.
 func binaries() (rootOnly, unreadable, public []string) {
 	rootOnly = []string{
-		"checkpassword", "config-tls", "qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newsenders",
+		"checkpassword", "config-tls", "qmail-dkimkey", "qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newsenders",
 		"qmail-newu", "qmail-start", "queue-fix",
 	}
 	unreadable = []string{
-		"qmail-authd", "qmail-clean", "qmail-getpw", "qmail-local", "qmail-mtasts",
+		"qmail-authd", "qmail-clean", "qmail-dksign", "qmail-getpw", "qmail-local", "qmail-mtasts",
 		"qmail-popup", "qmail-pw2u", "qmail-remote",
 		"qmail-rspawn", "qmail-send", "qmail-tlsremote", "splogger",
 	}

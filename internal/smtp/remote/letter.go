@@ -26,11 +26,12 @@ type letter struct {
 	start int64 // where that begins, if it can be read again
 }
 
-// openLetter reads the first piece.
-func openLetter(r io.Reader) (*letter, error) {
-	l := &letter{r: r, size: -1, head: make([]byte, firstPiece(r))}
-	n, err := io.ReadFull(r, l.head)
-	l.head = l.head[:n]
+// openLetter reads the first piece. What goes on top of the message is a part of it.
+func openLetter(top string, r io.Reader) (*letter, error) {
+	l := &letter{r: r, size: -1, head: make([]byte, len(top)+int(firstPiece(r)))}
+	copy(l.head, top)
+	n, err := io.ReadFull(r, l.head[len(top):])
+	l.head = l.head[:len(top)+n]
 	if err == nil {
 		return l, nil
 	}

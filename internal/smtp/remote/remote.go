@@ -43,6 +43,7 @@ type Remote struct {
 	Keep bool
 
 	kept    *session
+	top     string // goes before the message
 	address netip.Addr
 	hurry   hurry
 }
@@ -117,7 +118,7 @@ func (m *Remote) run(args []string, message io.Reader, o *output) error {
 	if !sendable(j.sender) {
 		return errSender
 	}
-	if j.message, err = openLetter(message); err != nil {
+	if j.message, err = openLetter(m.top, message); err != nil {
 		return errRead
 	}
 	to := j.target(j.host, j.sender)

@@ -49,6 +49,7 @@ func Serve(l *worker.Link, r *remote.Remote) exit.Code {
 	}()
 	l.Idle(remote.RestAfter, r.Rest)
 	return l.Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
+		r.Sign(j.Env)
 		a := worker.Answer{Code: r.Deliver(j.Args, j.Files[0], out)}
 		if to := r.Address(); to.IsValid() {
 			a.Note = to.AppendTo(nil)

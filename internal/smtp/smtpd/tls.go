@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"qmail/internal/sys"
+	"qmail/internal/text/rfc822"
 )
 
 const (
@@ -136,13 +137,17 @@ func (s *session) trusted() bool {
 // protocol is what Received says that a message came by; RFC 3848 has the words. Without TLS and a login it is that of
 // all qmails, whichever greeting the client used.
 func (s *session) protocol() string {
+	mark := ""
+	if s.relayClient && s.server.Control.Signs() {
+		mark = " " + rfc822.RelayClient
+	}
 	switch {
 	case s.tls == nil && s.user == "":
-		return "SMTP"
+		return "SMTP" + mark
 	case s.tls == nil:
 		return "ESMTPA"
 	case s.user == "":
-		return "ESMTPS (" + s.tls.Name() + ")"
+		return "ESMTPS (" + s.tls.Name() + ")" + mark
 	}
 	return "ESMTPSA (" + s.tls.Name() + ")"
 }

@@ -14,6 +14,7 @@ type choice struct {
 	control control.Dir // empty: always qmail-remote
 	mu      sync.Mutex
 	name    string
+	signs   bool
 	looked  time.Time
 }
 
@@ -26,17 +27,19 @@ const (
 	lookAge = time.Second
 )
 
-// program returns qmail-tlsremote where one of the files exists that only it knows how to obey.
-func (c *choice) program(now time.Time) string {
+// program returns qmail-tlsremote where one of the files exists that only it knows how to obey, and whether messages
+// are signed.
+func (c *choice) program(now time.Time) (name string, signs bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if age := now.Sub(c.looked); c.name != "" && age >= 0 && age < lookAge {
-		return c.name
+		return c.name, c.signs
 	}
-	c.name, c.looked = plain, now
+	c.name, c.signs, c.looked = plain, false, now
 	if c.control == "" {
-		return c.name
+		return c.name, false
 	}
+	c.signs = c.control.Signs()
 	for _, f := range [...]string{"tlsroutes", "authsenders", clientCertificate} {
 		// What cannot be looked at may be there.
 		if _, err := os.Lstat(filepath.Join(string(c.control), f)); !os.IsNotExist(err) {
@@ -44,7 +47,7 @@ func (c *choice) program(now time.Time) string {
 			break
 		}
 	}
-	return c.name
+	return c.name, c.signs
 }
 
 // certificate reports whether there is one to be shown to hosts that ask for it.

@@ -17,25 +17,25 @@ func TestQmailTlsremoteSendsWhereAFileAsksForIt(t *testing.T) {
 	for _, f := range []string{"tlsroutes", "authsenders", "clientcert.pem"} {
 		dir := t.TempDir()
 		c := choice{control: control.Dir(dir)}
-		if got := c.program(now); got != plain {
+		if got, _ := c.program(now); got != plain {
 			t.Errorf("without a file: %s", got)
 		}
 		if err := os.WriteFile(filepath.Join(dir, f), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := c.program(now.Add(lookAge - 1)); got != plain {
+		if got, _ := c.program(now.Add(lookAge - 1)); got != plain {
 			t.Errorf("%s: it was looked at for each delivery", f)
 		}
-		if got := c.program(now.Add(lookAge)); got != secret {
+		if got, _ := c.program(now.Add(lookAge)); got != secret {
 			t.Errorf("%s: %s", f, got)
 		}
 		os.Remove(filepath.Join(dir, f))
-		if got := c.program(now.Add(-time.Hour)); got != plain {
+		if got, _ := c.program(now.Add(-time.Hour)); got != plain {
 			t.Errorf("%s is gone, and a clock that was set back: %s", f, got)
 		}
 	}
 	c := choice{control: control.Dir(filepath.Join(t.TempDir(), "a\x00b"))}
-	if got := c.program(now); got != secret {
+	if got, _ := c.program(now); got != secret {
 		t.Errorf("what could not be looked at was taken for absent: %s", got)
 	}
 }

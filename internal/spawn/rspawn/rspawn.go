@@ -26,6 +26,7 @@ const keepPerPart = 16 << 10
 type Deliverer struct {
 	runner spawn.Runner
 	choice choice
+	signer signer
 	holder holder.Holder // of the key of our certificate
 	mu     sync.Mutex
 	going  []*going // the deliveries that workers do, the oldest first
@@ -94,14 +95,22 @@ func (r *Deliverer) run(group []*spawn.Delivery) {
 	for _, d := range group {
 		args = append(args, d.Recipient)
 	}
-	program := r.choice.program(time.Now())
+	program, signs := r.choice.program(time.Now())
+	var signatures []byte
+	if signs {
+		var trouble *report.Report
+		if signatures, trouble = r.signatures(first.Message); trouble != nil {
+			refuse(group, trouble)
+			return
+		}
+	}
 	var key func() (*os.File, error)
 	if program == secret && r.choice.certificate() {
 		key = r.holder.Admit
 	}
 	o, err := r.runner.Run(spawn.Job{
 		Extra: key,
-		Name:  program, Arg0: program, Args: args, Near: hostOf(first),
+		Name:  program, Arg0: program, Args: args, Env: signed(signatures), Near: hostOf(first),
 		Message: first.Message, Keep: keepPerPart * (len(group) + 1), Worker: r.note(),
 	})
 	if err != nil {

@@ -17,10 +17,14 @@ type Encoder struct {
 	w       io.Writer // buffered by the caller: writes are as short as lines
 	midLine bool      // the last byte written was not part of a line end
 	afterCR bool      // the last byte read was a CR; an LF would belong to it
+	dotless bool      // no dot is doubled
 }
 
 // NewEncoder returns an Encoder that writes to w. Writes to w may be short, so it should be buffered.
 func NewEncoder(w io.Writer) *Encoder { return &Encoder{w: w} }
+
+// NewLines returns an Encoder that leaves dots alone: what it writes is what the receiver reads. Close is not for it.
+func NewLines(w io.Writer) *Encoder { return &Encoder{w: w, dotless: true} }
 
 var (
 	lineEnd  = []byte("\r\n")
@@ -66,7 +70,7 @@ func index(p []byte, at int, c byte) int {
 // line writes a line or a part of one, and its end if it is complete.
 func (e *Encoder) line(b []byte, complete bool) error {
 	if len(b) > 0 {
-		if !e.midLine && b[0] == '.' {
+		if !e.midLine && b[0] == '.' && !e.dotless {
 			if _, err := e.w.Write(dot); err != nil {
 				return err
 			}

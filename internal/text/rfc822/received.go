@@ -25,6 +25,10 @@ func ReceivedByQueue(pid int, invoker string, t time.Time) []byte {
 	return append(AppendDate(b, t), '\n')
 }
 
+// RelayClient stands behind the protocol in Received where the client is one who may relay, and mail is signed: it
+// tells qmail-dksign that the message is ours.
+const RelayClient = "(relay client)"
+
 // A Peer is the other end of a connection, as tcp-environ(5) tells it. Empty strings are unknown.
 type Peer struct {
 	RemoteHost string
