@@ -51,7 +51,7 @@ func redirect(message *os.File, address string) {
 	if !ok {
 		proc.Die(exit.Perm, fatal+"DTLINE not set")
 	}
-	pid, err := submit.New(os.Environ(), os.Stderr).Copy(trace, message, sender, []string{address})
+	qp, err := submit.New(os.Environ(), os.Stderr).Copy(trace, message, sender, []string{address})
 	if err != nil {
 		r := report.Of(err)
 		if r.Kind == report.Failure {
@@ -59,5 +59,5 @@ func redirect(message *os.File, address string) {
 		}
 		proc.Die(exit.Temp, fatal+r.Error())
 	}
-	proc.Die(exit.Last, "condredirect: qp "+strconv.Itoa(pid))
+	proc.Die(exit.Last, "condredirect: qp "+strconv.FormatUint(qp, 10))
 }

@@ -30,7 +30,7 @@ func main() {
 		proc.Die(exit.Perm, fatal+"NEWSENDER not set")
 	}
 	client := submit.New(os.Environ(), os.Stderr)
-	pid, err := client.Copy(trace, os.Stdin, sender, os.Args[1:])
+	qp, err := client.Copy(trace, os.Stdin, sender, os.Args[1:])
 	if err != nil {
 		r := report.Of(err)
 		if r.Kind == report.Failure {
@@ -38,5 +38,5 @@ func main() {
 		}
 		proc.Die(exit.Temp, fatal+r.Error())
 	}
-	proc.Die(exit.OK, "forward: qp "+strconv.Itoa(pid))
+	proc.Die(exit.OK, "forward: qp "+strconv.FormatUint(qp, 10))
 }

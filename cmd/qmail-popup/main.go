@@ -49,6 +49,7 @@ func main() {
 		Host: os.Args[1], Pid: os.Getpid(), Now: time.Now, TLS: c.tls(),
 		Log: peerlog.Of(proc.Log(in, out), "qmail-popup", env, os.Getpid()),
 	}
+	began := p.Now()
 	var l pop3.Login
 	var ok bool
 	if os.Getuid() != 0 {
@@ -57,6 +58,7 @@ func main() {
 		l, ok = ask(p.Host, c, in, out, log)
 	}
 	if !ok {
+		p.Nobody(began)
 		proc.Exit(over)
 	}
 	if c.begun {

@@ -35,21 +35,35 @@ func (c caller) invoker() string {
 	return "by uid " + strconv.Itoa(c.uid)
 }
 
-// enqueue takes one message from S1 to S4; see docs/INTERNALS.md. A text that may be long is a bounded.
-func enqueue(q *queue.Queue, us caller, text, env io.Reader) exit.Code {
+// A series numbers the messages of a kept qmail-queue: its process id, and behind it the millisecond of the day in
+// eight digits. No two messages of a day have the same, and none has one that is a process id.
+type series struct {
+	pid  int
+	last int64 // the millisecond of the latest
+}
+
+func (s *series) next(now time.Time) uint64 {
+	const day = 24 * 60 * 60 * 1000
+	s.last = max(now.UnixMilli(), s.last+1)
+	return uint64(s.pid)*1e8 + uint64(s.last%day)
+}
+
+// enqueue takes one message from S1 to S4; see docs/INTERNALS.md. qp is its number. A text that may be long is a
+// bounded.
+func enqueue(q *queue.Queue, us caller, qp uint64, text, env io.Reader) exit.Code {
 	if !room.InQueue(".") {
 		return envelope.WriteError
 	}
 	now := time.Now()
 	in, err := q.Begin(us.pid, now)
 	if err == nil {
-		err = in.Text(rfc822.ReceivedByQueue(us.pid, us.invoker(), now), text)
+		err = in.Text(rfc822.ReceivedByQueue(qp, us.invoker(), now), text)
 		if b, ok := text.(*bounded); ok && b.full {
 			err = queue.ErrWrite
 		}
 	}
 	if err == nil {
-		err = in.Envelope(us.uid, us.pid)
+		err = in.Envelope(us.uid, qp)
 	}
 	if err == nil {
 		var rec []byte

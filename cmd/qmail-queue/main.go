@@ -4,7 +4,7 @@
 //	fd 0  the message, read to its end; then
 //	fd 1  the envelope: F sender NUL, T recipient NUL for each recipient, NUL
 //	fd 3  of a worker only, which qmaild's and qmails's programs start: jobs, each with a message and an
-//	      envelope, by two descriptors or in the job itself
+//	      envelope, by two descriptors or in the job itself; the output is the message's number
 //	exec  nothing
 //	exit  0 when the message is in the queue and on disk; else the codes of package envelope: 11 address too long,
 //	      52 a day has passed, 53 write error or nearly no space, 54 read error, 61 no home, 62 no queue,
@@ -16,6 +16,8 @@ package main
 import (
 	"bytes"
 	"os"
+	"strconv"
+	"time"
 
 	"qmail/conf"
 	"qmail/internal/queue"
@@ -44,11 +46,14 @@ func main() {
 	if us.name == users.Daemon || us.name == users.Send {
 		if link, ok := worker.Offered("qmail-queue"); ok {
 			link.Contents = true
-			proc.Exit(link.Serve(2, func(j worker.Job, _ *worker.Output) worker.Answer {
-				if len(j.Contents) > 0 {
-					return worker.Answer{Code: enqueue(q, us, bytes.NewReader(j.Contents[0]), bytes.NewReader(j.Contents[1]))}
+			numbers := series{pid: us.pid}
+			proc.Exit(link.Serve(2, func(j worker.Job, out *worker.Output) worker.Answer {
+				qp := numbers.next(time.Now())
+				out.Write(strconv.AppendUint(nil, qp, 10))
+				if c := j.Contents; len(c) > 0 {
+					return worker.Answer{Code: enqueue(q, us, qp, bytes.NewReader(c[0]), bytes.NewReader(c[1]))}
 				}
-				return worker.Answer{Code: inTime(func() exit.Code { return enqueue(q, us, j.Files[0], j.Files[1]) })}
+				return worker.Answer{Code: inTime(func() exit.Code { return enqueue(q, us, qp, j.Files[0], j.Files[1]) })}
 			}))
 		}
 	}
@@ -56,5 +61,5 @@ func main() {
 	if proc.WasClosed(text) || proc.WasClosed(env) {
 		proc.Exit(envelope.ReadError)
 	}
-	proc.Exit(inTime(func() exit.Code { return enqueue(q, us, &bounded{r: text}, env) }))
+	proc.Exit(inTime(func() exit.Code { return enqueue(q, us, uint64(us.pid), &bounded{r: text}, env) }))
 }

@@ -83,6 +83,8 @@ func (t *Totals) WriteHTML(w io.Writer, title string, top int) error {
 		[]htmlReasons{
 			{"Why deliveries failed", head(t.FailureReasons(), top)},
 			{"Why deliveries were deferred", head(t.DeferralReasons(), top)},
+			{"What servers refused", head(t.Refusals(), top)},
+			{"Whom servers refused something", head(t.Refused(), top)},
 		},
 	})
 }

@@ -17,6 +17,15 @@ type messageJSON struct {
 	Deliveries []deliveryJSON `json:"deliveries"`
 	Bounce     uint64         `json:"bounce_qp,omitempty"`
 	Discarded  bool           `json:"triple_bounce,omitempty"`
+	Taken      *takenJSON     `json:"taken,omitempty"`
+}
+
+type takenJSON struct {
+	Time      *time.Time `json:"time,omitempty"`
+	Program   string     `json:"program"`
+	Address   string     `json:"address"`
+	User      string     `json:"user,omitempty"`
+	MessageID string     `json:"message_id,omitempty"`
 }
 
 type deliveryJSON struct {
@@ -45,6 +54,9 @@ func WriteMessageJSON(w io.Writer, m *Message) error {
 	if m.Known {
 		j.Sender, j.Bytes, j.QP, j.UID = &m.Info.Sender, m.Info.Bytes, m.Info.QP, &m.Info.UID
 	}
+	if t := m.Taken; t != nil {
+		j.Taken = &takenJSON{timeJSON(t.Time), t.Program, t.Address, t.User, t.MessageID}
+	}
 	for _, d := range m.Deliveries {
 		j.Deliveries = append(j.Deliveries, deliveryJSON{
 			d.Number, d.Channel, d.Recipient, timeJSON(d.Start), timeJSON(d.End), result(d.Result), d.Text,
@@ -65,10 +77,13 @@ func (t *Totals) WriteJSON(w io.Writer, top int) error {
 		Senders  []Sum    `json:"senders"`
 		Failed   []Reason `json:"failure_reasons"`
 		Deferred []Reason `json:"deferral_reasons"`
+		Refusals []Reason `json:"refusals"`
+		Refused  []Reason `json:"refused_addresses"`
 		Hours    []Hour   `json:"hours"`
 	}{
 		t, t.Delays(), head(t.Hosts(), top), head(t.Worst(), top), head(t.Senders(), top),
-		head(t.FailureReasons(), top), head(t.DeferralReasons(), top), t.Hours(),
+		head(t.FailureReasons(), top), head(t.DeferralReasons(), top),
+		head(t.Refusals(), top), head(t.Refused(), top), t.Hours(),
 	})
 }
 

@@ -2,8 +2,11 @@ package history
 
 import (
 	"sort"
+	"strconv"
+	"strings"
 	"time"
 
+	"qmail/internal/text/peerlog"
 	"qmail/internal/text/qlog"
 	"qmail/internal/text/report"
 )
@@ -33,7 +36,18 @@ type Message struct {
 	Deliveries []Delivery
 	Bounce     uint64 // the qp of its bounce
 	Discarded  bool   // its bounce was thrown away
+	Taken      *Taken // by a server; nil: the log does not say
 	number     int    // counts messages in the order of their first lines
+}
+
+// A Taken is what a server said of a message that it took.
+type Taken struct {
+	Time      time.Time
+	Program   string
+	Address   string // of the client
+	User      string // who had logged in
+	MessageID string
+	QP        uint64
 }
 
 // A Reader puts the lines of a log together to messages.
@@ -44,10 +58,24 @@ type Reader struct {
 	// Trouble is called with each alert and warning; nil: they are passed over.
 	Trouble func(Line)
 
+	// Peer is called with each line of a server; nil: they are passed over.
+	Peer func(Line)
+
 	open       map[uint64]*Message
 	deliveries map[uint64]place
 	seen       int
+	known      map[uint64]*Message // by qp
+	taken      map[uint64]*Taken   // by qp, of messages that the log has not described yet
+	takenOrder []uint64
+	done       []*Message // that are over, while a server may not have said that it took them
 }
+
+const (
+	// late is how long after a message has left the queue its server's line may come, in a log with times.
+	late = 5 * time.Second
+	// maxDone bounds the messages that wait for that line, and the lines that wait for their messages.
+	maxDone = 1000
+)
 
 type place struct {
 	m *Message
@@ -62,8 +90,9 @@ func (r *Reader) Close() {
 	}
 	sort.Slice(rest, func(i, j int) bool { return rest[i].number < rest[j].number })
 	for _, m := range rest {
-		r.Done(m)
+		r.done = append(r.done, m)
 	}
+	r.release(0, time.Time{})
 	r.open, r.deliveries = nil, nil
 }
 
@@ -71,6 +100,12 @@ func (r *Reader) Close() {
 func (r *Reader) Event(line Line) {
 	if r.open == nil {
 		r.open, r.deliveries = make(map[uint64]*Message), make(map[uint64]place)
+		r.known, r.taken = make(map[uint64]*Message), make(map[uint64]*Taken)
+	}
+	r.release(maxDone, line.Time)
+	if line.IsPeer {
+		r.peer(line)
+		return
 	}
 	e := line.Event
 	switch e.Kind {
@@ -82,6 +117,11 @@ func (r *Reader) Event(line Line) {
 	case qlog.Described:
 		m := r.message(e.Info.ID, line.Time)
 		m.Info, m.Known = e.Info, true
+		r.known[m.Info.QP] = m
+		if t := r.taken[m.Info.QP]; t != nil {
+			m.Taken = t
+			delete(r.taken, m.Info.QP)
+		}
 	case qlog.Started:
 		m := r.message(e.Info.ID, line.Time)
 		m.Deliveries = append(m.Deliveries, Delivery{
@@ -137,5 +177,52 @@ func (r *Reader) over(m *Message, at time.Time) {
 			delete(r.deliveries, d.Number)
 		}
 	}
-	r.Done(m)
+	r.done = append(r.done, m)
+}
+
+// release hands on the messages that are over, but for the latest keep of those that were not over long before now.
+func (r *Reader) release(keep int, now time.Time) {
+	n := 0
+	for _, m := range r.done {
+		old := !m.End.IsZero() && !now.IsZero() && now.Sub(m.End) > late
+		if len(r.done)-n <= keep && !old {
+			break
+		}
+		if r.known[m.Info.QP] == m {
+			delete(r.known, m.Info.QP)
+		}
+		r.Done(m)
+		n++
+	}
+	r.done = r.done[:copy(r.done, r.done[n:])]
+}
+
+// peer notes which message a server took.
+func (r *Reader) peer(line Line) {
+	if r.Peer != nil {
+		r.Peer(line)
+	}
+	p := line.Peer
+	_, after, ok := strings.Cut(p.Text, " qp ")
+	qp, err := strconv.ParseUint(after, 10, 64)
+	if !ok || err != nil || !taken(p) {
+		return
+	}
+	t := &Taken{
+		Time: line.Time, Program: p.Program, Address: p.Address, User: p.Get("user"), MessageID: p.Get("id"), QP: qp,
+	}
+	if m := r.known[qp]; m != nil && m.Taken == nil {
+		m.Taken = t
+		return
+	}
+	if r.takenOrder = append(r.takenOrder, qp); len(r.takenOrder) > maxDone {
+		delete(r.taken, r.takenOrder[0])
+		r.takenOrder = r.takenOrder[1:]
+	}
+	r.taken[qp] = t
+}
+
+// taken reports whether a server's line says that it took a message.
+func taken(p peerlog.Line) bool {
+	return strings.HasPrefix(p.Text, "250 ok ") || strings.HasPrefix(p.Text, "Kok ")
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"qmail/internal/text/getopt"
@@ -22,7 +24,7 @@ type Query struct {
 }
 
 const usage = "qmail-log: usage: qmail-log " +
-	"[-afjmow] [-i id] [-q qp] [-s sender] [-r recipient] [-b since] [-e until] [-n top] [file ...]"
+	"[-afjow] [-m [name]] [-i id] [-q qp] [-s sender] [-r recipient] [-b since] [-e until] [-n top] [file ...]"
 
 // ParseArgs reads the arguments of qmail-log, without the program's name.
 func ParseArgs(args []string) (q Query, err error) {
@@ -69,6 +71,19 @@ func ParseArgs(args []string) (q Query, err error) {
 	return q, err
 }
 
+// nameAfterM takes the argument behind -m for a message's name where no log has that name: a number, or what has an @
+// inside.
+func (q *Query) nameAfterM(exists func(file string) bool) {
+	if !q.Each || len(q.Files) == 0 {
+		return
+	}
+	name := q.Files[0]
+	_, err := strconv.ParseUint(name, 10, 64)
+	if (err == nil || strings.IndexByte(name, '@') > 0) && !exists(name) {
+		q.Name, q.Files = name, q.Files[1:]
+	}
+}
+
 func number(s string) (uint64, error) {
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
@@ -88,6 +103,8 @@ func parseTime(s string) (time.Time, error) {
 
 // Answer reads the logs and writes the answer. It goes on after an error, and returns the first.
 func (q Query) Answer(in Input, out io.Writer) (failed error) {
+	q.nameAfterM(func(file string) bool { _, err := os.Stat(file); return err == nil })
+	q.Each = q.Each || !q.HTML && (q.ID != 0 || q.QP != 0)
 	keep := func(err error) {
 		if failed == nil {
 			failed = err
@@ -98,7 +115,7 @@ func (q Query) Answer(in Input, out io.Writer) (failed error) {
 		return err
 	}
 	totals := NewTotals()
-	r := Reader{Done: func(m *Message) {
+	r := Reader{Peer: totals.AddPeer, Done: func(m *Message) {
 		switch {
 		case !q.Match(m):
 		case q.Each && q.JSON:

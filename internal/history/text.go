@@ -40,6 +40,16 @@ func WriteMessage(w io.Writer, m *Message) error {
 		fmt.Fprintf(b, " from <%s>, %d bytes, qp %d, uid %d", m.Info.Sender, m.Info.Bytes, m.Info.QP, m.Info.UID)
 	}
 	fmt.Fprintln(b)
+	if t := m.Taken; t != nil {
+		fmt.Fprintf(b, "%s   taken by %s from %s", stamp(t.Time), t.Program, t.Address)
+		if t.User != "" {
+			fmt.Fprintf(b, ", user %s", t.User)
+		}
+		if t.MessageID != "" {
+			fmt.Fprintf(b, ", Message-ID <%s>", t.MessageID)
+		}
+		fmt.Fprintln(b)
+	}
 	for _, d := range m.Deliveries {
 		fmt.Fprintf(b, "%s   delivery %d to %s %s: %s", stamp(d.Start), d.Number, d.Channel, d.Recipient, result(d.Result))
 		if !d.End.IsZero() && !d.Start.IsZero() {
@@ -90,6 +100,8 @@ func (t *Totals) WriteText(w io.Writer, top int) error {
 	writeSums(b, "Busiest senders", t.Senders(), top)
 	writeReasons(b, "Why deliveries failed", t.FailureReasons(), top)
 	writeReasons(b, "Why deliveries were deferred", t.DeferralReasons(), top)
+	writeReasons(b, "What servers refused", t.Refusals(), top)
+	writeReasons(b, "Whom servers refused something", t.Refused(), top)
 	return b.Flush()
 }
 
@@ -110,6 +122,9 @@ func (t *Totals) rows() []row {
 		{"  successes", n(t.Successes)},
 		{"  deferrals", n(t.Deferrals)},
 		{"  failures", n(t.Failures)},
+		{"Sessions of servers", n(t.Sessions)},
+		{"  messages taken", n(t.Taken)},
+		{"  refusals", n(t.Refusal)},
 		{"Bounces", n(t.Bounces)},
 		{"Triple bounces", n(t.Discarded)},
 		{"Delay: mean", seconds(d.Mean)},

@@ -29,6 +29,9 @@ type Totals struct {
 	Failures   int       `json:"failures"`
 	Bounces    int       `json:"bounces"`
 	Discarded  int       `json:"triple_bounces"`
+	Sessions   int       `json:"sessions"`
+	Taken      int       `json:"taken_by_servers"`
+	Refusal    int       `json:"refused_by_servers"`
 	Local      int       `json:"local_deliveries"`
 	Remote     int       `json:"remote_deliveries"`
 	First      time.Time `json:"first,omitzero"`
@@ -38,6 +41,8 @@ type Totals struct {
 	senders  map[string]*Sum
 	failed   map[string]int
 	deferred map[string]int
+	refusals map[string]int // by program and reply
+	refused  map[string]int // by address
 	hours    map[int64]*Hour
 	delays   delays
 }
@@ -76,6 +81,7 @@ func NewTotals() *Totals {
 	return &Totals{
 		hosts: make(map[string]*Sum), senders: make(map[string]*Sum),
 		failed: make(map[string]int), deferred: make(map[string]int), hours: make(map[int64]*Hour),
+		refusals: make(map[string]int), refused: make(map[string]int),
 	}
 }
 
@@ -203,58 +209,14 @@ func named(table map[string]*Sum, name string) *Sum {
 	return s
 }
 
-func count(table map[string]int, text string) {
+func count(table map[string]int, text string) { countN(table, text, 1) }
+
+func countN(table map[string]int, text string, n int) {
 	if _, ok := table[text]; !ok && len(table) >= maxNames {
 		text = others
 	}
-	table[text]++
+	table[text] += n
 }
-
-// reason brings texts that differ in numbers only to one: an address or a queue id in them is not the reason.
-// Status codes stay as they are.
-func reason(text string) string {
-	const longest = 200
-	b := make([]byte, 0, min(len(text), longest))
-	for i := 0; i < len(text) && len(b) < longest; {
-		if c := text[i]; c < '0' || c > '9' {
-			b = append(b, c)
-			i++
-			continue
-		}
-		end := i
-		for end < len(text) && (text[end] >= '0' && text[end] <= '9' || text[end] == '.') {
-			end++
-		}
-		number := strings.TrimRight(text[i:end], ".")
-		if alone := i == 0 || !letter(text[i-1]); alone && isStatus(number) &&
-			(i+len(number) == len(text) || !letter(text[i+len(number)])) {
-			b = append(b, number...)
-		} else {
-			for k := range len(number) {
-				if number[k] == '.' {
-					b = append(b, '.')
-				} else if k == 0 || number[k-1] == '.' {
-					b = append(b, 'N')
-				}
-			}
-		}
-		i += len(number)
-	}
-	return string(b[:min(len(b), longest)])
-}
-
-func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '@' }
-
-// isStatus reports whether a number is a reply code of SMTP, as 550, or a status of RFC 3463, as 5.1.1.
-func isStatus(s string) bool {
-	if s[0] != '2' && s[0] != '4' && s[0] != '5' {
-		return false
-	}
-	f := strings.Split(s, ".")
-	return len(f) == 1 && len(s) == 3 || len(f) == 3 && len(f[0]) == 1 && between(f[1]) && between(f[2])
-}
-
-func between(s string) bool { return len(s) >= 1 && len(s) <= 3 }
 
 // Hosts returns the destinations, those with most tries first.
 func (t *Totals) Hosts() []Sum { return sums(t.hosts, func(s *Sum) int { return s.Tries }) }

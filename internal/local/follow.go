@@ -154,27 +154,27 @@ func (d *delivery) descriptors() (out, errs *os.File, err error) {
 }
 
 // forward queues the message for the recipients that the instructions name.
-func (d *delivery) forward() (pid int, err error) {
+func (d *delivery) forward() (qp uint64, err error) {
 	if err := d.rewind(); err != nil {
 		return 0, err
 	}
 	_, errs, err := d.descriptors()
 	if err == nil {
-		pid, err = d.Queue(d.env, errs).Copy(d.trace, d.Message, d.newSender, d.recipients)
+		qp, err = d.Queue(d.env, errs).Copy(d.trace, d.Message, d.newSender, d.recipients)
 	}
 	if err != nil {
 		r := report.Of(err)
 		return 0, &report.Report{Kind: r.Kind, Text: "Unable to forward message: " + r.Error() + "."}
 	}
-	return pid, nil
+	return qp, nil
 }
 
 // finish queues the copies for other addresses and says what was done.
 func (d *delivery) finish() error {
-	pid := 0
+	var qp uint64
 	if d.doit && len(d.recipients) > 0 {
 		var err error
-		if pid, err = d.forward(); err != nil {
+		if qp, err = d.forward(); err != nil {
 			return err
 		}
 	}
@@ -185,9 +185,9 @@ func (d *delivery) finish() error {
 	b = append(b, '+')
 	b = strconv.AppendInt(b, int64(d.programs), 10)
 	b = append(b, '\n')
-	if pid != 0 {
+	if qp != 0 {
 		b = append(b, "qp "...)
-		b = strconv.AppendInt(b, int64(pid), 10)
+		b = strconv.AppendUint(b, qp, 10)
 		b = append(b, '\n')
 	}
 	d.Out.Write(b)

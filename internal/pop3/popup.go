@@ -18,7 +18,7 @@ type Popup struct {
 	Host string // of the banner
 	Pid  int
 	Now  func() time.Time
-	Log  *peerlog.Log // of who was not let in
+	Log  *peerlog.Log // of who was let in, and who was not
 	TLS  TLS
 	// Start starts the program that checks the password, with login as its descriptor 3. wait waits for its end; crashed
 	// is for one that a signal ended.
@@ -142,6 +142,9 @@ func (a *asking) is(name, password string) {
 	a.login, a.said, a.over = login(name, password, a.banner), true, true
 }
 
+// Nobody says in the log that a session that began so ended without a login.
+func (p Popup) Nobody(began time.Time) { p.Log.Session(p.Now().Sub(began), "no login") }
+
 func login(name, password, banner string) Login {
 	if l := Login(name + "\x00" + password + "\x00" + banner + "\x00"); l.Sound() {
 		return l
@@ -151,6 +154,7 @@ func login(name, password, banner string) Login {
 
 // Check has the program check a login. If it likes it, it serves the session on our descriptors, and we only wait.
 func (p Popup) Check(l Login, in, out *os.File) {
+	began := p.Now()
 	code, crashed, trouble := p.run(l)
 	no := ""
 	switch {
@@ -161,6 +165,7 @@ func (p Popup) Check(l Login, in, out *os.File) {
 	case code != exit.OK:
 		no = "authorization failed"
 	default:
+		p.Log.Session(p.Now().Sub(began), "logged in", "user", l.user())
 		return
 	}
 	p.Log.Say("-ERR "+no, "user", l.user())

@@ -157,7 +157,7 @@ func (in *Intake) startOut() error {
 }
 
 // Envelope goes from S2 to S3: intd exists. uid is the caller's.
-func (in *Intake) Envelope(uid, pid int) error {
+func (in *Intake) Envelope(uid int, qp uint64) error {
 	name := Intd(in.id)
 	f, err := in.q.fs.Create(name, fileMode)
 	if errors.Is(err, fs.ErrExist) {
@@ -173,7 +173,7 @@ func (in *Intake) Envelope(uid, pid int) error {
 	in.env = append(make([]byte, 0, 512), 'u')
 	in.env = strconv.AppendInt(in.env, int64(uid), 10)
 	in.env = append(in.env, 0, 'p')
-	in.env = strconv.AppendInt(in.env, int64(pid), 10)
+	in.env = strconv.AppendUint(in.env, qp, 10)
 	in.env = append(in.env, 0)
 	in.head = len(in.env)
 	return nil

@@ -25,7 +25,7 @@ func NewInjector(env []string, stderr *os.File) Injector {
 	return q
 }
 
-func (q queueing) Inject(sender, recipient string, write func(io.Writer) error) (int, error) {
+func (q queueing) Inject(sender, recipient string, write func(io.Writer) error) (uint64, error) {
 	c := <-q
 	defer func() { q <- c }()
 	m, err := c.Open()
@@ -41,7 +41,7 @@ func (q queueing) Inject(sender, recipient string, write func(io.Writer) error) 
 	if err := m.Commit(); err != nil {
 		return 0, err
 	}
-	return m.Pid(), nil
+	return m.QP(), nil
 }
 
 // bounceOrder keeps new messages back that may be bounces on their way: a bounce is a new message as soon as it is

@@ -127,7 +127,7 @@ func (e *ending) endChannel(m *message, c queue.Channel) {
 // An end is how the attempt to end a message went.
 type end struct {
 	triple bool
-	qp     int // of the bounce that was injected
+	qp     uint64 // of the bounce that was injected
 	err    error
 	what   string // that failed
 }
@@ -138,7 +138,7 @@ func (e *ending) finish(id queue.ID) {
 	e.gone.add(id)
 	n := e.order.began()
 	e.bouncing.start(func() func() {
-		x := bounceAndFinish(q, id, names, func(b bounce.Bounce, text, mess io.Reader) (int, error) {
+		x := bounceAndFinish(q, id, names, func(b bounce.Bounce, text, mess io.Reader) (uint64, error) {
 			return in.Inject(b.Sender, b.Recipient, func(w io.Writer) error { return b.Write(w, now(), text, mess) })
 		})
 		return func() { e.finished(id, n, x) }
@@ -147,7 +147,7 @@ func (e *ending) finish(id queue.ID) {
 
 // bounceAndFinish does the work of finish.
 func bounceAndFinish(q *queue.Queue, id queue.ID, names bounce.Names,
-	inject func(b bounce.Bounce, text, mess io.Reader) (int, error)) (x end) {
+	inject func(b bounce.Bounce, text, mess io.Reader) (uint64, error)) (x end) {
 	text, err := q.OpenBounce(id)
 	switch {
 	case err == nil:

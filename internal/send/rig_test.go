@@ -83,7 +83,7 @@ func (s *site) inject(sender string, rcpts ...string) queue.ID {
 		err = in.Text([]byte("Received: x\n"), strings.NewReader("Subject: t\n\nhello\n"))
 	}
 	if err == nil {
-		err = in.Envelope(os.Getuid(), os.Getpid())
+		err = in.Envelope(os.Getuid(), uint64(os.Getpid()))
 	}
 	if err == nil {
 		in.Record([]byte("F" + sender + "\x00"))
@@ -126,7 +126,7 @@ func (l lockedLog) Write(b []byte) (int, error) {
 	return l.s.log.Write(b)
 }
 
-func (s *site) Inject(sender, recipient string, write func(io.Writer) error) (int, error) {
+func (s *site) Inject(sender, recipient string, write func(io.Writer) error) (uint64, error) {
 	var text bytes.Buffer
 	if err := write(&text); err != nil {
 		return 0, err

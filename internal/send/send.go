@@ -26,7 +26,7 @@ type Pipe struct {
 // An Injector hands a message to qmail-queue; see package submit.
 type Injector interface {
 	// Inject queues the message that write writes, and returns the process id of the qmail-queue that took it.
-	Inject(sender, recipient string, write func(io.Writer) error) (qp int, err error)
+	Inject(sender, recipient string, write func(io.Writer) error) (qp uint64, err error)
 }
 
 // A Signal is what the outside asks for.

@@ -2,9 +2,9 @@ package submit
 
 import "io"
 
-// Copy queues one message for recipients: head, and then message from where it stands to its end. It returns the
-// process id of the qmail-queue, the "qp" of the logs. An error is a *report.Report.
-func (c *Client) Copy(head string, message io.Reader, sender string, recipients []string) (pid int, err error) {
+// Copy queues one message for recipients: head, and then message from where it stands to its end. It returns its
+// number, the "qp" of the logs. An error is a *report.Report.
+func (c *Client) Copy(head string, message io.Reader, sender string, recipients []string) (qp uint64, err error) {
 	m, err := c.Open()
 	if err != nil {
 		return 0, err
@@ -27,5 +27,5 @@ func (c *Client) Copy(head string, message io.Reader, sender string, recipients 
 		m.To(r)
 	}
 	err = m.Commit()
-	return m.Pid(), err
+	return m.QP(), err
 }

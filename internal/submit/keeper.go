@@ -2,6 +2,7 @@ package submit
 
 import (
 	"os"
+	"strconv"
 	"sync"
 
 	"qmail/conf"
@@ -124,12 +125,13 @@ func setuidQueue(path string) bool {
 
 type kept struct{ w *pool.Worker }
 
-func (k kept) pid() int { return k.w.Pid() }
-
-func (k kept) wait() (exit.Code, error) {
-	a, err := k.w.Wait("", 0)
+// wait takes the number from the output of the job: one process has many messages.
+func (k kept) wait() (c exit.Code, qp uint64, err error) {
+	const longest = 20
+	a, err := k.w.Wait("", longest)
 	if err != nil {
-		return 0, errCrashed
+		return 0, 0, errCrashed
 	}
-	return a.Code, nil
+	qp, _ = strconv.ParseUint(string(a.Output), 10, 64)
+	return a.Code, qp, nil
 }

@@ -16,8 +16,8 @@ import (
 
 // job is a qmail-queue at work on one message.
 type job interface {
-	pid() int
-	wait() (exit.Code, error)
+	// wait returns the exit code and the message's number; see Message.QP.
+	wait() (c exit.Code, qp uint64, err error)
 }
 
 // pipes lead to a qmail-queue, as they always have: one for the message, one for its envelope.
@@ -159,21 +159,20 @@ type process struct {
 	keeper *keeper
 }
 
-func (p process) pid() int { return p.id }
-
 var errCrashed = errors.New("qmail-queue crashed")
 
-func (p process) wait() (exit.Code, error) {
+func (p process) wait() (c exit.Code, qp uint64, err error) {
+	qp = uint64(p.id)
 	st, err := priv.Wait(p.id)
 	if err != nil {
-		return 0, err
+		return 0, qp, err
 	}
 	if !st.Exited() {
-		return 0, errCrashed
+		return 0, qp, errCrashed
 	}
-	c := exit.Code(st.ExitStatus())
+	c = exit.Code(st.ExitStatus())
 	if c == envelope.Queued && p.keeper != nil {
 		p.keeper.classic()
 	}
-	return c, nil
+	return c, qp, nil
 }

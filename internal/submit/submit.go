@@ -90,7 +90,7 @@ type Message struct {
 	pipes    *pipes
 	envelope []byte              // once there are pipes
 	named    map[string]struct{} // by ToOnce
-	pid      int
+	qp       uint64
 	ended    bool // the text
 	failed   bool
 	broken   *report.Report // why there are no pipes
@@ -114,7 +114,6 @@ func (m *Message) open(h *held) {
 		m.failed = true
 		return
 	}
-	m.pid = m.pipes.job.pid()
 	m.pipes.text.Write(h.text)
 	m.envelope = append(m.envelope, h.envelope...)
 	if m.ended {
@@ -156,8 +155,9 @@ func (m *Message) holds(n int) bool {
 	return m.held != nil
 }
 
-// Pid returns the process id of the qmail-queue, the "qp" of the logs. It is known after Commit.
-func (m *Message) Pid() int { return m.pid }
+// QP returns the number that the message has in its Received line and in the logs, as "qp": the process id of its
+// qmail-queue, or what a kept one has made of that, the time and its count. It is known after Commit.
+func (m *Message) QP() uint64 { return m.qp }
 
 // From ends the message and sets the envelope sender.
 func (m *Message) From(sender string) {
@@ -215,7 +215,8 @@ func (m *Message) Commit() error {
 	if j == nil {
 		return envelope.Meaning(envelope.ReadError)
 	}
-	c, err := j.wait()
+	c, qp, err := j.wait()
+	m.qp = qp
 	switch {
 	case err == errCrashed:
 		return envelope.Crashed()
@@ -243,9 +244,6 @@ func (m *Message) send() job {
 		}
 		if j == nil {
 			j, m.broken = m.client.whole(h, !m.failed)
-		}
-		if j != nil {
-			m.pid = j.pid()
 		}
 		return j
 	}

@@ -27,26 +27,29 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	if !sys.IsPacketSocket(3) {
-		os.Exit(int(store("classic", os.Stdin, os.Stdout)))
+		os.Exit(int(store("classic", os.Getpid(), os.Stdin, os.Stdout)))
 	}
 	l := worker.Accept(os.NewFile(3, "parent"))
 	l.Contents = true
-	os.Exit(int(l.Serve(2, func(j worker.Job, _ *worker.Output) worker.Answer {
+	qp := 1 << 40
+	os.Exit(int(l.Serve(2, func(j worker.Job, out *worker.Output) worker.Answer {
+		qp++
+		fmt.Fprint(out, qp)
 		if len(j.Contents) > 0 {
-			return worker.Answer{Code: store("packet", bytes.NewReader(j.Contents[0]), bytes.NewReader(j.Contents[1]))}
+			return worker.Answer{Code: store("packet", qp, bytes.NewReader(j.Contents[0]), bytes.NewReader(j.Contents[1]))}
 		}
-		return worker.Answer{Code: store("pipes", j.Files[0], j.Files[1])}
+		return worker.Answer{Code: store("pipes", qp, j.Files[0], j.Files[1])}
 	})))
 }
 
 // store keeps the last message in a file, as qmail-queue would queue it.
-func store(way string, text, env io.Reader) exit.Code {
+func store(way string, qp int, text, env io.Reader) exit.Code {
 	t, _ := io.ReadAll(text)
 	e, _ := io.ReadAll(env)
 	if !bytes.HasSuffix(e, []byte{0, 0}) {
 		return envelope.BadEnvelope
 	}
-	b := []byte(fmt.Sprintf("%s %d|%s|%s", way, os.Getpid(), t, e))
+	b := []byte(fmt.Sprintf("%s %d|%s|%s", way, qp, t, e))
 	if os.WriteFile(os.Getenv("STORE"), b, 0o600) != nil {
 		return envelope.WriteError
 	}
@@ -106,10 +109,10 @@ func (w *world) expect(way, text, sender string, recipients ...string) {
 }
 
 // queue queues one message and returns which way it went.
-func (w *world) queue(text, sender string, recipients ...string) (way string, pid int) {
+func (w *world) queue(text, sender string, recipients ...string) (way string, qp uint64) {
 	w.t.Helper()
 	os.Remove(w.store)
-	pid, err := w.c.Copy("", strings.NewReader(text), sender, recipients)
+	qp, err := w.c.Copy("", strings.NewReader(text), sender, recipients)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -118,17 +121,17 @@ func (w *world) queue(text, sender string, recipients ...string) (way string, pi
 		w.t.Fatal(err)
 	}
 	first, rest, _ := bytes.Cut(b, []byte("|"))
-	var from int
+	var from uint64
 	fmt.Sscanf(string(first), "%s %d", &way, &from)
 	want := text + "|F" + sender + "\x00"
 	for _, r := range recipients {
 		want += "T" + r + "\x00"
 	}
-	if want += "\x00"; string(rest) != want || pid != from {
+	if want += "\x00"; string(rest) != want || qp != from {
 		w.t.Errorf("of %d bytes for %d recipients, %d arrived from process %d, said to be %d", len(text),
-			len(recipients), len(rest), from, pid)
+			len(recipients), len(rest), from, qp)
 	}
-	return way, pid
+	return way, qp
 }
 
 func TestASmallMessageIsOnePacketAndALargeOneTakesThePipes(t *testing.T) {
@@ -200,7 +203,7 @@ func TestAMessageForAQueueThatIsGoneIsStartedTheClassicWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(w.store); err != nil ||
-		!strings.HasPrefix(string(b), fmt.Sprintf("classic %d|text|Fs", m.Pid())) {
+		!strings.HasPrefix(string(b), fmt.Sprintf("classic %d|text|Fs", m.QP())) {
 		t.Errorf("%q %v", b, err)
 	}
 }

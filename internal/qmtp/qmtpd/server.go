@@ -35,7 +35,7 @@ type Server struct {
 	Env     []string
 	Queue   *submit.Client
 	Now     func() time.Time
-	Log     *peerlog.Log // of what is refused
+	Log     *peerlog.Log // of the answers
 	Room    func() bool  // whether there is room for a message; nil: there is
 }
 
@@ -83,11 +83,9 @@ func (s *session) full() *report.Report {
 	return report.Defer("4.3.1", "the queue's disk is nearly full")
 }
 
-// logged returns an answer, after a line in the log if it refuses something.
+// logged returns an answer, after a line in the log.
 func (s *session) logged(r *report.Report, wanted ...string) *report.Report {
-	if r.Kind != report.Success {
-		s.Log.Say(string(rune(r.Kind))+r.Error(), wanted...)
-	}
+	s.Log.Say(string(rune(r.Kind))+r.Error(), wanted...)
 	return r
 }
 
@@ -119,5 +117,5 @@ func (s *session) commit(m *submit.Message) *report.Report {
 	if err := m.Commit(); err != nil {
 		return report.Of(err)
 	}
-	return report.Done("ok " + strconv.FormatInt(s.Now().Unix(), 10) + " qp " + strconv.Itoa(m.Pid()))
+	return report.Done("ok " + strconv.FormatInt(s.Now().Unix(), 10) + " qp " + strconv.FormatUint(m.QP(), 10))
 }

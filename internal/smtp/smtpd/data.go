@@ -38,7 +38,8 @@ func (s *session) data() {
 	m.Write(rfc822.ReceivedFrom(s.trace(), s.protocol(), now))
 	s.conn.Within(now.Add(maxMessageTime))
 	text, letter := s.letter(m)
-	hops, size, err := s.receive(text)
+	var id rfc822.Identity
+	hops, size, err := s.receive(text, &id)
 	refusal := ""
 	if err == nil && letter != nil {
 		refusal = letter.Close()
@@ -64,7 +65,12 @@ func (s *session) data() {
 	switch {
 	case err == nil:
 		s.accepted(now)
-		s.say("250 ok " + strconv.FormatInt(now.Unix(), 10) + " qp " + strconv.Itoa(m.Pid()))
+		s.taken++
+		reply := "250 ok " + strconv.FormatInt(now.Unix(), 10) + " qp " + strconv.FormatUint(m.QP(), 10)
+		first, _, _ := bytes.Cut(s.recipients, []byte{0})
+		s.server.Log.Say(reply, "from", s.sender, "to", string(first), "recipients", strconv.Itoa(s.count),
+			"bytes", strconv.FormatInt(size, 10), "helo", s.helo, "user", s.user, "id", id.ID)
+		s.say(reply)
 	case hops >= maxHops:
 		s.refuse("554 too many hops, this message is looping (#5.4.6)", "from", s.sender)
 	case tooBig:
@@ -97,9 +103,9 @@ func (s *session) letter(m *submit.Message) (io.Writer, Letter) {
 	return l, l
 }
 
-// receive hands the message on to m, up to the byte that is too many, and reads it to its end. An error means that
-// the client is lost.
-func (s *session) receive(m io.Writer) (hops int, size int64, err error) {
+// receive hands the message on to m, up to the byte that is too many, and reads it to its end; id is for the log. An
+// error means that the client is lost.
+func (s *session) receive(m io.Writer, id *rfc822.Identity) (hops int, size int64, err error) {
 	d := s.in.Data()
 	d.LineStart = func(first []byte) bool {
 		if len(first) == 1 {
@@ -120,6 +126,9 @@ func (s *session) receive(m io.Writer) (hops int, size int64, err error) {
 		}
 		size += int64(len(piece))
 		if s.dataBytes == 0 || size <= s.dataBytes {
+			if s.server.Log != nil {
+				id.Write(piece)
+			}
 			m.Write(piece)
 		}
 	}

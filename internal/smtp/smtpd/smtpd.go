@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"qmail/internal/net/ipme"
@@ -46,7 +47,7 @@ type Server struct {
 	Queue   *submit.Client
 	Now     func() time.Time
 	Mine    func() (ipme.Set, error) // nil: ipme.Mine
-	Log     *peerlog.Log             // of what is refused
+	Log     *peerlog.Log             // of what is refused, and what it came to
 	Room    func() bool              // whether there is room for a message; nil: there is
 	// StartTLS readies TLS for one client; an error means that there is none now. Nil: the session knows no TLS.
 	StartTLS func() (Handshake, error)
@@ -114,6 +115,9 @@ type session struct {
 	code       exit.Code
 	user       string // who has logged in
 	logins     int    // that failed
+	began      time.Time
+	taken      int // messages
+	refused    int // replies of 4xx and 5xx
 
 	// Until a message is accepted:
 	errors, idle, commands int
@@ -145,6 +149,9 @@ func (s *session) say(text string) {
 	if text[0] == '5' {
 		s.errors++
 	}
+	if text[0] >= '4' {
+		s.refused++
+	}
 	if s.server.Submission != nil {
 		text = enhanced(text)
 	}
@@ -169,7 +176,9 @@ func (s *session) refuse(reply string, wanted ...string) {
 func (s *session) end(code exit.Code) { s.over, s.code = true, code }
 
 func (s *session) run() exit.Code {
-	s.accepted(s.server.Now())
+	s.began = s.server.Now()
+	s.accepted(s.began)
+	defer s.told()
 	if s.implicit() {
 		s.secure()
 	}
@@ -192,6 +201,12 @@ func (s *session) run() exit.Code {
 	s.flush()
 	s.hangUp()
 	return s.code
+}
+
+// told says in the log what the session was.
+func (s *session) told() {
+	s.server.Log.Session(s.server.Now().Sub(s.began), strconv.Itoa(s.taken)+" accepted, "+
+		strconv.Itoa(s.refused)+" refused", "helo", s.helo, "user", s.user)
 }
 
 // accepted begins anew what bounds a session.

@@ -247,9 +247,34 @@ func TestWhatIsRefusedIsLogged(t *testing.T) {
 	const head = "qmail-smtpd: 10.1.2.3 pid 7: "
 	want := head + "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1) from <a_b@c> to <x@far.test>\n" +
 		head + "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1) from <x@bad.test> to <y@ours.test>\n" +
-		head + "555 syntax error (#5.5.4) from <x@bad.test>\n"
+		head + "555 syntax error (#5.5.4) from <x@bad.test>\n" +
+		head + "session of 0 seconds: 0 accepted, 4 refused\n"
 	if log.String() != want {
 		t.Errorf("%s", log.String())
+	}
+}
+
+func TestWhatIsAcceptedIsLoggedByTheNumberOfTheReply(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n"}, "LOGREFUSED=")
+	var log bytes.Buffer
+	s := w.server()
+	s.Log = peerlog.Of(&log, "qmail-smtpd", w.env, 7)
+	client, server := pair(t)
+	go func() { s.Serve(server, server); server.Close() }()
+	go io.WriteString(client, "EHLO there\r\nMAIL FROM:<>\r\nRCPT TO:<x@m.test>\r\nRCPT TO:<y@m.test>\r\nDATA\r\n"+
+		"Subject: x\r\nMESSAGE-id: <1 2@c>\r\n\r\nbody\r\n.\r\nQUIT\r\n")
+	b, _ := io.ReadAll(client)
+	_, reply, _ := strings.Cut(string(b), "250 ok 1")
+	reply, _, _ = strings.Cut(reply, "\r\n")
+	const head = "qmail-smtpd: 10.1.2.3 pid 7: "
+	want := head + "250 ok 1" + reply + " from <> to <x@m.test> recipients <2> bytes <37> helo <there> id <1_2@c>\n" +
+		head + "session of 0 seconds: 1 accepted, 0 refused helo <there>\n"
+	if log.String() != want {
+		t.Errorf("%s", log.String())
+	}
+	l, ok := peerlog.Parse(strings.TrimSuffix(strings.SplitAfter(log.String(), "\n")[0], "\n"))
+	if !ok || l.Text != "250 ok 1"+reply || l.Get("id") != "1_2@c" || l.Get("bytes") != "37" {
+		t.Errorf("%+v", l)
 	}
 }
 

@@ -1,10 +1,11 @@
-// Package peerlog writes the lines of servers about their clients: PROGRAM: ADDRESS pid NUMBER: TEXT. tcp-env(1)
-// describes them, and boot/fail2ban reads them.
+// Package peerlog writes the lines of servers about their clients, and reads them: PROGRAM: ADDRESS pid NUMBER: TEXT.
+// tcp-env(1) describes them, and boot/fail2ban reads them.
 package peerlog
 
 import (
 	"io"
 	"strconv"
+	"time"
 
 	"qmail/internal/text/environ"
 	"qmail/internal/text/qlog"
@@ -43,13 +44,22 @@ func Of(to io.Writer, program string, env []string, pid int) *Log {
 	return New(to, program, ip, pid)
 }
 
-// Say writes a line: text, which is ours, and then the pairs of a word of ours and one of the client's.
+// Session writes the line at the end of a session: how long it was, and what came of it.
+func (l *Log) Session(long time.Duration, what string, pairs ...string) {
+	l.Say("session of "+strconv.FormatInt(max(0, int64(long/time.Second)), 10)+" seconds: "+what, pairs...)
+}
+
+// Say writes a line: text, which is ours, and then the pairs of a word of ours and one of the client's; empty ones
+// are left out, but for the sender of a bounce.
 func (l *Log) Say(text string, pairs ...string) {
 	if l == nil {
 		return
 	}
 	b := append(append(make([]byte, 0, 256), l.head...), text...)
 	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" && pairs[i] != "from" {
+			continue
+		}
 		b = append(append(append(b, ' '), pairs[i]...), " <"...)
 		b = append(qlog.SafeString(b, short(pairs[i+1])), '>')
 	}

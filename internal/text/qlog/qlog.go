@@ -68,7 +68,7 @@ type Info struct {
 	ID     uint64
 	Bytes  int64  // the length of its text
 	Sender string // as in its envelope
-	QP     uint64 // the process id of its qmail-queue
+	QP     uint64 // the process id of its qmail-queue, or what a kept one has made of it
 	UID    uint64 // who injected it
 }
 
@@ -118,12 +118,12 @@ func Delivery(b []byte, delivery uint64, kind report.Kind, text []byte) []byte {
 	return append(b, '\n')
 }
 
-// BounceMsg appends the line that says that a bounce was injected by the qmail-queue with process id qp.
-func BounceMsg(b []byte, id uint64, qp int) []byte {
+// BounceMsg appends the line that says that a bounce was injected with the number qp.
+func BounceMsg(b []byte, id, qp uint64) []byte {
 	b = append(b, "bounce msg "...)
 	b = strconv.AppendUint(b, id, 10)
 	b = append(b, " qp "...)
-	b = strconv.AppendInt(b, int64(qp), 10)
+	b = strconv.AppendUint(b, qp, 10)
 	return append(b, '\n')
 }
 

@@ -16,9 +16,9 @@ func AppendDate(b []byte, t time.Time) []byte {
 
 // ReceivedByQueue is the line that qmail-queue puts before a message; invoker is "by uid 1000", "from network",
 // "for bounce" or "by alias".
-func ReceivedByQueue(pid int, invoker string, t time.Time) []byte {
+func ReceivedByQueue(qp uint64, invoker string, t time.Time) []byte {
 	b := append(make([]byte, 0, 96), "Received: (qmail "...)
-	b = strconv.AppendInt(b, int64(pid), 10)
+	b = strconv.AppendUint(b, qp, 10)
 	b = append(b, " invoked "...)
 	b = append(b, invoker...)
 	b = append(b, "); "...)
