@@ -397,3 +397,64 @@ func TestMailThatComesByTheFrontSaysSo(t *testing.T) {
 		t.Errorf("%q", m)
 	}
 }
+func TestAnEndThatWasNotAnnouncedIsNoneForTheProgram(t *testing.T) {
+	if !testqmail.Inside(t) {
+		return
+	}
+	testserver.Install(t)
+	const program = "cat >/run/got; echo $? >/run/code.new; mv /run/code.new /run/code"
+	for form, command := range map[string][]string{
+		"from the start": behind("sh", "-c", program),
+		"asked for":      behind("-n", "sh", "-c", "printf y >&$SSLCTLFD; eval \"exec <&$SSLREADFD >&$SSLWRITEFD\"; "+program),
+	} {
+		address := serve(t, nil, command)
+		for _, announced := range []bool{false, true} {
+			v := visit(t, address)
+			s := v.encrypt()
+			io.WriteString(s.Conn, "words\n")
+			if announced {
+				s.Conn.(*tls.Conn).CloseWrite()
+			}
+			v.Conn.(*net.TCPConn).CloseWrite()
+			poll.Until(t, "the program ends", func() bool { _, err := os.Stat("/run/code"); return err == nil })
+			got, _ := os.ReadFile("/run/got")
+			code, _ := os.ReadFile("/run/code")
+			if string(got) != "words\n" || (string(code) == "0\n") != announced {
+				t.Errorf("%s, announced %v: %q, cat exits with %q", form, announced, got, code)
+			}
+			os.Remove("/run/code")
+		}
+	}
+}
+
+func TestAForeignServerHasTLSByTheConvention(t *testing.T) {
+	if !testqmail.Inside(t) {
+		return
+	}
+	testserver.Install(t)
+	const program = `printf '%s.%s.%s hello\r\n' "$UCSPITLS" "$(id -un)" "$SSL_PROTOCOL"; read l; printf Y >&$SSLCTLFD
+t=$(dd bs=1 count=56 <&$SSLCTLFD 2>/dev/null | tr '\0' ' '); eval "exec <&$SSLREADFD >&$SSLWRITEFD"; read l; printf '%s, %s\r\n' "$t" "$l"
+case $l in crash*) kill -9 $$;; esac; exit 7`
+	address := serve(t, nil, behind("-n", "/bin/bash", "-c", program))
+	for _, word := range []string{"bye", "crash"} {
+		v := visit(t, address)
+		v.say("", ".root. hello")
+		io.WriteString(v.Conn, "begin\n")
+		s := v.encrypt()
+		s.say(word+"\n", "SSL_PROTOCOL=TLSv1.3 SSL_CIPHER=TLS_AES_128_GCM_SHA256  , "+word)
+		s.rest()
+	}
+	// The exit code is the program's.
+	for script, want := range map[string]int{"exit 7": 7, "kill -9 $$": 111} {
+		cmd := exec.Command(home("bin/qmail-tlsfront"), "-n", "sh", "-c", script)
+		if cmd.Run(); cmd.ProcessState.ExitCode() != want {
+			t.Errorf("%s: exit %d", script, cmd.ProcessState.ExitCode())
+		}
+	}
+	for _, args := range [][]string{{}, {"-n"}, {"-t", "x", "true"}, {"-t", "0", "true"}, {"-x", "true"}} {
+		cmd := exec.Command(home("bin/qmail-tlsfront"), args...)
+		if cmd.Run(); cmd.ProcessState.ExitCode() != 100 {
+			t.Errorf("%q: exit %d", args, cmd.ProcessState.ExitCode())
+		}
+	}
+}
