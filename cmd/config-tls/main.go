@@ -60,7 +60,8 @@ func report(host string, p pair, first bool) string {
 	}
 	if first {
 		text += "control/tlsroutes is there now: qmail-rspawn sends by TLS where a host offers it, when qmail is started\n" +
-			"again. For clients, have qmail-smtpsd in the place of qmail-smtpd; doc/TLS.md says how.\n"
+			"again. For clients, have qmail-smtpsd in the place of qmail-smtpd, and start the services for ports 465, 587\n" +
+			"and 995; doc/TLS.md says how.\n"
 	}
 	return text
 }

@@ -405,7 +405,8 @@ func TestAnEndThatWasNotAnnouncedIsNoneForTheProgram(t *testing.T) {
 	const program = "cat >/run/got; echo $? >/run/code.new; mv /run/code.new /run/code"
 	for form, command := range map[string][]string{
 		"from the start": behind("sh", "-c", program),
-		"asked for":      behind("-n", "sh", "-c", "printf y >&$SSLCTLFD; eval \"exec <&$SSLREADFD >&$SSLWRITEFD\"; "+program),
+		"asked for": behind("-n", "sh", "-c",
+			`printf y >&$SSLCTLFD; eval "exec <&$SSLREADFD >&$SSLWRITEFD"; `+program),
 	} {
 		address := serve(t, nil, command)
 		for _, announced := range []bool{false, true} {
@@ -433,7 +434,8 @@ func TestAForeignServerHasTLSByTheConvention(t *testing.T) {
 	}
 	testserver.Install(t)
 	const program = `printf '%s.%s.%s hello\r\n' "$UCSPITLS" "$(id -un)" "$SSL_PROTOCOL"; read l; printf Y >&$SSLCTLFD
-t=$(dd bs=1 count=56 <&$SSLCTLFD 2>/dev/null | tr '\0' ' '); eval "exec <&$SSLREADFD >&$SSLWRITEFD"; read l; printf '%s, %s\r\n' "$t" "$l"
+t=$(dd bs=1 count=56 <&$SSLCTLFD 2>/dev/null | tr '\0' ' ')
+eval "exec <&$SSLREADFD >&$SSLWRITEFD"; read l; printf '%s, %s\r\n' "$t" "$l"
 case $l in crash*) kill -9 $$;; esac; exit 7`
 	address := serve(t, nil, behind("-n", "/bin/bash", "-c", program))
 	for _, word := range []string{"bye", "crash"} {

@@ -79,7 +79,8 @@ func (t *tree) boot() {
 	for _, n := range [...]string{
 		"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service", "qmail-smtpd-inetd.socket",
 		"qmail-smtpd-inetd@.service", "qmail-authd.service", "qmail-submitd.socket", "qmail-submitd.service",
-		"qmail-submitd-tls.socket", "qmail-submitd-tls.service",
+		"qmail-submitd-tls.socket", "qmail-submitd-tls.service", "qmail-pop3d.socket", "qmail-pop3d.service",
+		"qmail-pop3d-tls.socket", "qmail-pop3d-tls.service",
 	} {
 		t.file("boot/systemd/"+n, "boot/systemd/"+n, 0o644, true)
 	}
@@ -87,6 +88,7 @@ func (t *tree) boot() {
 		t.dir("boot/"+supervisor, t.root, 0o755)
 		for _, service := range [...]string{
 			"qmail-send", "qmail-smtpd", "qmail-smtpd-tcpserver", "qmail-authd", "qmail-submitd", "qmail-submitd-tls",
+			"qmail-pop3d", "qmail-pop3d-tls",
 		} {
 			in := "boot/" + supervisor + "/" + service
 			t.dir(in, t.root, 0o755)
