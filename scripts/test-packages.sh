@@ -13,17 +13,27 @@ packages="$packages daemontools openbsd-inetd runit s6 ucspi-tcp"
 packages="$packages libmail-dkim-perl python3-dkim python3-nacl"
 packages="$packages busybox curl dnsmasq-base dot-forward dovecot-core dovecot-imapd fail2ban fastforward fetchmail gnutls-bin
   inetutils-telnet maildir-filter maildrop mpop msmtp mutt openssl postfix procmail python3 s-nail swaks"
+# Those who vouch for names, and for hosts.
+packages="$packages bind9-utils certbot lego pebble unbound"
+# Those that Debian does not install beside Postfix, which are only unpacked, and what they link.
+unpacked='exim4-daemon-light opensmtpd'
+packages="$packages libevent-2.1-7 libgnutls-dane0 libidn12 libnsl2"
+place=/usr/local/lib/qmail-peers
 
 missing=
 for p in $packages; do
   dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
 done
-test -n "$missing" || exit 0
+unpack=
+for p in $unpacked; do
+  test -d $place/$p || unpack="$unpack $p"
+done
+test -n "$missing$unpack" || exit 0
 if test "$(id -u)" != 0 || ! command -v apt-get >/dev/null; then
-  echo "tests: as root on Debian all of them run. What this machine lacks:$missing"
+  echo "tests: as root on Debian all of them run. What this machine lacks:$missing$unpack"
   exit 0
 fi
-echo "tests: installing what they need:$missing"
+echo "tests: installing what they need:$missing$unpack"
 
 # None of the services that come with them is to start on this machine.
 policy=/usr/sbin/policy-rc.d
@@ -36,4 +46,8 @@ export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 apt-get update -qq
 ! command -v debconf-set-selections >/dev/null ||
   echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
-apt-get install -y -qq --no-install-recommends $missing >/dev/null
+test -z "$missing" || apt-get install -y -qq --no-install-recommends $missing >/dev/null
+for p in $unpack; do
+  mkdir -p $place
+  (cd $place && apt-get -o APT::Sandbox::User=root download -qq $p && dpkg-deb -x "$p"_*.deb $p && rm "$p"_*.deb)
+done

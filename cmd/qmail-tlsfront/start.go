@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 
+	"qmail/internal/site/control"
 	"qmail/internal/sys"
 	"qmail/internal/sys/priv"
 	"qmail/internal/sys/proc"
@@ -76,7 +77,7 @@ func (s *session) start(speaks bool) error {
 // offer returns the environment of a program that may ask for TLS. It can have none where there is no certificate.
 func offer(env []string) []string {
 	policy, set := environ.Get(env, ucspi.Policy)
-	if k, err := keys.Open(false); err != nil || !k.Configured(keyproto.Server) {
+	if _, err := keys.Open(false); err != nil || !keys.Configured(control.Default(), keyproto.Server) {
 		env = ucspi.Without(env)
 		if policy == "!" {
 			env = environ.With(env, ucspi.Policy+"="+policy)

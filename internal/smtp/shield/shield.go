@@ -22,6 +22,7 @@ type Shield struct {
 	keys   *keys.Client
 	failed error // no keys
 	opened bool
+	wanted bool // there is a certificate
 }
 
 // Equip gives a session TLS where there is a certificate, and in any case where nothing may be done without: must
@@ -33,14 +34,22 @@ func (s *Shield) Equip(worker bool, to *smtpd.Server, must bool) {
 	}
 	_, implicit := environ.Get(to.Env, "SMTPS")
 	_, forced := environ.Get(to.Env, "FORCETLS")
-	if must || implicit || forced || s.failed == nil && s.keys.Configured(keyproto.Server) {
-		dir := to.Control
+	dir := to.Control
+	s.wanted = keys.Configured(dir, keyproto.Server)
+	if must || implicit || forced || s.failed == nil && s.wanted {
 		to.StartTLS = func() (smtpd.Handshake, error) { return s.ready(dir) }
+	} else if s.wanted {
+		to.Log.Say("no TLS now (#4.7.0)", "because", s.failed.Error())
 	}
 }
 
-// Spent reports whether qmail-key has gone: a worker cannot get another.
-func (s *Shield) Spent() bool { return s.failed == nil && s.keys != nil && s.keys.Broken() }
+// Spent reports whether qmail-key has gone, or never came where there is a certificate: a worker cannot get another.
+func (s *Shield) Spent() bool {
+	if s.failed != nil {
+		return s.wanted
+	}
+	return s.keys != nil && s.keys.Broken()
+}
 
 // ready asks for what any client may want, so that one is told early where that is not to be had.
 func (s *Shield) ready(dir control.Dir) (smtpd.Handshake, error) {
@@ -146,7 +155,7 @@ func unrevoked(dir control.Dir, chain []*x509.Certificate) error {
 		}
 		list, err := x509.ParseRevocationList(block.Bytes)
 		if err != nil {
-			return errList
+			return errors.New("control/clientcrl.pem: " + err.Error())
 		}
 		lists++
 		for _, e := range list.RevokedCertificateEntries {

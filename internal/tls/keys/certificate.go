@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"qmail/conf"
+	"qmail/internal/site/control"
 	"qmail/internal/sys"
 	"qmail/internal/tls/keyproto"
 )
@@ -85,15 +86,15 @@ func (c *Client) Has(name string) bool {
 }
 
 // Configured reports whether there is any certificate for a kind. It asks nobody.
-func (c *Client) Configured(kind keyproto.Kind) bool {
+func Configured(dir control.Dir, kind keyproto.Kind) bool {
 	if kind == keyproto.Client {
-		_, err := os.Stat(filepath.Join(string(c.dir), clientFile))
+		_, err := os.Stat(filepath.Join(string(dir), clientFile))
 		return err == nil
 	}
-	if _, err := os.Stat(filepath.Join(string(c.dir), serverFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(string(dir), serverFile)); err == nil {
 		return true
 	}
-	names, _ := os.ReadDir(filepath.Join(string(c.dir), chains))
+	names, _ := os.ReadDir(filepath.Join(string(dir), chains))
 	return slices.ContainsFunc(names, func(e os.DirEntry) bool { return keyproto.ValidName(e.Name()) })
 }
 
