@@ -58,20 +58,14 @@ func (r *Resolver) MX(domain string) ([]MX, error) {
 // Addrs returns the addresses of a host, of both families. It fails only when neither question
 // brought an address; a temporary failure then counts more than a missing name.
 func (r *Resolver) Addrs(host string) ([]netip.Addr, error) {
-	var v4, v6 []netip.Addr
+	var v6 []netip.Addr
 	done := make(chan error, 1)
 	go func() {
-		done <- r.lookup(host, dnsmessage.TypeAAAA, func(b dnsmessage.ResourceBody) {
-			if a, ok := b.(*dnsmessage.AAAAResource); ok {
-				v6 = append(v6, netip.AddrFrom16(a.AAAA).Unmap())
-			}
-		})
+		list, err := r.AAAA(host)
+		v6 = list
+		done <- err
 	}()
-	err := r.lookup(host, dnsmessage.TypeA, func(b dnsmessage.ResourceBody) {
-		if a, ok := b.(*dnsmessage.AResource); ok {
-			v4 = append(v4, netip.AddrFrom4(a.A))
-		}
-	})
+	v4, err := r.A(host)
 	if err6 := <-done; errors.Is(err, ErrNotFound) {
 		err = err6
 	}
@@ -79,6 +73,28 @@ func (r *Resolver) Addrs(host string) ([]netip.Addr, error) {
 		return list, nil
 	}
 	return nil, err
+}
+
+// A returns the IPv4 addresses of a host.
+func (r *Resolver) A(host string) ([]netip.Addr, error) {
+	var list []netip.Addr
+	err := r.lookup(host, dnsmessage.TypeA, func(b dnsmessage.ResourceBody) {
+		if a, ok := b.(*dnsmessage.AResource); ok {
+			list = append(list, netip.AddrFrom4(a.A))
+		}
+	})
+	return list, err
+}
+
+// AAAA returns the IPv6 addresses of a host.
+func (r *Resolver) AAAA(host string) ([]netip.Addr, error) {
+	var list []netip.Addr
+	err := r.lookup(host, dnsmessage.TypeAAAA, func(b dnsmessage.ResourceBody) {
+		if a, ok := b.(*dnsmessage.AAAAResource); ok {
+			list = append(list, netip.AddrFrom16(a.AAAA).Unmap())
+		}
+	})
+	return list, err
 }
 
 // PTR returns the names of an address. Names that hold anything but letters, digits, hyphens, dots
@@ -107,6 +123,15 @@ func (r *Resolver) TXT(name string) ([]string, error) {
 		}
 	})
 	return list, err
+}
+
+// Exists reports whether a name is in the DNS, with records of whatever type or with names below it.
+func (r *Resolver) Exists(name string) (bool, error) {
+	end, err := r.follow(name, dnsmessage.TypeA, func(dnsmessage.ResourceBody) {})
+	if errors.Is(err, ErrNotFound) {
+		return end.exists, nil
+	}
+	return err == nil, err
 }
 
 // Canonical follows the CNAMEs of a name to their end. A name that does not exist is ErrNotFound.

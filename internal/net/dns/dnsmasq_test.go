@@ -34,7 +34,7 @@ func dnsmasq(t *testing.T, records ...string) *Resolver {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	r := &Resolver{config{servers: []netip.AddrPort{addr}, timeout: time.Second, attempts: 2, ndots: 1}}
+	r := &Resolver{conf: config{servers: []netip.AddrPort{addr}, timeout: time.Second, attempts: 2, ndots: 1}}
 	poll.Until(t, "dnsmasq answers", func() bool {
 		_, err := r.Addrs("nothing.test")
 		return err == ErrNotFound

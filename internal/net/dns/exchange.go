@@ -42,9 +42,15 @@ type way struct {
 // ask puts a question to one server after the other until one answers. The last round does without EDNS0, which
 // some box on the way may drop.
 func (r *Resolver) ask(q dnsmessage.Question) (*answer, error) {
+	if !r.budget.spend() {
+		return nil, errSpent
+	}
 	err := errNone
 	for round := range r.conf.attempts {
 		for _, s := range r.conf.servers {
+			if r.budget.over() {
+				return nil, errSpent
+			}
 			a, aerr := r.askServer(s, q, round == 0 || round < r.conf.attempts-1)
 			if aerr == nil {
 				return a, nil
@@ -99,8 +105,8 @@ func (r *Resolver) exchange(w way, s netip.AddrPort, q dnsmessage.Question) (*an
 	if err != nil {
 		return nil, none, err
 	}
-	end := time.Now().Add(r.conf.timeout)
-	c, err := dial(w.tcp, s, r.conf.timeout)
+	end := r.budget.until(time.Now().Add(r.conf.timeout))
+	c, err := dial(w.tcp, s, time.Until(end))
 	if err != nil {
 		return nil, none, err
 	}

@@ -9,14 +9,17 @@ import (
 )
 
 // A Resolver asks the servers of one reading of resolv.conf. Several goroutines may use it.
-type Resolver struct{ conf config }
+type Resolver struct {
+	conf   config
+	budget *budget // nil: there is no bound but those of each lookup
+}
 
 // SystemConf is where the system says which servers to ask.
 const SystemConf = "/etc/resolv.conf"
 
 // Open reads a resolv.conf. It is read anew for each job, since a machine may change its network
 // while a worker waits.
-func Open(path string) *Resolver { return &Resolver{readConf(path)} }
+func Open(path string) *Resolver { return &Resolver{conf: readConf(path)} }
 
 // lookup asks for the records of one type at name and hands each to take, following CNAMEs.
 func (r *Resolver) lookup(name string, t dnsmessage.Type, take func(dnsmessage.ResourceBody)) error {
@@ -35,6 +38,7 @@ func (r *Resolver) canonical(name string, t dnsmessage.Type) (string, error) {
 type end struct {
 	name   string
 	secure bool
+	exists bool // beside ErrNotFound: the name is there, without a record of that type
 }
 
 func (r *Resolver) follow(name string, t dnsmessage.Type, take func(dnsmessage.ResourceBody)) (end, error) {
@@ -54,11 +58,11 @@ func (r *Resolver) follow(name string, t dnsmessage.Type, take func(dnsmessage.R
 		case err != nil:
 			return end{}, err
 		case found:
-			return end{undot(last.String()), secure}, nil
+			return end{name: undot(last.String()), secure: secure, exists: true}, nil
 		case same(last, n):
-			return end{secure: secure}, ErrNotFound
+			return end{secure: secure, exists: !a.missing || hops > 0}, ErrNotFound
 		case a.missing:
-			return end{secure: secure}, ErrNotFound // the name that the last CNAME points at
+			return end{secure: secure, exists: true}, ErrNotFound // the name that the last CNAME points at
 		}
 		n = last // the server did not follow the CNAME for us
 	}

@@ -118,7 +118,7 @@ func (s *server) tcp(l net.Listener, answer func(query) [][]byte) {
 
 // resolver asks the given servers and is impatient.
 func resolver(servers ...*server) *Resolver {
-	r := &Resolver{config{timeout: 300 * time.Millisecond, attempts: 2, ndots: 1}}
+	r := &Resolver{conf: config{timeout: 300 * time.Millisecond, attempts: 2, ndots: 1}}
 	for _, s := range servers {
 		r.conf.servers = append(r.conf.servers, s.addr)
 	}
