@@ -10,7 +10,6 @@ packages="$packages btrfs-progs xfsprogs debootstrap systemd tinycdb"
 # Those who start servers.
 packages="$packages daemontools openbsd-inetd runit s6 ucspi-tcp"
 # Those whom mail comes from and goes to.
-packages="$packages libmail-dkim-perl python3-dkim python3-nacl"
 packages="$packages busybox curl dnsmasq-base dot-forward dovecot-core dovecot-imapd fail2ban fastforward fetchmail gnutls-bin
   inetutils-telnet maildir-filter maildrop mpop msmtp mutt openssl postfix procmail python3 s-nail swaks"
 # Those who vouch for names, and for hosts.

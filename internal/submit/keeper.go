@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"qmail/conf"
+	"qmail/internal/submit/envelope"
 	"qmail/internal/sys"
 	"qmail/internal/sys/passwd"
 	"qmail/internal/text/exit"
@@ -17,6 +18,8 @@ import (
 type keeper struct {
 	path string
 	spec pool.Spec
+	// fit reports whether the program is what a worker must be.
+	fit func(path string) bool
 
 	mu      sync.Mutex
 	taken   bool       // a message has gone the classic way, well, or need not
@@ -92,7 +95,7 @@ func (k *keeper) pool() *pool.Pool {
 		return nil
 	}
 	if k.workers == nil {
-		if !setuidQueue(k.path) {
+		if !k.fit(k.path) {
 			k.foreign = true
 			return nil
 		}
@@ -123,14 +126,22 @@ func setuidQueue(path string) bool {
 	return uid == e.UID
 }
 
+// isProgram reports whether a filter is there to be kept. It runs as we do, so it may be anybody's.
+func isProgram(path string) bool {
+	fi, err := os.Lstat(path)
+	return err == nil && fi.Mode().IsRegular()
+}
+
 type kept struct{ w *pool.Worker }
 
 // wait takes the number from the output of the job: one process has many messages.
 func (k kept) wait() (c exit.Code, qp uint64, err error) {
-	const longest = 20
-	a, err := k.w.Wait("", longest)
+	a, err := k.w.Wait("", envelope.MaxReason)
 	if err != nil {
 		return 0, 0, errCrashed
+	}
+	if a.Code == envelope.Custom {
+		return a.Code, 0, envelope.ParseReason(a.Output)
 	}
 	qp, _ = strconv.ParseUint(string(a.Output), 10, 64)
 	return a.Code, qp, nil

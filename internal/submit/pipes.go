@@ -119,16 +119,24 @@ func (c *Client) start(text, rcpt *os.File) (job, error) {
 	child := priv.Child{
 		Path: c.path, Args: []string{c.path}, Env: c.env, Dir: c.home, Files: []*os.File{text, rcpt, c.stderr},
 	}
+	var reason, why *os.File
 	if fi, err := os.Lstat(c.file()); err == nil && setuid(fi) {
 		// What is no script or program in its place does one thing at a time; see sys.WorkerSlack.
 		child.Env, child.Slack = worker.Environ(child.Env), sys.WorkerSlack
+	} else if reason, why, err = sys.Pipe(); err == nil {
+		// A filter may say more than its exit code does. A pipe takes at once what is read of that.
+		child.Files = append(child.Files, nil, nil, nil, why)
+		defer why.Close()
 	}
 	proc.IgnorePipe()
 	pid, err := priv.Fork(child)
 	if err != nil {
+		if reason != nil {
+			reason.Close()
+		}
 		return nil, err
 	}
-	return process{pid, c.keeper}, nil
+	return process{pid, c.keeper, reason}, nil
 }
 
 // setuid reports whether a program is a regular setuid file, as qmail-queue is.
@@ -157,12 +165,16 @@ func (p *pipes) end(envelope []byte) {
 type process struct {
 	id     int
 	keeper *keeper
+	reason *os.File // where a filter says why; nil: nowhere
 }
 
 var errCrashed = errors.New("qmail-queue crashed")
 
 func (p process) wait() (c exit.Code, qp uint64, err error) {
 	qp = uint64(p.id)
+	if p.reason != nil {
+		defer p.reason.Close()
+	}
 	st, err := priv.Wait(p.id)
 	if err != nil {
 		return 0, qp, err
@@ -171,8 +183,18 @@ func (p process) wait() (c exit.Code, qp uint64, err error) {
 		return 0, qp, errCrashed
 	}
 	c = exit.Code(st.ExitStatus())
+	if c == envelope.Custom && p.reason != nil {
+		return c, qp, envelope.ParseReason(p.why())
+	}
 	if c == envelope.Queued && p.keeper != nil {
 		p.keeper.classic()
 	}
 	return c, qp, nil
+}
+
+// why returns what a filter that has ended has said, without waiting for what it may have left running.
+func (p process) why() []byte {
+	b := make([]byte, envelope.MaxReason)
+	n, _ := sys.ReadNow(p.reason, b)
+	return b[:n]
 }

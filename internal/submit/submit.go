@@ -20,6 +20,7 @@ type Client struct {
 	env    []string
 	stderr *os.File
 	keeper *keeper // nil: each message has a qmail-queue of its own
+	filter *Client // the last one of Through
 }
 
 // New returns a client. env is the environment of this process, as a value: QMAILQUEUE in it
@@ -56,7 +57,7 @@ type How struct {
 // QMAILQUEUE in the environment always means the classic way.
 func (c *Client) Keep(h How) {
 	if _, set := environ.Get(c.env, "QMAILQUEUE"); !set && c.keeper == nil {
-		c.keeper = &keeper{path: c.file(), taken: h.Soon,
+		c.keeper = &keeper{path: c.file(), taken: h.Soon, fit: setuidQueue,
 			spec: pool.Spec{Name: "qmail-queue", Env: c.env, Alone: h.Alone}}
 	}
 }
@@ -71,8 +72,31 @@ func (c *Client) With(env []string) *Client {
 	return w
 }
 
-// Close ends a kept qmail-queue.
+// Through returns a client whose messages go through a filter, a program of HOME/bin that stands in qmail-queue's
+// place and hands them on. It is kept where qmail-queue is. An administrator's QMAILQUEUE comes before it.
+func (c *Client) Through(name string) *Client {
+	if _, set := environ.Get(c.env, "QMAILQUEUE"); set {
+		return c
+	}
+	path := "bin/" + name
+	if c.filter == nil || c.filter.path != path {
+		if c.filter != nil {
+			c.filter.Close()
+		}
+		c.filter = &Client{home: c.home, path: path, env: c.env, stderr: c.stderr}
+		if k := c.keeper; k != nil {
+			c.filter.keeper = &keeper{path: c.filter.file(), taken: true, fit: isProgram,
+				spec: pool.Spec{Name: name, Env: c.env, Alone: k.spec.Alone}}
+		}
+	}
+	return c.filter
+}
+
+// Close ends a kept qmail-queue, and a kept filter.
 func (c *Client) Close() {
+	if c.filter != nil {
+		c.filter.Close()
+	}
 	if c.keeper != nil {
 		c.keeper.close()
 	}
@@ -217,6 +241,9 @@ func (m *Message) Commit() error {
 	}
 	c, qp, err := j.wait()
 	m.qp = qp
+	if r, ok := err.(*report.Report); ok {
+		return r
+	}
 	switch {
 	case err == errCrashed:
 		return envelope.Crashed()

@@ -25,6 +25,22 @@ func Duplicate(fd int) (int, error) {
 // PipeRoom returns how many bytes an empty pipe holds; 0 where that is not known.
 func PipeRoom(f *os.File) int { return pipeRoom(f) }
 
+// ReadNow reads what is in a pipe, and waits for nothing.
+func ReadNow(f *os.File, b []byte) (int, error) {
+	fd := int(f.Fd())
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return 0, os.NewSyscallError("fcntl", err)
+	}
+	n, err := unix.Read(fd, b)
+	return max(n, 0), os.NewSyscallError("read", err)
+}
+
+// IsPipe reports whether a descriptor is open and a pipe.
+func IsPipe(f *os.File) bool {
+	fi, err := f.Stat()
+	return err == nil && fi.Mode()&os.ModeNamedPipe != 0
+}
+
 // OutputPipe makes a pipe for the output of a child: the runtime polls its reading end, its writing end blocks, as
 // a child expects, and costs no more than a pipe.
 func OutputPipe() (r, w *os.File, err error) {

@@ -17,7 +17,8 @@ var update = flag.Bool("update", false, "rewrite testdata/deps")
 func heavy() map[string]string {
 	network := "qmail-smtpd qmail-smtpsd qmail-submitd qmail-remote qmail-tlsremote qmail-mtasts qmail-qmqpc " +
 		"qmail-tlsfront tcp-env dnsfq dnsip dnsptr dnscname dnsmxip"
-	certificates := " qmail-key qmail-showctl instcheck config-tls qmail-dkimkey qmail-dksign" // crypto/x509 imports net
+	// crypto/x509 imports net
+	certificates := " qmail-key qmail-showctl instcheck config-tls qmail-dkimkey qmail-dksign qmail-verify"
 	return map[string]string{
 		"net":           network + certificates,
 		"crypto/tls":    "config-tls qmail-dksign qmail-mtasts qmail-smtpsd qmail-submitd qmail-tlsfront qmail-tlsremote",

@@ -39,6 +39,13 @@ func (s Server) QMTP(in, out *os.File) exit.Code {
 	}
 	defer q.hosts.Close()
 	q.relay, q.relayClient = environ.Get(s.Env, "RELAYCLIENT")
+	filter, err := s.Control.FilterAfter("")
+	if err != nil {
+		return exit.Temp
+	}
+	if filter != "" && !q.relayClient {
+		q.Queue = q.Queue.Through(filter)
+	}
 	for {
 		if err := q.message(); err != nil {
 			q.flush()

@@ -121,6 +121,24 @@ func (d Dir) List(name string) (lines []string, ok bool, err error) {
 	return Lines(b), true, nil
 }
 
+// FilterAfter returns the filter that stands behind one in control/filters, and the first one behind none; empty: mail
+// goes to qmail-queue.
+func (d Dir) FilterAfter(name string) (string, error) {
+	lines, _, err := d.List("filters")
+	if err != nil {
+		return "", err
+	}
+	for i, l := range lines {
+		if name == "" {
+			return l, nil
+		}
+		if l == name && i+1 < len(lines) {
+			return lines[i+1], nil
+		}
+	}
+	return "", nil
+}
+
 // Lines parses the bytes of a list file.
 func Lines(b []byte) []string {
 	var list []string

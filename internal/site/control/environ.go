@@ -45,9 +45,10 @@ func Variables() []Variable {
 		{"QMAILIDHOST", inject, nil, "Stands for control/idhost."},
 		{"QMAILMFTFILE", inject, nil, "A file of mailing list addresses: a message to one of them gets Mail-Followup-To."},
 
-		{"RELAYCLIENT", []string{"qmail-smtpd", "qmail-smtpsd", "qmail-qmtpd"}, logins,
-			"Where it is set, every recipient is accepted, with its value at the end."},
+		{"RELAYCLIENT", []string{"qmail-smtpd", "qmail-smtpsd", "qmail-qmtpd", "qmail-verify"}, logins,
+			"Where it is set, every recipient is accepted, with its value at the end, and nothing is checked."},
 		{"DATABYTES", servers[:4], nil, "Stands for control/databytes."},
+		{"SPFBEHAVIOR", []string{"qmail-verify"}, nil, "Stands for control/spfbehavior."},
 		{"LOGREFUSED", append([]string{"qmail-popup", "qmail-tlsfront"}, servers...), tcpEnv,
 			"Where it is set, a server writes a line to descriptor 2 for what it refuses a client."},
 		{"SMTPS", []string{"qmail-smtpsd", "qmail-submitd", "tcp-env"}, nil,

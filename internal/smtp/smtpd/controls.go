@@ -21,6 +21,7 @@ type controls struct {
 	dataBytes   int64 // 0: no limit
 	limit       control.RecipientLimit
 	badMailFrom control.Set
+	filter      string // what mail of strangers goes through; empty: nothing
 	hosts       *rcpthosts.Hosts
 	relay       string
 	relayClient bool
@@ -66,6 +67,9 @@ func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 	}
 	c.badMailFrom = control.NewSet(bad)
 	if c.hosts, err = rcpthosts.Open(dir); err != nil {
+		return c, false
+	}
+	if c.filter, err = dir.FilterAfter(""); err != nil {
 		return c, false
 	}
 	c.relay, c.relayClient = environ.Get(env, "RELAYCLIENT")

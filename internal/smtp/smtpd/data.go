@@ -24,7 +24,11 @@ func (s *session) data() {
 		return
 	}
 	s.mailSeen = false
-	m, err := s.server.Queue.Open()
+	queue := s.server.Queue
+	if s.filter != "" && s.server.Submission == nil && !s.relayClient && !s.trusted() {
+		queue = queue.Through(s.filter)
+	}
+	m, err := queue.Open()
 	if err != nil {
 		s.unqueued(err)
 		return

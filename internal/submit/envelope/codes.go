@@ -1,6 +1,8 @@
 package envelope
 
 import (
+	"strings"
+
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 )
@@ -27,6 +29,7 @@ const (
 	ConnRefused exit.Code = 73
 	ConnFailed  exit.Code = 74
 	Bug         exit.Code = 81
+	Custom      exit.Code = 82 // the reason is said besides; see Reason
 	BadEnvelope exit.Code = 91
 	TooLongToo  exit.Code = 115 // TooLong, as another qmail's programs have it
 	NoExec      exit.Code = 120
@@ -75,6 +78,44 @@ func Meaning(c exit.Code) *report.Report {
 		return report.Fail("5.3.0", "qq permanent problem")
 	}
 	return report.Defer("4.3.0", "qq temporary problem")
+}
+
+// ReasonFD is the descriptor on which a filter in qmail-queue's place may say why there is no message, beside Custom.
+const ReasonFD = 6
+
+// MaxReason is the most bytes of a reason that are read.
+const MaxReason = 500
+
+// Reason writes a report in the form in which a filter gives it: the letter D or Z, and the text.
+func Reason(r *report.Report) []byte {
+	letter := "Z"
+	if r.Kind == report.Failure {
+		letter = "D"
+	}
+	return []byte(letter + r.Error())
+}
+
+// ParseReason is what a filter says. It is of a program of this site, but may repeat what a stranger said: bytes that
+// are not printable become question marks. Without a letter it is a failure; of an empty one nothing is known.
+func ParseReason(b []byte) *report.Report {
+	if len(b) == 0 {
+		return Meaning(Custom)
+	}
+	r := &report.Report{Kind: report.Failure}
+	switch b[0] {
+	case 'Z':
+		r.Kind, b = report.Deferral, b[1:]
+	case 'D':
+		b = b[1:]
+	}
+	text := []byte(strings.TrimRight(string(b[:min(len(b), MaxReason)]), "\r\n"))
+	for i, c := range text {
+		if c < ' ' || c > '~' {
+			text[i] = '?'
+		}
+	}
+	r.Text = string(text)
+	return r
 }
 
 // Crashed is the report of a qmail-queue that a signal ended.
