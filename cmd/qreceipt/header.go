@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"io"
+	"slices"
 	"strings"
 
 	"qmail/internal/sys"
@@ -53,16 +54,10 @@ func readHeader(r io.Reader, target string) (asked bool, id string) {
 }
 
 // names reports whether target is in a list of addresses.
-func names(list, target string) (found bool) {
-	tokens, err := rfc822.Tokenize(list)
-	if err == nil {
-		_, err = rfc822.RewriteList(tokens, func(addr []rfc822.Token) []rfc822.Token {
-			found = found || rfc822.Text(addr) == target
-			return addr
-		})
-	}
+func names(list, target string) bool {
+	addresses, err := rfc822.Addresses(list)
 	if err != nil {
 		proc.Die(exit.Perm, fatal+"unable to parse this: "+strings.TrimSuffix(list, "\n"))
 	}
-	return found
+	return slices.Contains(addresses, target)
 }

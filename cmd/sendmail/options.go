@@ -65,15 +65,11 @@ func addressIn(arg string) string {
 	if err != nil || len(list) == 0 || list[len(list)-1].Kind != rfc822.Right {
 		return arg
 	}
-	found, n := "", 0
-	_, err = rfc822.RewriteList(list, func(addr []rfc822.Token) []rfc822.Token {
-		found, n = rfc822.Text(addr), n+1
-		return addr
-	})
-	if err != nil || n != 1 {
+	found, err := rfc822.Addresses(arg)
+	if err != nil || len(found) != 1 {
 		return arg
 	}
-	return found
+	return found[0]
 }
 
 // environ returns the environment for qmail-inject's code. A From field that has to be made is the sender's, with no

@@ -101,18 +101,13 @@ func author(fields []dkim.Field) (address, domain string) {
 	if len(value) > maxFrom {
 		return "", ""
 	}
-	tokens, err := rfc822.Tokenize(string(bytes.ReplaceAll(bytes.TrimRight(value, "\r\n"), []byte("\r\n"), nil)))
-	if err != nil {
+	list, err := rfc822.Addresses(string(bytes.ReplaceAll(bytes.TrimRight(value, "\r\n"), []byte("\r\n"), nil)))
+	if err != nil || len(list) != 1 {
 		return "", ""
 	}
-	count := 0
-	_, err = rfc822.RewriteList(tokens, func(addr []rfc822.Token) []rfc822.Token {
-		count++
-		address = rfc822.Text(addr)
-		return addr
-	})
+	address = list[0]
 	at := strings.LastIndexByte(address, '@')
-	if err != nil || count != 1 || at < 0 || ascii.HasControl(address) || strings.ContainsAny(address[at:], " \"[]") {
+	if at < 0 || ascii.HasControl(address) || strings.ContainsAny(address[at:], " \"[]") {
 		return "", ""
 	}
 	return address, ascii.LowerString(address[at+1:])

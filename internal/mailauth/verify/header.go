@@ -51,26 +51,24 @@ func authorOf(head []byte) author {
 	case len(from[0]) > maxFrom:
 		return author{why: "From is too long"}
 	}
-	tokens, err := rfc822.Tokenize(string(bytes.ReplaceAll(bytes.TrimRight(from[0], "\n"), []byte("\n"), nil)))
+	list, err := rfc822.Addresses(string(bytes.ReplaceAll(bytes.TrimRight(from[0], "\n"), []byte("\n"), nil)))
 	if err != nil {
 		return author{why: "From cannot be read"}
 	}
-	a := author{why: "no address in From"}
-	_, err = rfc822.RewriteList(tokens, func(addr []rfc822.Token) []rfc822.Token {
-		text := rfc822.Text(addr)
-		domain := ascii.LowerString(strings.TrimSuffix(text[strings.LastIndexByte(text, '@')+1:], "."))
-		switch {
-		case strings.IndexByte(text, '@') < 0 || !isDomain(domain):
-			a = author{why: "an address in From without a domain"}
-		case a.domain == "" && a.why == "no address in From":
-			a = author{domain: domain}
-		case a.domain != domain:
-			a = author{why: "more than one domain in From"}
+	if len(list) == 0 {
+		return author{why: "no address in From"}
+	}
+	var a author
+	for i, text := range list {
+		at := strings.LastIndexByte(text, '@')
+		domain := ascii.LowerString(strings.TrimSuffix(text[at+1:], "."))
+		if at < 0 || !isDomain(domain) {
+			return author{why: "an address in From without a domain"}
 		}
-		return addr
-	})
-	if err != nil {
-		return author{why: "From cannot be read"}
+		if i > 0 && domain != a.domain {
+			return author{why: "more than one domain in From"}
+		}
+		a.domain = domain
 	}
 	return a
 }

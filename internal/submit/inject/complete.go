@@ -113,22 +113,14 @@ func (c *Completion) add() {
 // authors looks at the addresses of a From field, each of which must be the user's: it is what readers see, and what
 // is vouched for when the message leaves.
 func (c *Completion) authors(body []byte) (refusal string) {
-	list, err := rfc822.Tokenize(string(body))
-	count := 0
-	if err == nil {
-		_, err = rfc822.RewriteList(list, func(addr []rfc822.Token) []rfc822.Token {
-			count++
-			if refusal == "" {
-				refusal = c.author(rfc822.Text(addr))
-			}
-			return addr
-		})
-	}
-	switch {
-	case refusal != "":
-		return refusal
-	case err != nil || count == 0:
+	list, err := rfc822.Addresses(string(body))
+	if err != nil || len(list) == 0 {
 		return "554 the From field names nobody (#5.6.0)"
+	}
+	for _, a := range list {
+		if refusal := c.author(a); refusal != "" {
+			return refusal
+		}
 	}
 	return ""
 }

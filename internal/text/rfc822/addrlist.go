@@ -21,6 +21,24 @@ func RewriteList(list []Token, rewrite func(addr []Token) []Token) ([]Token, err
 	return p.out, nil
 }
 
+// Addresses returns the addresses of a list, in reading order, as Text writes them: without brackets, and some may be
+// empty. An error is that of Tokenize or RewriteList.
+func Addresses(list string) ([]string, error) {
+	tokens, err := Tokenize(list)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	if _, err = RewriteList(tokens, func(addr []Token) []Token {
+		found = append(found, Text(addr))
+		return addr
+	}); err != nil {
+		return nil, err
+	}
+	slices.Reverse(found)
+	return found, nil
+}
+
 // A parser reads a list of addresses from its end.
 type parser struct {
 	in      []Token // what is still to be read
