@@ -3,6 +3,7 @@ package send
 import (
 	"qmail/internal/queue"
 	"qmail/internal/send/route"
+	"qmail/internal/send/schedule"
 	"qmail/internal/text/qlog"
 )
 
@@ -50,7 +51,7 @@ func (t *intake) announce(f arrival, table *route.Table) {
 func (t *intake) started(c queue.Channel, j *job) {
 	m := j.m
 	if j.retry == 0 {
-		j.retry, j.dying = nextRetry(m.birth, t.sec, c), t.sec > m.birth+t.controls.lifetime
+		j.retry, j.dying = schedule.Next(m.birth, t.sec, c), t.sec > m.birth+t.controls.lifetime
 	}
 	if x := m.direct; x != nil && !x.started {
 		x.started, x.since = true, t.sec

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"qmail/internal/queue"
+	"qmail/internal/send/schedule"
 	"qmail/internal/send/sendctl"
 	"qmail/internal/text/qlog"
 )
@@ -143,7 +144,7 @@ func TestTheNextAttemptCountsFromTheFirstOne(t *testing.T) {
 	m := &message{birth: 1000, direct: &direct{}}
 	j := &job{m: m}
 	d.intake.started(queue.Local, j)
-	if want := nextRetry(1000, 5000, queue.Local); j.retry != want || !j.dying || !m.direct.started ||
+	if want := schedule.Next(1000, 5000, queue.Local); j.retry != want || !j.dying || !m.direct.started ||
 		m.direct.since != 5000 {
 		t.Errorf("next attempt at %d, not %d; %v", j.retry, want, m.direct)
 	}

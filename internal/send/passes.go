@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"qmail/internal/queue"
+	"qmail/internal/send/schedule"
 )
 
 const (
@@ -118,7 +119,7 @@ func (p *passes) open(c queue.Channel, id queue.ID, first bool) {
 				return
 			}
 			m.sender, m.birth = info.Sender, min(birth, p.sec)
-			j.retry = nextRetry(m.birth, p.sec, c)
+			j.retry = schedule.Next(m.birth, p.sec, c)
 			j.dying = p.sec > m.birth+p.controls.lifetime
 			p.read(c, j, some, nil)
 		}

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 
 	"qmail/internal/queue"
+	"qmail/internal/send/schedule"
 )
 
 // Times of the schedule, in seconds.
@@ -16,37 +17,9 @@ const (
 	sleepCleanup = 76431
 )
 
-// skip is by how many steps of the square the attempts of a channel are apart.
-func skip(c queue.Channel) int64 {
-	if c == queue.Local {
-		return 10
-	}
-	return 20
-}
-
-// nextRetry returns when the next attempt is due, if the one that starts at now does not end it: at the squares of the
-// message's age, so that the pauses grow with it. A message whose birth is yet to come is born now. All times are
-// in seconds of Unix time.
-func nextRetry(birth, now int64, c queue.Channel) int64 {
-	birth = min(birth, now)
-	n := root(now-birth) + skip(c)
-	return birth + n*n
-}
-
 // latest returns the latest time that a qmail-send can have meant to make the next attempt at.
 func latest(birth, now int64, c queue.Channel) int64 {
-	return max(nextRetry(birth, now, c), now+sleepFailure)
-}
-
-// root returns the largest integer whose square is at most x; x is not negative.
-func root(x int64) int64 {
-	var r int64
-	for bit := int64(1) << 30; bit > 0; bit >>= 1 {
-		if (r+bit)*(r+bit) <= x {
-			r += bit
-		}
-	}
-	return r
+	return max(schedule.Next(birth, now, c), now+sleepFailure)
 }
 
 // A due is a message that waits for its next attempt on one channel. This is all that is held of a waiting message:

@@ -12,6 +12,7 @@ import (
 
 	"qmail/internal/queue"
 	"qmail/internal/send/route"
+	"qmail/internal/send/schedule"
 	"qmail/internal/site/control"
 )
 
@@ -150,21 +151,12 @@ func (l List) readChannel(m *Message, c queue.Channel, next time.Time) {
 }
 
 // nextTry returns when a recipient is tried next: what a qmail-send that has ended wrote down, else by the schedule of
-// a running one, which tries at birth and then so that the root of the age grows by a constant.
+// a running one.
 func nextTry(birth, now, written time.Time, c queue.Channel) time.Time {
 	if written.After(now) {
 		return written
 	}
-	step := int64(10)
-	if c == queue.Remote {
-		step = 20
-	}
-	age := max(0, now.Unix()-birth.Unix())
-	root := int64(0)
-	for root*root <= age {
-		root += step
-	}
-	return time.Unix(birth.Unix()+root*root, 0)
+	return time.Unix(schedule.Due(birth.Unix(), now.Unix(), c), 0)
 }
 
 // maxFailure bounds the text of one failure.
