@@ -14,6 +14,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime"
@@ -48,36 +50,38 @@ func main() {
 	proc.Begin()
 	log := proc.FD(0, "log")
 	debug.SetCrashOutput(log, debug.CrashOptions{})
-	cannot := func(why string) {
-		log.Write(qlog.Alert(nil, "cannot start: "+why))
+	cannot := func(why string, err error) {
+		log.Write(qlog.Alert(nil, "cannot start: "+why+because(err)))
 		proc.Exit(exit.Temp)
 	}
-	if proc.Chdir(conf.Home()) != nil {
-		cannot("unable to switch to home directory")
+	if err := proc.Chdir(conf.Home()); err != nil {
+		cannot("unable to switch to home directory", err)
 	}
 	controls, err := send.ReadControls(control.Default())
 	if err != nil {
-		cannot("unable to read controls")
+		cannot("unable to read controls", err)
 	}
-	if proc.Chdir("queue") != nil {
-		cannot("unable to switch to queue directory")
+	if err := proc.Chdir("queue"); err != nil {
+		cannot("unable to switch to queue directory", err)
 	}
 	sys.Umask(0o077)
 	lock, err := queue.LockSend(".")
 	if err == sys.ErrLocked {
-		cannot("qmail-send is already running")
+		cannot("qmail-send is already running", nil)
 	}
 	if err != nil {
-		cannot("unable to open mutex")
+		cannot("unable to open mutex", err)
 	}
 	defer lock.Close()
 	trigger, err := queue.OpenTrigger(".")
 	if err != nil {
-		cannot("unable to open trigger")
+		cannot("unable to open trigger", err)
 	}
 	q := queue.Open(".", nil)
-	if err := q.CheckSplit(); err != nil {
-		cannot(err.Error())
+	if err := q.CheckSplit(); err == queue.ErrSplit {
+		cannot(err.Error(), nil)
+	} else if err != nil {
+		cannot("unable to see how mess is split", err)
 	}
 	asked := make(chan send.Request)
 	// Without its folder the queue tools are not served; mail is.
@@ -102,6 +106,17 @@ func main() {
 		Requests: asked,
 		Walking:  walking,
 	}))
+}
+
+// because says which file it is, and what is the matter with it.
+func because(err error) (text string) {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		text = ": " + e.Path
+	}
+	return text + ": " + sys.Reason(err)
 }
 
 // signals turns signals into what they ask for.
