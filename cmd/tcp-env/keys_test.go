@@ -33,23 +33,27 @@ import (
 
 // secured is what this test binary does in the place of qmail-smtpsd: TLS from the start, and a word.
 func secured() exit.Code {
-	link, ok := worker.Offered("qmail-smtpsd")
-	if !ok {
-		return exit.Perm
-	}
-	k, err := keys.Open(true)
+	link, works := worker.Offered("qmail-smtpsd")
+	k, err := keys.Open(works)
 	if err != nil {
 		return exit.Temp
 	}
 	config := server.Config(k)
-	return link.Serve(1, func(j worker.Job, _ *worker.Output) worker.Answer {
-		d := sys.NewDialogue(j.Files[0], j.Files[0])
+	serve := func(f *os.File) {
+		d := sys.NewDialogue(f, f)
 		d.Timeout(poll.Limit)
 		conn, err := server.Handshake(d, config, poll.Limit)
 		if err == nil {
 			io.WriteString(conn, "qmail")
 			conn.Close()
 		}
+	}
+	if !works { // no worker was at hand
+		serve(os.Stdin)
+		return exit.OK
+	}
+	return link.Serve(1, func(j worker.Job, _ *worker.Output) worker.Answer {
+		serve(j.Files[0])
 		return worker.Answer{Last: k.Broken()}
 	})
 }
@@ -145,9 +149,7 @@ func TestWorkersWithTLSShareOneProcessThatHasTheKeys(t *testing.T) {
 		}
 	}
 	all()
-	if n := processes("qmail-key"); n != 1 {
-		t.Errorf("there are %d qmail-key", n)
-	}
+	poll.Until(t, "one qmail-key", func() bool { return processes("qmail-key") == 1 })
 	ec, _ = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	certs["a.test"] = certify(t, "a.test", ec, ec.Public())
 	all()

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Args[0] == "qmail-smtpsd" {
+	if filepath.Base(os.Args[0]) == "qmail-smtpsd" {
 		os.Exit(int(secured()))
 	}
 	code := m.Run()
