@@ -337,8 +337,13 @@ func TestOneUsersForkBombLeavesRoomForTheOthers(t *testing.T) {
 	}
 	const most = 150
 	v := newVictim(t, "timeoutlocal", "20\n")
-	rc := filepath.Join(conf.Home(), "rc")
-	v.write(rc, strings.Replace(v.read(rc), "qmail-start", "prlimit --nproc="+strconv.Itoa(most)+" qmail-start", 1), 0o755)
+	// The kernel counts the processes of a user in all worlds together: the daemons' are without a limit, which would be
+	// that of the others as well.
+	lspawn := filepath.Join(conf.Home(), "bin/qmail-lspawn")
+	if err := os.Rename(lspawn, lspawn+".orig"); err != nil {
+		t.Fatal(err)
+	}
+	v.write(lspawn, "#!/bin/sh\nexec prlimit --nproc="+strconv.Itoa(most)+" "+lspawn+".orig \"$@\"\n", 0o755)
 	defer v.start()()
 	v.own("orcjoe", ".qmail", "./box\n")
 	v.own("me", ".qmail", `|perl -e 'while (1) { fork; select(undef, undef, undef, 0.05) }'`+"\n")

@@ -4,6 +4,7 @@ package peers
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -162,7 +163,7 @@ func tail(s string) string {
 // run runs a command with input.
 func (q *qmail) run(user, input string, args ...string) (string, error) {
 	cmd := q.Command(user, args...)
-	cmd.Stdin, cmd.WaitDelay = strings.NewReader(input), time.Second
+	cmd.Stdin, cmd.WaitDelay = strings.NewReader(input), 10*time.Second
 	out := &output{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
@@ -171,6 +172,9 @@ func (q *qmail) run(user, input string, args ...string) (string, error) {
 	late := time.AfterFunc(poll.Limit, func() { cmd.Process.Kill() })
 	defer late.Stop()
 	err := cmd.Wait()
+	if errors.Is(err, exec.ErrWaitDelay) { // it has ended well, and left a daemon with its output
+		err = nil
+	}
 	return out.String(), err
 }
 

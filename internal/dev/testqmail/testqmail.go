@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -167,8 +166,7 @@ func buildOnce(root string) error {
 	if os.Getenv("QMAIL_TEST_BUILT") != "" {
 		return nil
 	}
-	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "qmail-test-build-"+strconv.Itoa(os.Getuid())),
-		os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.Open(root)
 	if err != nil {
 		return err
 	}
