@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"time"
 
@@ -28,7 +29,6 @@ func (s *session) serve() exit.Code {
 	}
 	if wanted {
 		if err := s.relay(tell); err != nil {
-			s.log.Say("TLS failed", "because", err.Error())
 			s.client.HangUp()
 		}
 	}
@@ -63,6 +63,7 @@ func (s *session) await() (tell, wanted bool) {
 func (s *session) relay(tell bool) error {
 	d, err := s.client.Shake()
 	if err != nil {
+		s.log.Say("TLS failed", "because", err.Error())
 		return err
 	}
 	if tell {
@@ -72,5 +73,9 @@ func (s *session) relay(tell bool) error {
 		}
 	}
 	s.log.Say("TLS: " + d.Name())
-	return s.client.Relay(s.server, s.idle)
+	err = s.client.Relay(s.server, s.idle)
+	if errors.Is(err, front.ErrIdle) || errors.Is(err, front.ErrCrashed) { // many clients just go
+		s.log.Say("ended a session", "because", err.Error())
+	}
+	return err
 }

@@ -268,6 +268,17 @@ func TestNothingThatComesWithSTLSIsAnswered(t *testing.T) {
 	}
 }
 
+// fronts returns the folders in /proc of what reads clients.
+func fronts() (dirs []string) {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		if line, _ := os.ReadFile(f); strings.HasPrefix(string(line), home("bin/qmail-tlsfront")+"\x00") {
+			dirs = append(dirs, filepath.Dir(f))
+		}
+	}
+	return dirs
+}
+
 func TestWhatReadsTheClientIsNotRootAndHasNoKey(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
@@ -288,15 +299,8 @@ func TestWhatReadsTheClientIsNotRootAndHasNoKey(t *testing.T) {
 			v = v.encrypt()
 			v.say("", "+OK <")
 		}
-		found := 0
-		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-		for _, f := range files {
-			line, _ := os.ReadFile(f)
-			if !strings.HasPrefix(string(line), home("bin/qmail-tlsfront")+"\x00") {
-				continue
-			}
-			found++
-			dir := filepath.Dir(f)
+		found := fronts()
+		for _, dir := range found {
 			status, err := os.ReadFile(dir + "/status")
 			if !strings.Contains(string(status), uids) || !strings.Contains(string(status), "\nCapEff:\t0000000000000000\n") {
 				t.Errorf("%s, %v", status, err)
@@ -317,8 +321,8 @@ func TestWhatReadsTheClientIsNotRootAndHasNoKey(t *testing.T) {
 				}
 			}
 		}
-		if found != 1 {
-			t.Errorf("%d processes are the front", found)
+		if len(found) != 1 {
+			t.Errorf("the front is %q", found)
 		}
 		v.say("QUIT\r\n", "+OK")
 		v.rest()
@@ -409,21 +413,29 @@ func TestAnEndThatWasNotAnnouncedIsNoneForTheProgram(t *testing.T) {
 			`printf y >&$SSLCTLFD; eval "exec <&$SSLREADFD >&$SSLWRITEFD"; `+program),
 	} {
 		address := serve(t, nil, command)
-		for _, announced := range []bool{false, true} {
+		for _, end := range []string{"announced", "cut", "killed"} {
 			v := visit(t, address)
 			s := v.encrypt()
 			io.WriteString(s.Conn, "words\n")
-			if announced {
+			poll.Until(t, "the words arrive", func() bool { b, _ := os.ReadFile("/run/got"); return len(b) > 0 })
+			switch end {
+			case "announced":
 				s.Conn.(*tls.Conn).CloseWrite()
+			case "killed":
+				for _, dir := range fronts() {
+					exec.Command("kill", "-KILL", filepath.Base(dir)).Run()
+				}
 			}
+			announced := end == "announced"
 			v.Conn.(*net.TCPConn).CloseWrite()
 			poll.Until(t, "the program ends", func() bool { _, err := os.Stat("/run/code"); return err == nil })
 			got, _ := os.ReadFile("/run/got")
 			code, _ := os.ReadFile("/run/code")
 			if string(got) != "words\n" || (string(code) == "0\n") != announced {
-				t.Errorf("%s, announced %v: %q, cat exits with %q", form, announced, got, code)
+				t.Errorf("%s, %s: %q, cat exits with %q", form, end, got, code)
 			}
 			os.Remove("/run/code")
+			os.Remove("/run/got")
 		}
 	}
 }
