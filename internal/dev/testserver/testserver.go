@@ -34,14 +34,14 @@ func put(t *testing.T, path, owner, text string, mode os.FileMode) {
 	}
 }
 
-// Install makes m.test a server with a certificate.
-func Install(t *testing.T) {
+// Pair makes a key and a certificate of nobody, in PEM.
+func Pair(t *testing.T) (private, certificate string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	b, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +53,15 @@ func Install(t *testing.T) {
 	text := func(kind string, b []byte) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
 	}
-	put(t, home("keys/tls/m.test.pem"), conf.UserNames().Key, text("PRIVATE KEY", private), 0o600)
-	put(t, home("control/tlscerts/m.test"), "root", text("CERTIFICATE", der), 0o644)
+	return text("PRIVATE KEY", b), text("CERTIFICATE", der)
+}
+
+// Install makes m.test a server with a certificate.
+func Install(t *testing.T) {
+	t.Helper()
+	private, certificate := Pair(t)
+	put(t, home("keys/tls/m.test.pem"), conf.UserNames().Key, private, 0o600)
+	put(t, home("control/tlscerts/m.test"), "root", certificate, 0o644)
 	put(t, home("control/me"), "root", "m.test\n", 0o644)
 }
 
