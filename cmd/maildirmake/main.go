@@ -19,7 +19,7 @@ import (
 func main() {
 	proc.Begin()
 	sys.Umask(0o077)
-	if len(os.Args) < 2 {
+	if len(os.Args) < 2 || os.Args[1] == "--help" {
 		proc.Die(exit.Perm, "maildirmake: usage: maildirmake name")
 	}
 	err := maildir.Make(os.Args[1])

@@ -8,6 +8,7 @@
 //	exec  qmail-queue, for bounces
 //	exit  0 after SIGTERM or the loss of a helper; 111 if it cannot start
 //
+// SIGTERM: end when the deliveries that run have ended; again: give up those whose hosts are silent.
 // SIGALRM: try everything now. SIGHUP: read control/locals and control/virtualdomains again.
 //
 //go:debug updatemaxprocs=0
@@ -48,6 +49,9 @@ func walking(on bool) {
 
 func main() {
 	proc.Begin()
+	if len(os.Args) > 1 {
+		proc.Die(exit.Perm, "qmail-send: usage: qmail-send, started by qmail-start")
+	}
 	log := proc.FD(0, "log")
 	debug.SetCrashOutput(log, debug.CrashOptions{})
 	cannot := func(why string, err error) {

@@ -12,6 +12,7 @@ type Controls struct {
 	table       *route.Table
 	names       bounce.Names
 	lifetime    int64  // queuelifetime, in seconds
+	stopTime    int64  // stoptime, in seconds; 0: for ever
 	concurrency [2]int // by channel, before the spawner's limit is known
 	shares      [2]int // of these, for one user or remote address; 0: see shares.room
 }
@@ -32,12 +33,12 @@ func ReadControls(dir control.Dir) (c Controls, err error) {
 			return c, err
 		}
 	}
-	lifetime := 0
+	lifetime, stopTime := 0, 0
 	for _, v := range [...]struct {
 		into *int
 		file string
 	}{
-		{&lifetime, "queuelifetime"},
+		{&lifetime, "queuelifetime"}, {&stopTime, "stoptime"},
 		{&c.concurrency[queue.Local], "concurrencylocal"}, {&c.concurrency[queue.Remote], "concurrencyremote"},
 		{&c.shares[queue.Local], "concurrencyperuser"}, {&c.shares[queue.Remote], "concurrencyperhost"},
 	} {
@@ -45,6 +46,6 @@ func ReadControls(dir control.Dir) (c Controls, err error) {
 			return c, err
 		}
 	}
-	c.lifetime = int64(lifetime)
+	c.lifetime, c.stopTime = int64(lifetime), int64(stopTime)
 	return c, nil
 }

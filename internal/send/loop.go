@@ -141,6 +141,12 @@ func (d *daemon) answer(b []byte, ok bool) {
 func (d *daemon) signal(s Signal) {
 	switch s {
 	case Stop:
+		switch again := d.desk.stopping; {
+		case again:
+			d.passes.giveUp = d.desk.sec
+		case d.Controls.stopTime > 0:
+			d.passes.giveUp = d.desk.sec + d.Controls.stopTime
+		}
 		d.stop()
 	case RunAll:
 		d.survey.all = d.survey.running
@@ -157,6 +163,7 @@ func (d *daemon) signal(s Signal) {
 			return
 		}
 		d.Controls.table = t
+		d.desk.log = qlog.Reread(d.desk.log)
 	}
 }
 
@@ -205,6 +212,9 @@ func (d *daemon) idle() time.Duration {
 	}
 	for _, l := range d.desk.later {
 		next = min(next, l.at)
+	}
+	if d.desk.stopping && d.passes.giveUp != 0 && !d.spawners[queue.Remote].lost {
+		next = min(next, d.passes.giveUp)
 	}
 	if d.passes.starving() && !d.desk.stopping {
 		next = min(next, d.desk.sec+1)

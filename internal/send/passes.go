@@ -32,11 +32,13 @@ type passes struct {
 	number   uint64 // of the last delivery, in the log
 	moved    int64  // when a slot for remote deliveries was taken or given back last, or asked for
 	lost     func() // a spawner is gone
+	giveUp   int64  // from when on remote deliveries are given up; 0: never
 }
 
 // work begins passes over the messages that are due, and deliveries, as many as there are slots for.
 func (p *passes) work() {
 	if p.stopping {
+		p.hurryAll()
 		return
 	}
 	for _, c := range queue.Channels() {
@@ -54,6 +56,18 @@ const (
 	// have to give theirs up whose hosts are silent; one each hurryPause seconds.
 	hurryAfter, hurryPause = 2, 1
 )
+
+// hurryAll has the remote deliveries given up whose hosts are silent and may not have the message yet, again and again
+// once that has begun: one is spared while it is not silent.
+func (p *passes) hurryAll() {
+	if p.giveUp == 0 || p.sec < p.giveUp || p.spawners[queue.Remote].lost {
+		return
+	}
+	p.giveUp = p.sec + hurryPause
+	for range p.slots[queue.Remote].running {
+		p.spawners[queue.Remote].hurry()
+	}
+}
 
 // starving reports whether remote deliveries wait for nothing but a slot.
 func (p *passes) starving() bool {

@@ -190,3 +190,38 @@ func TestWhenAllSlotsWaitForTheirHostsOneIsAskedFor(t *testing.T) {
 	pull()
 	s.until("end msg", 5)
 }
+
+func TestSilentHostsAreGivenUpAtASecondSIGTERMOrAfterStoptime(t *testing.T) {
+	for _, stoptime := range []string{"", "1\n"} {
+		s := newSite(t)
+		s.combine = 10
+		if stoptime != "" {
+			s.set("stoptime", stoptime)
+		}
+		pull := plug(s, func(o sendproto.Order) bool { return strings.HasPrefix(o.Recipient, "x@silent") })
+		defer pull()
+		for i := range 3 {
+			s.inject("a@b", fmt.Sprintf("x@silent%d.test", i))
+		}
+		r := s.start()
+		s.until(" remote 3/", 1)
+		r.signals <- Stop
+		s.until("exitasap", 0)
+		if stoptime == "" {
+			r.signals <- RunAll // a turn of the loop, in which nobody is asked
+			s.mu.Lock()
+			if s.hurried > 0 {
+				t.Errorf("%d asked at the first signal", s.hurried)
+			}
+			s.mu.Unlock()
+			r.signals <- Stop
+		}
+		s.eventually("each is asked to give up", func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.hurried >= 3
+		})
+		pull()
+		r.wait()
+	}
+}

@@ -18,11 +18,11 @@ func heavy() map[string]string {
 	network := "qmail-smtpd qmail-smtpsd qmail-submitd qmail-remote qmail-tlsremote qmail-mtasts qmail-qmqpc " +
 		"qmail-tlsfront tcp-env dnsfq dnsip dnsptr dnscname dnsmxip"
 	// crypto/x509 imports net
-	certificates := " qmail-key qmail-showctl instcheck config-tls qmail-dkimkey qmail-dksign qmail-verify"
+	certificates := " qmail-doctor qmail-key qmail-showctl instcheck config-tls qmail-dkimkey qmail-dksign qmail-verify"
 	return map[string]string{
 		"net":           network + certificates,
 		"crypto/tls":    "config-tls qmail-dksign qmail-mtasts qmail-smtpsd qmail-submitd qmail-tlsfront qmail-tlsremote",
-		"encoding/json": "qmail-log qmail-qread",
+		"encoding/json": "qmail-doctor qmail-log qmail-qread",
 		"html/template": "qmail-log",
 		"log":           "qmail-mtasts", // by net/http
 		"net/http":      "qmail-mtasts",

@@ -37,6 +37,7 @@ func floors() []floor {
 		{"send", "the daemon, its pipes, and the tools that ask it", "conf text sys site queue submit"},
 		{"spawn", "the spawners: deliveries started, their results told", "text sys site worker send tls"},
 		{"history", "what happened to the mail of a log", "text"},
+		{"doctor", "what is wrong with an installed qmail", "conf text sys site net tls"},
 		{"dev", "rigs that only tests use", "*"},
 	}
 }

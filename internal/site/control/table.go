@@ -136,6 +136,8 @@ var files = [...]File{
 		"How many seconds a local delivery may take, with the programs that it runs; 0 is no limit.", true},
 	{"timeoutdelivery", Number, "1800", "Time for one remote delivery: ", seconds, remote,
 		"How many seconds a remote delivery may take, plus one for each 1000 bytes sent and ten for each recipient.", true},
+	{"stoptime", Number, "0", "Silent hosts are given up after SIGTERM: ", seconds, send,
+		"How many seconds after SIGTERM deliveries to silent hosts are given up; 0: at a second SIGTERM.", true},
 	{"authcheck", Entries, "No program checks passwords.", "Passwords are checked by ", ".", "qmail-authd",
 		"The program, with its arguments, that checks passwords of names that users/auth.cdb does not have.", true},
 	{"authsocket", Text, "run/auth", "Sessions ask who may log in at ", ".", "qmail-authd qmail-submitd",
