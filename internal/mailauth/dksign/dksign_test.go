@@ -72,7 +72,11 @@ func queued(invoker string) string { return string(rfc822.ReceivedByQueue(17, in
 
 // from is what a server has written there.
 func from(protocol, helo string) string {
-	return queued("from network") + string(rfc822.ReceivedFrom(rfc822.Peer{
+	return queued("from network") + server(protocol, helo)
+}
+
+func server(protocol, helo string) string {
+	return string(rfc822.ReceivedFrom(rfc822.Peer{
 		RemoteHost: "h", RemoteIP: "192.0.2.1", LocalHost: "me.test", Helo: helo, Greeted: true, RemoteInfo: helo,
 	}, protocol, day))
 }
@@ -100,13 +104,19 @@ func TestOnlyWhatOursWroteIsSigned(t *testing.T) {
 		"QMQP":                   {from("QMQP", "") + text, true},
 		"a login, other fields": {queued("from network") + "X-Seen: x\n" + from("ESMTPSA (X)",
 			"h")[len(queued("from network")):] + text, true},
-		"its own history":        {from("ESMTPSA (X)", "h") + "Received: from x\nDelivered-To: y\n" + text, true},
-		"a stranger":             {from("SMTP", "h") + text, false},
-		"a stranger with TLS":    {from("ESMTPS (TLS1.3 X)", "h") + text, false},
-		"a stranger's name":      {from("SMTP", "h) with ESMTPSA; ") + text, false},
-		"a stranger's QMTP":      {from("QMTP", "") + text, false},
-		"a stranger's Received":  {from("SMTP", "h") + from("ESMTPSA (X)", "h") + text, false},
-		"a forged line of ours":  {from("SMTP", "h") + queued("by uid 0") + text, false},
+		"its own history":       {from("ESMTPSA (X)", "h") + "Received: from x\nDelivered-To: y\n" + text, true},
+		"a stranger":            {from("SMTP", "h") + text, false},
+		"a stranger with TLS":   {from("ESMTPS (TLS1.3 X)", "h") + text, false},
+		"a stranger's name":     {from("SMTP", "h) with ESMTPSA; ") + text, false},
+		"a stranger's QMTP":     {from("QMTP", "") + text, false},
+		"a stranger's Received": {from("SMTP", "h") + from("ESMTPSA (X)", "h") + text, false},
+		"a forged line of ours": {from("SMTP", "h") + queued("by uid 0") + text, false},
+		"sendmail -bs":          {queued("by uid 1000") + server("SMTP "+rfc822.RelayClient, "h") + text, true},
+		"a forward with a line like that": {queued("by uid 1000") + "Delivered-To: x\n" +
+			server("SMTP "+rfc822.RelayClient, "h") + text, false},
+		"a second way behind it": {queued("by uid 1000") + server("SMTP "+rfc822.RelayClient, "h") +
+			from("SMTP", "h") + text, false},
+		"a local login's line":   {queued("by uid 1000") + server("ESMTPA", "h") + text, false},
 		"forwarded by .qmail":    {queued("by uid 1000") + "Delivered-To: joe@a.test\n" + from("SMTP", "h") + text, false},
 		"forwarded by a program": {queued("by uid 1000") + from("SMTP", "h") + text, false},
 		"a list's":               {queued("by uid 1000") + "Mailing-List: x\n" + from("SMTP", "h") + text, false},

@@ -19,8 +19,12 @@ func ours(fields []dkim.Field) bool {
 	case invoker == "for bounce":
 		return true
 	case invoker == "by alias", strings.HasPrefix(invoker, "by uid "):
+		fields = fields[1:]
+		if len(fields) > 0 && strings.HasSuffix(protocolOf(fields[0]), rfc822.RelayClient) {
+			fields = fields[1:] // the user's program spoke SMTP with sendmail -bs
+		}
 		// What has come a way already is passed on: by a .qmail file, a list, or whoever sends it again.
-		for _, f := range fields[1:] {
+		for _, f := range fields {
 			if f.Name == "received" || f.Name == "delivered-to" {
 				return false
 			}
@@ -66,6 +70,9 @@ func digits(s string) bool {
 // protocolOf returns what a server of ours says of how a message came: what stands behind "with" in its second line,
 // where no byte of the client's is. It is empty where the field has another form.
 func protocolOf(f dkim.Field) string {
+	if f.Name != "received" {
+		return ""
+	}
 	lines := strings.SplitAfter(string(f.Raw), "\r\n")
 	if len(lines) != 3 || lines[2] != "" || !strings.HasPrefix(lines[0], "Received: from ") {
 		return ""
