@@ -1,20 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"net/smtp"
 	"net/textproto"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"qmail/conf"
-	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 	"qmail/internal/dev/testserver"
 )
@@ -34,37 +30,6 @@ func setControl(t *testing.T, name, text string) {
 	}
 }
 
-// resolve has texts in the DNS until stop, or the end of the test.
-func resolve(t *testing.T, texts ...string) (stop func()) {
-	t.Helper()
-	testqmail.Need(t, "dnsmasq")
-	args := []string{"--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--listen-address=127.0.0.5",
-		"--bind-interfaces", "--user=root", "--local=/test/"}
-	for _, x := range texts {
-		args = append(args, "--txt-record="+x)
-	}
-	conf := []byte("nameserver 127.0.0.5\noptions timeout:1 attempts:1\n")
-	if err := os.WriteFile("/etc/resolv.conf", conf, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("dnsmasq", args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stop = func() { cmd.Process.Kill(); cmd.Wait() }
-	t.Cleanup(stop)
-	poll.Until(t, "dnsmasq listens", func() bool {
-		c, err := net.Dial("tcp", "127.0.0.5:53")
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}, func() string { return out.String() })
-	return stop
-}
-
 // send sends a message of joe@a.test, and returns what the server answers.
 func send(address, header string) error {
 	err := smtp.SendMail(address, nil, "joe@a.test", []string{"ann@m.test"}, []byte(header+"\r\n\r\nbody\r\n"))
@@ -78,7 +43,7 @@ func TestMailOfStrangersIsCheckedBeforeItIsQueued(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
 	}
-	stop := resolve(t, "a.test,v=spf1 ip4:127.0.0.1 -all", "_dmarc.a.test,v=DMARC1; p=reject",
+	stop := testserver.Resolve(t, "a.test,v=spf1 ip4:127.0.0.1 -all", "_dmarc.a.test,v=DMARC1; p=reject",
 		"_dmarc.b.test,v=DMARC1; p=reject")
 	setControl(t, "me", "m.test")
 	setControl(t, "rcpthosts", "m.test")

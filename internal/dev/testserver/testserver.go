@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"qmail/conf"
+	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 )
 
@@ -93,6 +94,37 @@ func Serve(t *testing.T, program string, env ...string) (address string, log *by
 		cmd.Wait()
 	})
 	return address, log
+}
+
+// Resolve has texts in the DNS until stop, or the end of the test: each a name and strings, with commas between them.
+func Resolve(t *testing.T, texts ...string) (stop func()) {
+	t.Helper()
+	testqmail.Need(t, "dnsmasq")
+	args := []string{"--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--listen-address=127.0.0.5",
+		"--bind-interfaces", "--user=root", "--local=/test/"}
+	for _, x := range texts {
+		args = append(args, "--txt-record="+x)
+	}
+	conf := []byte("nameserver 127.0.0.5\noptions timeout:1 attempts:1\n")
+	if err := os.WriteFile("/etc/resolv.conf", conf, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("dnsmasq", args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = func() { cmd.Process.Kill(); cmd.Wait() }
+	t.Cleanup(stop)
+	poll.Until(t, "dnsmasq listens", func() bool {
+		c, err := net.Dial("tcp", "127.0.0.5:53")
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}, func() string { return "" })
+	return stop
 }
 
 // Queued returns the text of the one message that is waiting in todo's company, and removes it.

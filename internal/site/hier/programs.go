@@ -12,8 +12,8 @@ import (
 // that only root starts cannot be executed by others.
 func binaries() (rootOnly, unreadable, public []string) {
 	rootOnly = []string{
-		"checkpassword", "config-tls", "qmail-dkimkey", "qmail-lspawn", "qmail-newauth", "qmail-newmrh", "qmail-newsenders",
-		"qmail-newu", "qmail-start", "queue-fix",
+		"checkpassword", "config-mail", "config-tls", "qmail-dkimkey", "qmail-lspawn", "qmail-newauth", "qmail-newmrh",
+		"qmail-newsenders", "qmail-newu", "qmail-start", "queue-fix",
 	}
 	unreadable = []string{
 		"qmail-authd", "qmail-clean", "qmail-dksign", "qmail-getpw", "qmail-local", "qmail-mtasts",
