@@ -71,10 +71,10 @@ func parseSignature(value []byte, l Limits) (s Signature, list tags, err error) 
 	switch {
 	case get("v") != "1":
 		return s, list, errVersion
-	case !isHost(s.Domain):
+	case !IsHost(s.Domain):
 		s.Domain = ""
 		return s, list, errDomain
-	case !isHost(s.Selector):
+	case !IsHost(s.Selector):
 		s.Selector = ""
 		return s, list, errSelector
 	case s.Algorithm != RSA && s.Algorithm != Ed25519 && s.Algorithm != rsaSHA1:
@@ -152,9 +152,9 @@ func isFieldName(s string) bool {
 	return s != ""
 }
 
-// isHost reports whether s may be a name in the DNS: labels of letters, digits, hyphens, underscores, and what may
+// IsHost reports whether s may be a name in the DNS: labels of letters, digits, hyphens, underscores, and what may
 // be UTF-8 (RFC 8616).
-func isHost(s string) bool {
+func IsHost(s string) bool {
 	label := 0
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {

@@ -157,6 +157,9 @@ k.test:1,2,3,4,5
 l.test:
 .l.test:one
 m.test:ONE|M.TEST|x y@m.test
+n.test:a;b
+o.test:one|o;x
+p.test:one,
 `
 	s, _ := newSigner(t, rules)
 	for _, c := range []struct{ from, want string }{
@@ -167,6 +170,7 @@ m.test:ONE|M.TEST|x y@m.test
 		{"joe@g.test", "error"}, {"joe@h.test", "error"}, {"joe@i.test", "c=simple/simple; d=i.test; s=ed"},
 		{"joe@j.test", "error"}, {"joe@k.test", "error"}, {"joe@l.test", ""}, {"joe@x.l.test", "d=l.test"},
 		{"joe@m.test", "d=m.test; s=one"},
+		{"joe@n.test", "error"}, {"joe@o.test", "error"}, {"joe@p.test", "error"},
 		{"Joe <joe@a.test>", "d=a.test"}, {"joe@a.test (Joe)", "d=a.test"}, {`"<x@y.test>" <joe@a.test>`, "d=a.test"},
 		{`"joe@y.test"@a.test`, "d=a.test"}, {"joe@a.test, jim@a.test", ""}, {"joe", ""}, {"", ""}, {"<>", ""},
 		{"all: joe@a.test;", "d=a.test"}, {"joe@[192.0.2.1]", ""}, {"joe@a.test\nFrom: jim@a.test", ""},

@@ -56,6 +56,11 @@ func (r rules) find(from string) (rule, bool, error) {
 	if x.domain == "" {
 		x.domain = r.matched(from)
 	}
+	for _, name := range append(x.selectors, x.domain) {
+		if !dkim.IsHost(name) {
+			return x, false, r.mistake(from, "has a selector or a domain that is no name")
+		}
+	}
 	x.identity = parts[2]
 	if parts[3] != "" {
 		n, err := strconv.ParseInt(parts[3], 10, 32)
