@@ -3,6 +3,8 @@
 package peers
 
 import (
+	"errors"
+	"io/fs"
 	"net"
 	"strings"
 	"testing"
@@ -153,5 +155,30 @@ exec "$@"
 	if out, err := q.run("root", "", "/bin/sh", "-c", swaks); err == nil ||
 		!strings.Contains(out, "did not advertise authentication") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestUsersOfTheMachineLogInByASetUIDCheckpassword(t *testing.T) {
+	if !inside(t, "swaks", "openssl") {
+		return
+	}
+	q := here(t)
+	testserver.Install(t)
+	q.sh("usermod -p \"$(openssl passwd -6 secret)\" me; cd " + home("bin") +
+		"; chgrp nofiles checkpassword; chmod 4750 checkpassword")
+	address, log := testserver.Serve(t, "qmail-smtpsd "+home("bin/checkpassword")+" /bin/true")
+	host, port, _ := net.SplitHostPort(address)
+	for word, want := range map[string]string{"secret": "235 ", "wrong": "535 "} {
+		out, err := q.run("root", "", "swaks", "--tls", "--server", host, "--port", port, "--from", "me@m.test", "--to",
+			"c@far.test", "--auth", "PLAIN", "--auth-user", "me", "--auth-password", word)
+		if !strings.Contains(out, want) || (err == nil) != (word == "secret") {
+			t.Errorf("%s: %v\n%s\n%s", word, err, out, log)
+		}
+	}
+	if m := testserver.Queued(t); !strings.Contains(m, "(me@127.0.0.1)") {
+		t.Errorf("%q", m)
+	}
+	if _, err := q.run("me", "", home("bin/checkpassword"), "true"); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("another user runs it: %v", err)
 	}
 }
