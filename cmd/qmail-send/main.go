@@ -16,6 +16,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -52,8 +53,12 @@ func main() {
 	if len(os.Args) > 1 {
 		proc.Die(exit.Perm, "qmail-send: usage: qmail-send, started by qmail-start")
 	}
-	log := proc.FD(0, "log")
-	debug.SetCrashOutput(log, debug.CrashOptions{})
+	out := proc.FD(0, "log")
+	debug.SetCrashOutput(out, debug.CrashOptions{})
+	var log io.Writer = out
+	if sys.IsJournal(out) {
+		log = qlog.Levels{To: out}
+	}
 	cannot := func(why string, err error) {
 		log.Write(qlog.Alert(nil, "cannot start: "+why+because(err)))
 		proc.Exit(exit.Temp)
@@ -105,7 +110,7 @@ func main() {
 		Clean:    clean,
 		Trigger:  trigger.C,
 		Signals:  signals(),
-		Injector: send.NewInjector(os.Environ(), log),
+		Injector: send.NewInjector(os.Environ(), out),
 		Now:      time.Now,
 		Requests: asked,
 		Walking:  walking,

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"os"
 	"strconv"
 	"time"
 
@@ -42,6 +43,9 @@ func Run(args []string, out, errs io.Writer) exit.Code {
 		code = exit.Temp
 	} else if err := proc.Chdir(conf.Home(), "queue"); err != nil {
 		w.WriteString("fatal: unable to chdir: " + sys.Reason(err) + "\n")
+		if os.IsPermission(err) {
+			io.WriteString(errs, "qmail-qread: only root and "+conf.UserNames().Send+" may see the queue: run it by sudo\n")
+		}
 		code = exit.Temp
 	} else if err := list(w, messages.Here(), want, show); err != nil {
 		w.WriteString("fatal: unable to read queue: " + sys.Reason(err) + "\n")
@@ -102,7 +106,7 @@ type jsonMessage struct {
 type jsonRecipient struct {
 	Channel   string     `json:"channel"`
 	Recipient string     `json:"recipient"`
-	State     string     `json:"state"` // waiting, done or failed
+	State     string     `json:"state"` // waiting, held, done or failed
 	Next      *time.Time `json:"next_attempt,omitempty"`
 	Failure   string     `json:"last_failure,omitempty"`
 }
@@ -120,6 +124,8 @@ func object(w *bufio.Writer, m *messages.Message) {
 			o.State = "failed"
 		} else if r.Done {
 			o.State = "done"
+		} else if r.Held {
+			o.State = "held"
 		}
 		if !r.Next.IsZero() {
 			next := r.Next.UTC()

@@ -106,3 +106,14 @@ func TestAWrongUsageIsSaid(t *testing.T) {
 		}
 	}
 }
+
+func TestAMessageThatIsHeldIsSaidToBe(t *testing.T) {
+	q := aQueue(t)
+	if err := q.NextTry(queue.Remote, 26, time.Unix(1<<31-1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	got := listed(t, q, messages.Choice{IDs: []queue.ID{26}}, object)
+	if !strings.Contains(got, `{"channel":"remote","recipient":"z@y","state":"held"}`) {
+		t.Error(got)
+	}
+}

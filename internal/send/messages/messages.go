@@ -33,6 +33,7 @@ type Recipient struct {
 	Address string
 	Done    bool
 	Next    time.Time // of one that is not done; zero where it is not known
+	Held    bool      // qmail-hold keeps it
 	Failure string    // of one that is done: how it failed; empty when it did not
 }
 
@@ -144,7 +145,9 @@ func (l List) readChannel(m *Message, c queue.Channel, next time.Time) {
 		}
 		rcpt := Recipient{Channel: c, Address: string(one.Addr), Done: one.Done}
 		if !one.Done {
-			rcpt.Next = next
+			if rcpt.Held = next.Unix() == heldUntil; !rcpt.Held {
+				rcpt.Next = next
+			}
 		}
 		m.Recipients = append(m.Recipients, rcpt)
 	}
@@ -158,6 +161,9 @@ func nextTry(birth, now, written time.Time, c queue.Channel) time.Time {
 	}
 	return time.Unix(schedule.Due(birth.Unix(), now.Unix(), c), 0)
 }
+
+// heldUntil is the next attempt of a message that qmail-hold keeps.
+const heldUntil = 1<<31 - 1
 
 // maxFailure bounds the text of one failure.
 const maxFailure = 2000
