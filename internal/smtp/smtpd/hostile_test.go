@@ -95,7 +95,7 @@ func TestTenThousandRecipientsAreTakenWhereMaxrcptSaysSo(t *testing.T) {
 }
 
 func TestRecipientsAreRefusedBeforeMemoryIsFull(t *testing.T) {
-	for maxrcpt, most := range map[string]int64{"": 4 << 20, "0": 128 << 20} {
+	for maxrcpt, most := range map[string]int64{"": 8 << 20, "0": 128 << 20} {
 		w := newWorld(t, map[string]string{"me": "m.test\n"})
 		if maxrcpt != "" {
 			w = newWorld(t, map[string]string{"me": "m.test\n", "maxrcpt": maxrcpt})
