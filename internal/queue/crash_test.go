@@ -416,7 +416,7 @@ var lives = map[string]func(*testing.T, *world) []*letter{
 func TestNoPowerCutLosesAnAcceptedMessage(t *testing.T) {
 	limit := 100
 	if testing.Short() {
-		limit = 50
+		limit = 20
 	}
 	for _, l := range laws {
 		for name, life := range lives {
