@@ -49,8 +49,8 @@ func run(args []string) error {
 
 // folders are the rows of the table, in its order.
 func folders() []string {
-	return strings.Fields("conf text sys site queue worker submit net tls auth local smtp qmtp pop3 send spawn " +
-		"history cmd dev")
+	return strings.Fields("conf text sys site queue worker submit net tls mailauth auth local smtp qmtp pop3 " +
+		"send spawn history doctor cmd dev")
 }
 
 // folderOf returns the row of a file. Where internal was flat, a package counts in the folder in which its name is now.
