@@ -17,7 +17,7 @@ import (
 
 func meIs(s *Site, say sayer) {
 	me, ok, err := s.control().Line("me")
-	command := s.Home + "/bin/config-fast host.example.org"
+	command := s.set("me", "host.example.org")
 	switch {
 	case err != nil: // controlsAreRead says so
 	case !ok:

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -181,6 +182,20 @@ func TestEachBrokenSetUpIsFoundAndNamed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestACommandOfOursIsInstalled(t *testing.T) {
+	testqmail.NeedRoot(t)
+	for name, c := range broken() {
+		w := newWorld(t)
+		c.do(w)
+		for _, f := range w.findings(false) {
+			program, _, _ := strings.Cut(f.Command, " ")
+			if below, ok := strings.CutPrefix(program, "/var/qmail/bin/"); ok && !slices.Contains(hier.Binaries(), below) {
+				t.Errorf("%s: %s is not there", name, f.Command)
+			}
+		}
 	}
 }
 
