@@ -30,7 +30,7 @@ var (
 	// ErrFrom says that a message has no From, or several: no receiver wants that signed.
 	ErrFrom = errors.New("there is not exactly one From")
 	// ErrRoom says that not even From has room in what may be signed.
-	ErrRoom = errors.New("From is too long")
+	ErrRoom = errors.New("the From is too long")
 )
 
 // A Signer makes signatures of a message that is written to it.

@@ -47,7 +47,7 @@ var (
 	errIdentity  = errors.New("i= is not in d=")
 	errNames     = errors.New("h= is malformed")
 	errManyNames = errors.New("h= has too many names")
-	errFrom      = errors.New("From is not signed")
+	errFrom      = errors.New("the From is not signed")
 	errHash      = errors.New("bh= is malformed")
 	errValue     = errors.New("b= is malformed")
 	errLength    = errors.New("l= is malformed")
