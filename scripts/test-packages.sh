@@ -11,7 +11,7 @@ packages="$packages btrfs-progs xfsprogs debootstrap systemd tinycdb"
 packages="$packages daemontools openbsd-inetd runit s6 ucspi-tcp"
 # Those whom mail comes from and goes to.
 packages="$packages busybox curl dnsmasq-base dot-forward dovecot-core dovecot-imapd fail2ban fastforward fetchmail gnutls-bin
-  inetutils-telnet maildir-filter maildrop mpop msmtp mutt openssl postfix procmail python3 s-nail swaks"
+  inetutils-telnet libnet-ssleay-perl maildir-filter maildrop mpop msmtp mutt openssl postfix procmail python3 s-nail swaks"
 # Those who vouch for names, and for hosts.
 packages="$packages bind9-utils certbot lego pebble unbound"
 # Those that Debian does not install beside Postfix, which are only unpacked, and what they link.
