@@ -12,8 +12,8 @@ packages="$packages daemontools openbsd-inetd runit s6 ucspi-tcp"
 # Those whom mail comes from and goes to.
 packages="$packages busybox curl dnsmasq-base dot-forward dovecot-core dovecot-imapd fail2ban fastforward fetchmail gnutls-bin
   inetutils-telnet libnet-ssleay-perl maildir-filter maildrop mpop msmtp mutt openssl postfix procmail python3 s-nail swaks"
-# Those who vouch for names, and for hosts.
-packages="$packages bind9-utils certbot lego pebble unbound"
+# Those who vouch for names, for hosts, and for mail.
+packages="$packages bind9-utils certbot lego libmail-dkim-perl pebble python3-dkim python3-nacl unbound"
 # Those that Debian does not install beside Postfix, which are only unpacked, and what they link.
 unpacked='exim4-daemon-light opensmtpd'
 packages="$packages libevent-2.1-7 libgnutls-dane0 libidn12 libnsl2"

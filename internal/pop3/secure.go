@@ -109,10 +109,10 @@ func (a *asking) authenticate(arg []byte) {
 }
 
 // plain reads a response of PLAIN (RFC 4616). Nobody may be somebody else: where it names whom to act for, that is who
-// logs in.
+// logs in. What PASS cannot say, a line end, is none of a login either: programs that check passwords may read lines.
 func plain(response []byte) (name, password string, ok bool) {
 	message, err := base64.StdEncoding.Strict().AppendDecode(nil, response)
-	if err != nil {
+	if err != nil || bytes.ContainsAny(message, "\r\n") {
 		return "", "", false
 	}
 	parts := bytes.Split(message, []byte{0})

@@ -17,6 +17,12 @@ func network(t *testing.T, records ...string) {
 	if err := testqmail.Wire(); err != nil {
 		t.Fatal(err)
 	}
+	serveNames(t, records...)
+}
+
+// serveNames starts the DNS server of a network.
+func serveNames(t *testing.T, records ...string) {
+	t.Helper()
 	args := append(
 		[]string{"dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--no-resolv", "--no-hosts",
 			"--local=/test/", "--local=/arpa/", "--listen-address=" + testqmail.Gateway4, "--bind-interfaces",
