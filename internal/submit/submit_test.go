@@ -27,11 +27,11 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	if !sys.IsPacketSocket(3) {
-		os.Exit(int(store("classic", os.Getpid(), os.Stdin, os.Stdout)))
+		os.Exit(int(store("classic", uint64(os.Getpid()), os.Stdin, os.Stdout)))
 	}
 	l := worker.Accept(os.NewFile(3, "parent"))
 	l.Contents = true
-	qp := 1 << 40
+	qp := uint64(1) << 40
 	os.Exit(int(l.Serve(2, func(j worker.Job, out *worker.Output) worker.Answer {
 		qp++
 		fmt.Fprint(out, qp)
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 }
 
 // store keeps the last message in a file, as qmail-queue would queue it.
-func store(way string, qp int, text, env io.Reader) exit.Code {
+func store(way string, qp uint64, text, env io.Reader) exit.Code {
 	t, _ := io.ReadAll(text)
 	e, _ := io.ReadAll(env)
 	if !bytes.HasSuffix(e, []byte{0, 0}) {

@@ -16,7 +16,8 @@ import (
 )
 
 // filter stands in the place of qmail-queue, and leaves a file for each message that is named for who started it. It
-// looks for pipes and sockets that are not its own. Its last line works in HOME only.
+// looks for pipes and sockets that are not its own: there is one, to say why a message is refused. Its last line works
+// in HOME only.
 const filter = `#!/bin/sh
 read caller </proc/$PPID/comm
 {
@@ -26,7 +27,7 @@ read caller </proc/$PPID/comm
 	echo "umask $(umask)"
 	echo "files $(ulimit -n) $(ulimit -Hn)"
 	ls -l /proc/$$/fd >/run/seen/$$.fd
-	echo "others $(sed -n 's/.* \([3-9] -> [^/]\)/\1/p' /run/seen/$$.fd)"
+	echo "others $(sed -n 's/.* \([3-9] -> [^/].*\):.*/\1/p' /run/seen/$$.fd)"
 	echo "variable $VARIABLE"
 	echo "processors $GOMAXPROCS"
 } >/run/seen/$$
@@ -73,7 +74,7 @@ func TestWhatQMAILQUEUENamesIsStartedInTheSameWorldByWhoeverHasMail(t *testing.T
 	} {
 		got := q.read("/run/seen/" + caller)
 		want := "name bin/filter\nfolder " + home("") + "\nignored 1000\numask " + umask +
-			"\nfiles " + files + "\nothers \nvariable x\nprocessors \n"
+			"\nfiles " + files + "\nothers 6 -> pipe\nvariable x\nprocessors \n"
 		if got != want {
 			t.Errorf("%s starts its qmail-queue so:\n%s\nand not so:\n%s", caller, got, want)
 		}
