@@ -89,9 +89,7 @@ func (r *Reader) Close() {
 		rest = append(rest, m)
 	}
 	sort.Slice(rest, func(i, j int) bool { return rest[i].number < rest[j].number })
-	for _, m := range rest {
-		r.done = append(r.done, m)
-	}
+	r.done = append(r.done, rest...)
 	r.release(0, time.Time{})
 	r.open, r.deliveries = nil, nil
 }
