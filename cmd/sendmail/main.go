@@ -31,7 +31,7 @@ func main() {
 	case "newaliases":
 		die(exit.Perm, "sendmail: fatal: please use fastforward/newaliases instead")
 	case "mailq":
-		run("qmail-qread", nil, os.Environ())
+		list(os.Environ())
 	}
 	var rest []string
 	if len(os.Args) > 0 {
@@ -44,7 +44,7 @@ func main() {
 	env := o.environ(os.Environ())
 	switch {
 	case o.list:
-		run("qmail-qread", nil, env)
+		list(env)
 	case o.server:
 		run("qmail-smtpd", nil, serverEnv(env))
 	case !ours(filepath.Join(conf.Home(), "bin/qmail-inject")):
@@ -63,6 +63,15 @@ func main() {
 func die(c exit.Code, text string) {
 	proc.Begin()
 	proc.Die(c, text)
+}
+
+// list runs qmail-qread, which says in its own way that its caller may not see the queue. A user of mailq is told what
+// to do.
+func list(env []string) {
+	if _, err := os.Stat(filepath.Join(conf.Home(), "queue/info")); os.IsPermission(err) {
+		proc.Stderr{}.Write([]byte("mailq: only root and " + conf.UserNames().Send + " may see the queue: run it by sudo\n"))
+	}
+	run("qmail-qread", nil, env)
 }
 
 // run becomes a program of HOME/bin.

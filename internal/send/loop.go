@@ -163,7 +163,6 @@ func (d *daemon) signal(s Signal) {
 			return
 		}
 		d.Controls.table = t
-		d.desk.log = qlog.Reread(d.desk.log)
 	}
 }
 

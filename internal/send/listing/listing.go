@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
-	"os"
 	"strconv"
 	"time"
 
@@ -43,9 +42,6 @@ func Run(args []string, out, errs io.Writer) exit.Code {
 		code = exit.Temp
 	} else if err := proc.Chdir(conf.Home(), "queue"); err != nil {
 		w.WriteString("fatal: unable to chdir: " + sys.Reason(err) + "\n")
-		if os.IsPermission(err) {
-			io.WriteString(errs, "qmail-qread: only root and "+conf.UserNames().Send+" may see the queue: run it by sudo\n")
-		}
 		code = exit.Temp
 	} else if err := list(w, messages.Here(), want, show); err != nil {
 		w.WriteString("fatal: unable to read queue: " + sys.Reason(err) + "\n")

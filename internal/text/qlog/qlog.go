@@ -141,11 +141,6 @@ func EndMsg(b []byte, id uint64) []byte {
 	return append(b, '\n')
 }
 
-// Reread appends the line that says that locals and virtualdomains were read again.
-func Reread(b []byte) []byte {
-	return append(b, "status: locals and virtualdomains were read again\n"...)
-}
-
 // Exiting appends the last line of all.
 func Exiting(b []byte) []byte { return append(b, "status: exiting\n"...) }
 
