@@ -224,3 +224,19 @@ func TestOnlyWhatKeepsQmailSendFromStartingIsAFaultOfTheStart(t *testing.T) {
 		t.Errorf("exit %d, %s", code, out.String())
 	}
 }
+
+func TestNothingThatAnotherUserPutsInTheWayIsWaitedForOrFollowed(t *testing.T) {
+	w := newWorld(t)
+	for name, put := range map[string]func(path string) error{
+		".qmail-postmaster": func(path string) error { return syscall.Mkfifo(path, 0o644) },
+		".qmail-root":       func(path string) error { return os.Symlink("/dev/zero", path) },
+	} {
+		w.gone("alias/" + name)
+		w.must(put(w.path("alias/" + name)))
+	}
+	for _, f := range w.findings(false) {
+		if f.Check == "aliases" && strings.Contains(f.Text, "mailbox of user alias") {
+			t.Errorf("%+v", f)
+		}
+	}
+}

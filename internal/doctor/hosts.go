@@ -7,6 +7,7 @@ import (
 
 	"qmail/internal/site/control"
 	"qmail/internal/site/tlsroutes"
+	"qmail/internal/sys"
 	"qmail/internal/text/ascii"
 )
 
@@ -163,11 +164,25 @@ func (s *Site) alias(name string) bool {
 	return false
 }
 
+// maxOwned bounds a file that is read in another user's folder.
+const maxOwned = 1 << 20
+
+// owned reads a file in a folder of another user's, who may have put a link, a FIFO or a device there: it follows none
+// and waits for none.
+func (s *Site) owned(folder, name string) ([]byte, error) {
+	d, err := sys.OpenFolder(s.path(folder))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.ReadFile(name, maxOwned)
+}
+
 func aliasesAre(s *Site, say sayer) {
 	for _, name := range []string{"postmaster", "mailer-daemon", "root"} {
 		path := s.path("alias", ".qmail-"+name)
 		command := "echo '&you@" + s.host() + "' >" + s.shown(path)
-		b, err := os.ReadFile(path)
+		b, err := s.owned("alias", ".qmail-"+name)
 		switch {
 		case os.IsNotExist(err) && !exists(s.path("alias/.qmail-default")):
 			say(Warning, "Nobody gets the mail for "+name+": "+s.shown(path)+" does not exist.", command)
