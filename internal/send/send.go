@@ -25,7 +25,7 @@ type Pipe struct {
 
 // An Injector hands a message to qmail-queue; see package submit.
 type Injector interface {
-	// Inject queues the message that write writes, and returns the process id of the qmail-queue that took it.
+	// Inject queues the message that write writes, and returns its number, the "qp" of the logs.
 	Inject(sender, recipient string, write func(io.Writer) error) (qp uint64, err error)
 }
 

@@ -10,8 +10,6 @@ import (
 	"qmail/internal/text/rfc822"
 )
 
-func readerOf(b []byte) io.Reader { return bytes.NewReader(b) }
-
 const (
 	// maxField is the longest field in which a forged result is looked for; a longer one of that name is removed.
 	maxField = 64 << 10
@@ -32,6 +30,7 @@ func eachField(b []byte, fn func(field []byte)) {
 type author struct {
 	domain string
 	why    string // where there is not exactly one domain; empty: there is
+	many   bool   // that is since there are several
 }
 
 // authorOf finds the domain in From.
@@ -47,7 +46,7 @@ func authorOf(head []byte) author {
 	case len(from) == 0:
 		return author{why: "no From"}
 	case len(from) > 1:
-		return author{why: "more than one From"}
+		return author{why: "more than one From", many: true}
 	case len(from[0]) > maxFrom:
 		return author{why: "From is too long"}
 	}
@@ -66,7 +65,7 @@ func authorOf(head []byte) author {
 			return author{why: "an address in From without a domain"}
 		}
 		if i > 0 && domain != a.domain {
-			return author{why: "more than one domain in From"}
+			return author{why: "more than one domain in From", many: true}
 		}
 		a.domain = domain
 	}

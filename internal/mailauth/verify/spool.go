@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -62,7 +63,7 @@ func (s *Spool) Head() []byte { return s.head }
 
 // Reader reads the message from a place in its head on.
 func (s *Spool) Reader(from int) io.Reader {
-	head := readerOf(s.head[min(from, len(s.head)):])
+	head := bytes.NewReader(s.head[min(from, len(s.head)):])
 	if s.rest == nil {
 		return head
 	}

@@ -184,7 +184,7 @@ func (x *exam) refusal() *report.Report {
 	if x.settings.DMARC != Refuse {
 		return nil
 	}
-	if x.author.domain == "" && (x.author.why == "more than one From" || x.author.why == "more than one domain in From") {
+	if x.author.many {
 		return report.Fail("5.7.1", "sorry, a message needs one author: there is "+x.author.why)
 	}
 	if x.asksForMore() && x.policy.Policy == dmarc.Reject {
