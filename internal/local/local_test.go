@@ -10,6 +10,7 @@ import (
 
 	"qmail/internal/local/maildir"
 	"qmail/internal/submit"
+	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 )
 
@@ -171,6 +172,7 @@ func TestAProgramGetsThreeDescriptorsItsHomeAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	proc.CatchPipe() // another test may have started a qmail-queue, for which it was ignored
 	ignored, err := exec.Command("/bin/sh", "-c", "grep SigIgn /proc/self/status").Output()
 	if err != nil {
 		t.Fatal(err)

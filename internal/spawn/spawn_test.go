@@ -189,11 +189,14 @@ func (b *broken) Write(p []byte) (int, error) {
 func TestWhenQmailSendIsGoneWhatRunsIsWaitedForAndNothingIsBegun(t *testing.T) {
 	queue(t)
 	var begun, ended atomic.Int32
-	replies, late := &broken{met: make(chan struct{})}, make(chan struct{})
+	replies, late, all := &broken{met: make(chan struct{})}, make(chan struct{}), make(chan struct{})
 	s := Spawner{Limit: 10, Owner: os.Getuid(), Start: func(list []*Delivery) {
 		for _, d := range list {
-			begun.Add(1)
+			if begun.Add(1) == 3 {
+				close(all)
+			}
 			go func() {
+				<-all // or else the first reply may find qmail-send gone before the others are begun
 				if d.Delnum > 0 {
 					<-late
 				}
