@@ -250,7 +250,7 @@ func FuzzMessage(f *testing.F) {
 		if err := s.Copy(&b, &m); err != nil {
 			t.Fatal(err)
 		}
-		head, _, _ := strings.Cut(b.String(), "\n\n")
+		head, _, _ := strings.Cut("\n"+b.String(), "\n\n")
 		for line := range strings.SplitSeq(head, "\n") {
 			name, value, _ := strings.Cut(strings.ToLower(line), ":")
 			if strings.TrimRight(name, " \t") == "authentication-results" && strings.TrimSpace(value) == "me.test" {
