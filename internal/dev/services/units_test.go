@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,6 +78,25 @@ func TestNoUnitTakesTheSetUIDBitFromQmailQueue(t *testing.T) {
 					t.Errorf("%s: %s, and a user", name, l)
 				}
 			}
+		}
+	}
+}
+
+func TestFail2banReadsTheJournalOfEachServer(t *testing.T) {
+	b, err := os.ReadFile("../../../boot/fail2ban/qmail-clients.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter := strings.Fields(string(b))
+	for name, text := range units(t) {
+		server := strings.Contains(text, "qmail-smtpd") || strings.Contains(text, "qmail-submitd") ||
+			strings.Contains(text, "qmail-popup") || strings.Contains(text, "qmail-authd")
+		// The units of an instance for each connection have no names that a filter could list.
+		if !server || !strings.HasSuffix(name, ".service") || strings.Contains(name, "@") || name == "qmail.service" {
+			continue
+		}
+		if !slices.Contains(filter, "_SYSTEMD_UNIT="+name) {
+			t.Errorf("%s is not looked at", name)
 		}
 	}
 }
