@@ -27,7 +27,7 @@ func lineEnds(home string, warn func(path, text string)) {
 		}
 	}
 	for _, f := range control.Files() {
-		if f.Kind != control.Database && f.Kind != control.Folder && f.Kind != control.Certificates {
+		if f.Kind < control.Database {
 			look(control.Dir(filepath.Join(home, "control")), f.Name)
 		}
 	}

@@ -46,7 +46,7 @@ func show(out *bufio.Writer, dir control.Dir) (oops string) {
 		}
 		out.WriteString("\n" + f.Name + ": ")
 		out.WriteString(paragraph(dir, f))
-		if f.Kind == control.Database || f.Kind == control.Folder || f.Kind == control.Certificates {
+		if f.Kind >= control.Database {
 			continue
 		}
 		if b, _, _ := dir.Raw(f.Name); len(b) > 0 {
@@ -87,6 +87,8 @@ func paragraph(dir control.Dir, f control.File) string {
 		return entries(dir, f)
 	case f.Kind == control.Folder:
 		return folder(dir, f)
+	case f.Kind == control.Secrets:
+		return secrets(dir, f.Name)
 	}
 	return value(dir, f)
 }
@@ -176,6 +178,15 @@ func database(dir control.Dir, f control.File) string {
 		return "Oops! morercpthosts.cdb is older than morercpthosts.\n"
 	}
 	return "Modified recently enough; hopefully up to date.\n"
+}
+
+// secrets speaks of a file whose lines are shown to nobody.
+func secrets(dir control.Dir, name string) string {
+	text := "It has secrets.\n"
+	if fi, err := os.Stat(filepath.Join(string(dir), name)); err == nil && fi.Mode().Perm()&0o007 != 0 {
+		text += "Oops! Everybody can read or change them: they are not used. Its mode should be 440.\n"
+	}
+	return text
 }
 
 func exists(dir control.Dir, name string) bool {

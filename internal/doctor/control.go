@@ -52,14 +52,14 @@ func controlsAreRead(s *Site, say sayer) {
 			continue
 		case folder:
 			continue
-		case fi.Mode().Perm()&0o004 == 0 && !secret(f.Name) && f.Kind != control.Certificates:
+		case fi.Mode().Perm()&0o004 == 0 && !secret(f.Name) && f.Kind < control.Certificates:
 			say(Fault, "The programs that read "+shown+" may not: its mode is "+
 				strconv.FormatUint(uint64(fi.Mode().Perm()), 8)+".", "chmod 644 "+shown)
 		}
 		if fi.Mode().Perm()&0o022 != 0 {
 			say(Fault, "Others than its owner may write to "+shown+".", "chmod go-w "+shown)
 		}
-		if f.Kind == control.Database || f.Kind == control.Certificates {
+		if f.Kind >= control.Database {
 			continue
 		}
 		b, err := os.ReadFile(path)
@@ -193,6 +193,10 @@ func secretsAreKept(s *Site, say sayer) {
 				break
 			}
 		}
+	}
+	if fi, err := os.Stat(s.path("control/srs_secrets")); err == nil && fi.Mode().Perm()&0o007 != 0 {
+		shown := s.Home + "/control/srs_secrets"
+		say(Fault, "Everybody may read "+shown+", and it is not used.", "chmod 440 "+shown)
 	}
 	if fi, err := os.Stat(s.path("control/servercert.pem")); err == nil && fi.Mode().Perm()&0o004 != 0 {
 		b, _ := os.ReadFile(s.path("control/servercert.pem"))

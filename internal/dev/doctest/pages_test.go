@@ -75,7 +75,7 @@ func TestThePageKnowsTheExitCodesOfTheContract(t *testing.T) {
 func TestEveryControlFileIsInItsPagesAndNoOther(t *testing.T) {
 	all := pages(t)
 	summary := all["qmail-control.5"]
-	item := regexp.MustCompile(`(?m)^\.It Pa ([a-z0-9.]+) Ta `)
+	item := regexp.MustCompile(`(?m)^\.It Pa ([a-z0-9._]+) Ta `)
 	var listed []string
 	for _, m := range item.FindAllStringSubmatch(summary, -1) {
 		listed = append(listed, m[1])
@@ -108,7 +108,7 @@ func TestTheDefaultsInTheManualPageAreThoseOfTheTable(t *testing.T) {
 			want = "(required)"
 		case f.Kind == control.TextOrMe || f.Name == "locals":
 			want = "Pa me"
-		case f.Kind == control.Text || f.Kind == control.Number:
+		case f.Default != "" && (f.Kind == control.Text || f.Kind == control.Number):
 			want = f.Default
 		}
 		if !strings.Contains(summary, "\n.It Pa "+f.Name+" Ta "+want+" Ta ") {

@@ -24,7 +24,8 @@ func Variables() []Variable {
 		readers = []string{"maildir2mbox", "elq", "pinq", "qail"}
 	)
 	return []Variable{
-		{"QMAILQUEUE", append([]string{"qmail-inject", "sendmail", "forward", "condredirect", "qreceipt", "qmail-local",
+		{"QMAILQUEUE", append([]string{"qmail-inject", "sendmail", "forward", "condredirect", "qreceipt", "srsfilter",
+			"qmail-local",
 			"qmail-send"}, servers...), nil,
 			"The program that takes the place of qmail-queue."},
 
@@ -80,7 +81,7 @@ func Variables() []Variable {
 		{"LISTEN_PID", tcpEnv, nil, "The process that systemd's listening sockets are for."},
 		{"LISTEN_FDS", tcpEnv, nil, "How many listening sockets there are, from descriptor 3 on."},
 
-		{"SENDER", []string{"condredirect", "qreceipt", "qbiff", "qsmhook"}, local, "The envelope sender."},
+		{"SENDER", []string{"condredirect", "qreceipt", "qbiff", "qsmhook", "srsfilter"}, local, "The envelope sender."},
 		{"NEWSENDER", []string{"forward"}, local, "The envelope sender of what is forwarded."},
 		{"RECIPIENT", []string{"qsmhook"}, local, "The envelope recipient."},
 		{"USER", append([]string{"qbiff"}, inject...), append([]string{check}, local...), "The user whose mail it is."},
@@ -95,8 +96,8 @@ func Variables() []Variable {
 		{"EXT2", nil, local, "EXT behind its first dash."},
 		{"EXT3", nil, local, "EXT behind its second dash."},
 		{"EXT4", nil, local, "EXT behind its third dash."},
-		{"DEFAULT", nil, local, "What the word default in the name of the .qmail file stood for."},
-		{"DTLINE", []string{"forward", "condredirect", "preline", "qsmhook"}, local, "The Delivered-To line."},
+		{"DEFAULT", []string{"srsfilter"}, local, "What the word default in the name of the .qmail file stood for."},
+		{"DTLINE", []string{"forward", "condredirect", "preline", "qsmhook", "srsfilter"}, local, "The Delivered-To line."},
 		{"RPLINE", []string{"preline", "qsmhook"}, local, "The Return-Path line."},
 		{"UFLINE", []string{"preline", "qsmhook"}, local, "The From line of an mbox."},
 

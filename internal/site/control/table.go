@@ -1,6 +1,6 @@
 package control
 
-// A Kind is how the text of a control file is read.
+// A Kind is how the text of a control file is read; those from Database on are not plain text.
 type Kind uint8
 
 const (
@@ -11,6 +11,7 @@ const (
 	Database                 // a cdb
 	Folder                   // files, one for each of something
 	Certificates             // PEM, or a folder of it
+	Secrets                  // lines that nobody is shown
 )
 
 // A File is one file of the control folder: what qmail-showctl says of it, and what qmail-control(5) does.
@@ -173,4 +174,18 @@ var files = [...]File{
 		"Files HOST.pem with the certificates that vouch for that host's, which must have one.", true},
 	{"notlshosts", Folder, "No hosts without TLS.", "No TLS to ", ".", secret,
 		"Files named like hosts that get no TLS.", true},
+	{"srs_domain", Text, "", "Mail that is passed on has its sender in ", ".", "qmail-rspawn srsfilter",
+		"The domain of the addresses that stand for senders of mail that is passed on.", true},
+	{"srs_secrets", Secrets, "", "", "", "qmail-rspawn srsfilter",
+		"Secrets of these addresses, one a line: the first is used, all are known. Not everybody may read it.", true},
+	{"srs_maxage", Number, "7", "An address for a sender leads back for ", " days.", "srsfilter",
+		"How many days such an address leads back.", true},
+	{"srs_hashlength", Number, "4", "Characters of the hash in it: ", ".", "qmail-rspawn srsfilter",
+		"How many characters of the hash such an address has, 4 to 27.", true},
+	{"srs_hashmin", Number, "4", "Characters of the hash that are asked for: ", ".", "srsfilter",
+		"How many characters of the hash must be there, 4 to 27.", true},
+	{"srs_separator", Text, "=", "It has behind SRS0: ", "", "qmail-rspawn",
+		"What stands behind SRS0 and SRS1 in such an address: =, - or +.", true},
+	{"srs_alwaysrewrite", Number, "0", "Senders of our own domains are rewritten: ", ".", "qmail-rspawn",
+		"1 has senders of our own domains rewritten, too.", true},
 }

@@ -91,14 +91,18 @@ func (r *Deliverer) Start(list []*spawn.Delivery) {
 // run delivers one message to recipients at one host.
 func (r *Deliverer) run(group []*spawn.Delivery) {
 	first := group[0]
-	args := []string{first.Host, first.Sender}
+	sender, trouble := r.sender(first.Sender, first.Message)
+	if trouble != nil {
+		refuse(group, trouble)
+		return
+	}
+	args := []string{first.Host, sender}
 	for _, d := range group {
 		args = append(args, d.Recipient)
 	}
 	program, signs := r.choice.program(time.Now())
 	var signatures []byte
 	if signs {
-		var trouble *report.Report
 		if signatures, trouble = r.signatures(first.Message); trouble != nil {
 			refuse(group, trouble)
 			return

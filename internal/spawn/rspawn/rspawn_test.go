@@ -31,7 +31,7 @@ func site(t *testing.T, script string) *Deliverer {
 // deliver has a spawner serve one group, and returns kinds and texts by number.
 func deliver(t *testing.T, r *Deliverer, combine int, recipients ...string) []string {
 	t.Helper()
-	g := sendproto.Group{Mess: "7/7", Sender: "joe"}
+	g := sendproto.Group{Mess: "7/7", Sender: "joe@a.test"}
 	for n, rcpt := range recipients {
 		g.Members = append(g.Members, sendproto.Member{Delnum: n, Recipient: rcpt})
 	}
@@ -100,10 +100,10 @@ printf 'K%s gave %s to %s of %s\n\0' "$sender" "$(cat)" "$#" "$(pwd)"
 		}
 	}
 	for n, want := range map[int]string{
-		10: "Kjoe gave message to 1 of " + dir + "\n",
-		30: "Kjoe gave message to 3 of " + dir + "\n",
+		10: "Kjoe@a.test gave message to 1 of " + dir + "\n",
+		30: "Kjoe@a.test gave message to 3 of " + dir + "\n",
 		31: "Dbad@far.test refused by far.test\n",
-		32: "Kjoe gave message to 3 of " + dir + "\n",
+		32: "Kjoe@a.test gave message to 3 of " + dir + "\n",
 	} {
 		if got[n] != want {
 			t.Errorf("%d: %q, want %q", n, got[n], want)
