@@ -35,9 +35,9 @@ const (
 
 // The ranks of places.
 const (
-	free = iota // nothing goes there now
-	busy
-	slow
+	idlePlace = iota // nothing goes there now
+	busyPlace
+	slowPlace
 )
 
 func newShares(fixed int) shares {
@@ -49,11 +49,11 @@ func (s *shares) rank(key string) int {
 	place := s.place(key)
 	switch {
 	case s.slow[place] > s.now:
-		return slow
+		return slowPlace
 	case s.by[place] != nil && s.by[place].running > 0:
-		return busy
+		return busyPlace
 	}
-	return free
+	return idlePlace
 }
 
 // judge takes note of how long a place let a delivery wait that was deferred, or that it answered.

@@ -164,7 +164,7 @@ func (s *slots) pick() *bundle {
 // that is not slow, else the first. A job that has but few recipients left and is about to get more waits for these,
 // since they may share slots.
 func (s *slots) ready(line *[]*job) (best *bundle) {
-	rank := slow + 1
+	rank := slowPlace + 1
 	for i := 0; i < min(len(*line), mostRanked); {
 		j := (*line)[i]
 		if s.combine > 1 && j.reading && j.waiting < fewLeft {
@@ -183,7 +183,7 @@ func (s *slots) ready(line *[]*job) (best *bundle) {
 			if r := s.shares.rank(j.bundles[0].key); r < rank {
 				best, rank = j.bundles[0], r
 			}
-			if rank == free {
+			if rank == idlePlace {
 				break
 			}
 			i++
@@ -223,7 +223,7 @@ func (s *slots) cut(b *bundle) []recipient {
 
 // begin has deliveries of a job take a slot, and returns their numbers. log is the number of the last one in the log.
 func (s *slots) begin(j *job, key string, list []recipient, log uint64) []sendproto.Member {
-	x := &slot{key: key, running: len(list), slow: s.shares.rank(key) == slow, since: s.shares.now}
+	x := &slot{key: key, running: len(list), slow: s.shares.rank(key) == slowPlace, since: s.shares.now}
 	x.share = s.shares.begin(key, x.slow)
 	members := make([]sendproto.Member, 0, len(list))
 	for i, r := range list {
