@@ -24,6 +24,9 @@ func (s *session) data() {
 		return
 	}
 	s.mailSeen = false
+	if !s.admits(AtData, s.sender, "") {
+		return
+	}
 	queue := s.server.Queue
 	if s.filter != "" && s.server.Submission == nil && !s.relayClient && !s.trusted() {
 		queue = queue.Through(s.filter)

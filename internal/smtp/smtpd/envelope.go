@@ -11,8 +11,14 @@ func (s *session) greet(name []byte, extended bool) {
 		s.refuse("501 that name is too long (#5.5.4)")
 		return
 	}
-	s.helo, s.greeted = string(name), true
 	s.mailSeen = false
+	before := s.helo
+	s.helo = string(name)
+	if !s.admits(AtHelo, "", "") {
+		s.helo = before
+		return
+	}
+	s.greeted = true
 	s.say("250-" + s.greeting)
 	s.say("250-PIPELINING")
 	if extended && s.dataBytes > 0 {
@@ -50,6 +56,11 @@ func (s *session) mail(arg []byte) {
 		s.refuse("452 the queue's disk is nearly full (#4.3.1)", "from", addr)
 		return
 	}
+	s.count = 0
+	if !s.admits(AtMail, addr, "") {
+		s.mailSeen = false
+		return
+	}
 	s.sender, s.barred = addr, s.controls.barred(addr)
 	s.recipients, s.count, s.full = s.recipients[:0], 0, false
 	s.mailSeen = true
@@ -82,6 +93,9 @@ func (s *session) rcpt(arg []byte) {
 		return
 	} else if !ok && !s.trusted() {
 		s.refuse("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "from", s.sender, "to", addr)
+		return
+	}
+	if !s.admits(AtRcpt, s.sender, addr) {
 		return
 	}
 	if !s.limit.Allows(s.count+1, len(s.recipients)+len(addr)+1) {

@@ -55,6 +55,9 @@ type Server struct {
 	Login Login
 	// Submission makes it a server for users, by Login; nil: it is one for other hosts.
 	Submission *Submission
+	// Doors returns what else may refuse the client, in the order in which it is asked; nil: nothing. An error means
+	// that the session cannot be held now.
+	Doors func() ([]Door, error)
 	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a
 	// new one.
 	In *crlf.Reader
@@ -66,6 +69,12 @@ func (s Server) Serve(in, out *os.File) exit.Code {
 	defer c.close()
 	conn := sys.NewDialogue(in, out)
 	conn.Timeout(max(c.timeout, time.Second))
+	var doors []Door
+	if ok && s.Doors != nil {
+		var err error
+		doors, err = s.Doors()
+		ok = err == nil
+	}
 	if !ok {
 		io.WriteString(conn, "421 unable to read controls (#4.3.0)\r\n")
 		return ended
@@ -73,7 +82,7 @@ func (s Server) Serve(in, out *os.File) exit.Code {
 	if c.noLogin && s.Submission == nil {
 		s.Login = nil
 	}
-	t := &session{controls: c, server: s, conn: conn, wire: conn, timeout: c.timeout}
+	t := &session{controls: c, server: s, doors: doors, conn: conn, wire: conn, timeout: c.timeout}
 	if s.In == nil {
 		t.in = crlf.NewReader(t)
 		return t.run()
@@ -94,6 +103,7 @@ func (c *controls) close() {
 type session struct {
 	controls
 	server  Server
+	doors   []Door
 	conn    *sys.Dialogue
 	wire    io.ReadWriter // conn, or TLS over it
 	tls     Channel       // nil: not yet
@@ -182,7 +192,7 @@ func (s *session) run() exit.Code {
 	if s.implicit() {
 		s.secure()
 	}
-	if !s.over {
+	if !s.over && s.admits(AtConnect, "", "") {
 		s.put("220 " + s.greeting + " ESMTP")
 	}
 	for !s.over {

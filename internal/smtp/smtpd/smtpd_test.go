@@ -108,6 +108,11 @@ func pair(t *testing.T) (client *net.TCPConn, server *os.File) {
 // say holds a whole session with input that is all there from the start.
 func (w *world) say(input string) (replies string, code exit.Code) {
 	w.t.Helper()
+	return w.with(w.server(), input)
+}
+
+func (w *world) with(s Server, input string) (replies string, code exit.Code) {
+	w.t.Helper()
 	client, server := pair(w.t)
 	go func() {
 		io.WriteString(client, input)
@@ -115,7 +120,7 @@ func (w *world) say(input string) (replies string, code exit.Code) {
 	}()
 	done := make(chan exit.Code, 1)
 	go func() {
-		code := w.server().Serve(server, server)
+		code := s.Serve(server, server)
 		server.Close()
 		done <- code
 	}()

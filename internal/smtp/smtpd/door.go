@@ -1,0 +1,62 @@
+package smtpd
+
+// A Stage is where a session has come to when its doors are asked.
+type Stage int
+
+// The stages, in their order. What a client says at AtHelo, AtMail and AtRcpt is in the Visit, and is not yet taken.
+const (
+	AtConnect Stage = iota // before the greeting
+	AtHelo
+	AtMail
+	AtRcpt
+	AtData // before a message with recipients comes
+)
+
+// A Visit is what a session knows of its client and its message.
+type Visit struct {
+	Env       []string // tcp-environ(5), and what else the session was started with
+	IP        string   // of the client; empty if it is not known
+	Host      string   // the client's name; empty or "unknown" if it is not known
+	Helo      string
+	Sender    string
+	Recipient string // the one that is asked for
+	User      string // who has logged in
+	Relays    bool   // a client that may send anywhere
+	Taken     int    // recipients of this message so far
+}
+
+// A Door is what else may say no to a client. Admit returns a reply of 4xx or 5xx that refuses a stage, or "" for none;
+// a reply of 421, and any at AtConnect, ends the session. It is called for one stage after the other, of one session.
+type Door interface {
+	Admit(stage Stage, v *Visit) (reply string)
+}
+
+// admits asks the doors one after the other, and reports whether none refuses. What they refuse is in the log.
+func (s *session) admits(stage Stage, sender, recipient string) bool {
+	if len(s.doors) == 0 {
+		return true
+	}
+	v := Visit{
+		Env: s.server.Env, IP: s.peer.RemoteIP, Host: s.peer.RemoteHost, Helo: s.helo, Sender: sender,
+		Recipient: recipient, User: s.user, Taken: s.count, Relays: s.relayClient || s.trusted(),
+	}
+	for _, d := range s.doors {
+		reply := d.Admit(stage, &v)
+		if reply == "" {
+			continue
+		}
+		var wanted []string
+		if stage >= AtMail {
+			wanted = append(wanted, "from", sender)
+		}
+		if recipient != "" {
+			wanted = append(wanted, "to", recipient)
+		}
+		s.refuse(reply, wanted...)
+		if stage == AtConnect || reply[:3] == "421" {
+			s.end(ended)
+		}
+		return false
+	}
+	return true
+}
