@@ -248,7 +248,7 @@ func TestAllDaemonsWithFewDescriptorsGoOn(t *testing.T) {
 	w.stop()
 	w.start = func() { w.run("./Mailbox") }
 	w.start()
-	w.noCopies(w.settled())
+	w.noCopies(w.settle(nothingOwed)) // a qmail-queue that gets no descriptor may die as it stands
 }
 
 func TestWithoutDNSRemoteMailWaitsAndLocalMailGoesOn(t *testing.T) {
