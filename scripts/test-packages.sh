@@ -11,7 +11,7 @@ packages="$packages btrfs-progs xfsprogs debootstrap systemd tinycdb"
 packages="$packages daemontools openbsd-inetd runit s6 ucspi-tcp"
 # Those whom mail comes from and goes to.
 packages="$packages busybox curl dnsmasq-base dot-forward dovecot-core dovecot-imapd dovecot-lmtpd fail2ban fastforward
-  fetchmail gnutls-bin inetutils-telnet libnet-ssleay-perl maildir-filter maildrop mpop msmtp mutt
+  fetchmail gnutls-bin haproxy inetutils-telnet libnet-ssleay-perl maildir-filter maildrop mpop msmtp mutt
   openssl postfix postsrsd procmail python3 s-nail swaks"
 # Those who vouch for names, for hosts, and for mail.
 packages="$packages bind9-utils certbot lego libmail-dkim-perl pebble python3-dkim python3-nacl unbound"

@@ -9,6 +9,7 @@ import (
 
 	"qmail/conf"
 	"qmail/internal/net/listener"
+	"qmail/internal/site/control"
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/environ"
@@ -38,8 +39,8 @@ func listen(o options, fds []int, env []string) exit.Code {
 	}
 	env = environ.With(env, peerlog.Variable+"=")
 	s := listener.Service{
-		Limit: o.limit, PerAddress: o.perAddress, Verbose: o.verbose, Args: o.peer.Args(), Env: env, Path: self,
-		Command: append(append([]string{"tcp-env"}, o.peer.Args()...), o.program...), Log: proc.FD(2, "log"),
+		Limit: o.limit, PerAddress: o.perAddress, Verbose: o.verbose, Control: control.Default(),
+		Peer: o.peer, Env: env, Path: self, Command: o.program, Log: proc.FD(2, "log"),
 	}
 	if s.Worker = installed(o.program, env); s.Worker != "" {
 		if _, tls := environ.Get(env, "SMTPS"); !tls {

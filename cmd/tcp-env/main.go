@@ -13,6 +13,8 @@ import (
 
 	"qmail/internal/net/client"
 	"qmail/internal/net/dns"
+	"qmail/internal/net/proxy"
+	"qmail/internal/site/control"
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
@@ -35,6 +37,15 @@ func main() {
 // become finds out about the connection and executes the program.
 func become(o options) exit.Code {
 	conn := proc.FD(0, "connection")
+	if o.peer.Header == nil {
+		h, err := proxy.Of(control.Default(), conn)
+		if err != nil {
+			log := peerlog.Of(proc.Log(conn, conn), "tcp-env", os.Environ(), os.Getpid())
+			log.Say("refused a connection", "because", err.Error())
+			return exit.Temp
+		}
+		o.peer.Header = h
+	}
 	c, err := client.Of(conn, o.peer, dns.SystemConf)
 	if err != nil {
 		return exit.Temp

@@ -3,6 +3,7 @@ package main
 import (
 	"qmail/internal/net/client"
 	"qmail/internal/net/listener"
+	"qmail/internal/net/proxy"
 	"qmail/internal/site/control"
 	"qmail/internal/text/getopt"
 )
@@ -19,7 +20,7 @@ type options struct {
 // parse reads the command line.
 func parse(args []string) (o options, ok bool) {
 	o = options{peer: client.Default(), limit: listener.DefaultLimit}
-	g := getopt.New("tcp-env", args, "rRvt:c:a:")
+	g := getopt.New("tcp-env", args, "rRvt:c:a:p:")
 	for g.Next() {
 		switch c := g.Letter; c {
 		case 'r', 'R':
@@ -41,6 +42,11 @@ func parse(args []string) (o options, ok bool) {
 
 // set sets what an option with a value means.
 func (o *options) set(letter byte, value string) bool {
+	if letter == 'p' {
+		h, ok := proxy.ParseHeader(value)
+		o.peer.Header = &h
+		return ok
+	}
 	n, ok := control.ParseInt(value)
 	if !ok {
 		return false

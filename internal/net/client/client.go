@@ -12,6 +12,7 @@ import (
 
 	"qmail/internal/net/dns"
 	"qmail/internal/net/ident"
+	"qmail/internal/net/proxy"
 	"qmail/internal/site/control"
 	"qmail/internal/sys/inet"
 	"qmail/internal/text/ascii"
@@ -22,6 +23,8 @@ import (
 type Options struct {
 	Ident   bool          // the user's name
 	Timeout time.Duration // how long to wait for that
+	// Header is what a balancer has said of the connection, where it began with that; nil: it did not.
+	Header *proxy.Header
 }
 
 // Default are the options of a tcp-env without any.
@@ -29,10 +32,14 @@ func Default() Options { return Options{Timeout: 30 * time.Second} }
 
 // Args returns the options as tcp-env has them on its command line.
 func (o Options) Args() []string {
-	if !o.Ident {
-		return []string{"-R"}
+	args := []string{"-R"}
+	if o.Ident {
+		args = []string{"-r", "-t" + strconv.Itoa(int(o.Timeout/time.Second))}
 	}
-	return []string{"-r", "-t" + strconv.Itoa(int(o.Timeout/time.Second))}
+	if o.Header != nil {
+		args = append(args, "-p"+o.Header.String())
+	}
+	return args
 }
 
 // ParseArgs reads what Args wrote.
@@ -50,6 +57,12 @@ func ParseArgs(args []string) (Options, bool) {
 				return o, false
 			}
 			o.SetTimeout(n)
+		case len(a) > 2 && a[:2] == "-p":
+			h, ok := proxy.ParseHeader(a[2:])
+			if !ok {
+				return o, false
+			}
+			o.Header = &h
 		default:
 			return o, false
 		}
@@ -84,6 +97,10 @@ func (f *Finder) Of(conn *os.File, o Options, resolvConf string) (tcpenv.Conn, e
 	if err != nil {
 		return tcpenv.Conn{}, err
 	}
+	passedOn := o.Header != nil && o.Header.Known()
+	if passedOn {
+		local, remote = o.Header.Destination, o.Header.Source
+	}
 	c := tcpenv.Conn{
 		Proto:   "TCP",
 		LocalIP: text(local.Addr()), LocalPort: strconv.Itoa(int(local.Port())),
@@ -95,7 +112,7 @@ func (f *Finder) Of(conn *os.File, o Options, resolvConf string) (tcpenv.Conn, e
 	if !local.Addr().IsLoopback() || !remote.Addr().IsLoopback() {
 		c.LocalHost, c.RemoteHost = names(dns.Open(resolvConf), local.Addr(), remote.Addr())
 	}
-	if o.Ident {
+	if o.Ident && !passedOn { // the client's host knows of no connection with us
 		c.RemoteInfo = f.user(local, remote, o.Timeout)
 	}
 	return c, nil

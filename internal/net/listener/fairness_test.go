@@ -45,14 +45,14 @@ func awaitLine(t *testing.T, log *bufio.Reader, pattern string) {
 
 func TestWhoHasManyConnectionsMakesRoomForWhoHasNone(t *testing.T) {
 	address, log := crowded(t, 4)
-	var silent []client
+	var silent []caller
 	for range 4 {
 		c := dial(t, address, "127.0.0.1")
 		c.line()
 		silent = append(silent, c)
 	}
 	for range 2 {
-		if got := dial(t, address, "127.0.0.2").line(); got != "a b 0,1\n" {
+		if got := dial(t, address, "127.0.0.2").line(); got != "-R a b 0,1\n" {
 			t.Errorf("the other address got %q", got)
 		}
 	}
@@ -73,9 +73,9 @@ func TestTheSlowMakeRoomAndTheBusyStay(t *testing.T) {
 	address, _ := crowded(t, 3)
 	stop := make(chan struct{})
 	defer close(stop)
-	open := func(from, text string, every time.Duration) client {
+	open := func(from, text string, every time.Duration) caller {
 		c := dial(t, address, from)
-		if got := c.line(); got != "a b 0,1\n" {
+		if got := c.line(); got != "-R a b 0,1\n" {
 			t.Errorf("%s got %q", from, got)
 		}
 		go func() {
@@ -96,7 +96,7 @@ func TestTheSlowMakeRoomAndTheBusyStay(t *testing.T) {
 	time.Sleep(2 * grace)
 	open("127.0.0.4", strings.Repeat("x", 1000)+"\n", 20*time.Millisecond)
 	open("127.0.0.5", strings.Repeat("x", 1000)+"\n", 20*time.Millisecond)
-	for _, c := range []client{silent, drips} {
+	for _, c := range []caller{silent, drips} {
 		if b, err := io.ReadAll(c.r); len(b) > 1000 || os.IsTimeout(err) {
 			t.Errorf("a slow client is still there: %d bytes, %v", len(b), err)
 		}
@@ -144,7 +144,7 @@ func TestWhoHasAWholeNetworkKeepsNobodyOutByBusyConnections(t *testing.T) {
 	address, log := crowded(t, limit)
 	stop := make(chan struct{})
 	defer close(stop)
-	open := func(from string) client {
+	open := func(from string) caller {
 		c := dial(t, address, from)
 		go func() {
 			for {
@@ -159,12 +159,12 @@ func TestWhoHasAWholeNetworkKeepsNobodyOutByBusyConnections(t *testing.T) {
 		return c
 	}
 	for i := range limit {
-		if got := open("127.0.1." + strconv.Itoa(i+1)).line(); got != "a b 0,1\n" {
+		if got := open("127.0.1." + strconv.Itoa(i+1)).line(); got != "-R a b 0,1\n" {
 			t.Fatalf("%q", got)
 		}
 	}
 	for range 3 {
-		if got := open("127.0.2.1").line(); got != "a b 0,1\n" {
+		if got := open("127.0.2.1").line(); got != "-R a b 0,1\n" {
 			t.Errorf("another network got %q", got)
 		}
 	}

@@ -5,9 +5,12 @@ package listener
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
+	"qmail/internal/net/client"
+	"qmail/internal/site/control"
 	"qmail/internal/sys"
 	"qmail/internal/sys/inet"
 	"qmail/internal/sys/priv"
@@ -39,11 +42,13 @@ type Service struct {
 
 	Worker  string                   // the program in HOME/bin that can be a worker; empty: none
 	Extra   func() (*os.File, error) // its descriptor 4; see pool.Spec
-	Args    []string                 // the arguments of its jobs
+	Peer    client.Options           // its jobs' arguments
 	Env     []string
-	Path    string   // the program that is started where no worker is at hand
-	Command []string // its whole argument list, its name first
+	Path    string   // tcp-env, which is started where no worker is at hand
+	Command []string // what it becomes
 	Log     *os.File // its descriptor 2, and where our lines go; the connection is 0 and 1
+
+	Control control.Dir // where the balancers are named; empty: there are none
 }
 
 // A listener is a Service at work.
@@ -54,6 +59,8 @@ type listener struct {
 	all   sync.WaitGroup
 
 	mu      sync.Mutex
+	headers int // connections of balancers that are no sessions yet
+	told    time.Time
 	total   int // sessions
 	origins map[netip.Addr]*origin
 }
@@ -89,17 +96,30 @@ func (l *listener) accept(socket *sys.Listener, stop <-chan struct{}) {
 			}
 			return
 		}
-		s := l.admit(conn, remote.Addr())
-		if s == nil {
+		switch balancer, err := l.balancer(remote.Addr()); {
+		case err != nil:
+			l.say(remote.Addr(), "refused a connection because control/proxyfrom cannot be read")
 			conn.Close()
-			continue
+		case balancer:
+			l.passedOn(conn, remote.Addr())
+		default:
+			l.begin(conn, remote.Addr(), l.Peer)
 		}
-		l.all.Go(func() {
-			l.serve(conn)
-			l.leave(s)
-			conn.Close()
-		})
 	}
+}
+
+// begin has a connection of a client served where there is room for it.
+func (l *listener) begin(conn *os.File, ip netip.Addr, peer client.Options) {
+	s := l.admit(conn, ip)
+	if s == nil {
+		conn.Close()
+		return
+	}
+	l.all.Go(func() {
+		l.serve(conn, peer.Args())
+		l.leave(s)
+		conn.Close()
+	})
 }
 
 // wait reports whether to go on after an error of Accept.
@@ -141,16 +161,17 @@ func blockOf(ip netip.Addr) netip.Prefix {
 }
 
 // serve has one connection served. Ours stays open until that is done, so that we can end it.
-func (l *listener) serve(conn *os.File) {
+func (l *listener) serve(conn *os.File, args []string) {
 	if l.Worker != "" {
 		w := l.pool.Take(pool.Spec{Name: l.Worker, Env: l.Env, Log: l.Log, Extra: l.Extra}, "")
-		if w != nil && w.Send(worker.Job{Args: l.Args, Env: l.Env, Files: []*os.File{conn}}) == nil {
+		if w != nil && w.Send(worker.Job{Args: args, Env: l.Env, Files: []*os.File{conn}}) == nil {
 			w.Wait("", 0)
 			return
 		}
 	}
 	p, err := priv.Start(priv.Child{
-		Path: l.Path, Args: l.Command, Env: l.Env, Files: []*os.File{conn, conn, l.Log},
+		Path: l.Path, Args: slices.Concat([]string{"tcp-env"}, args, l.Command),
+		Env: l.Env, Files: []*os.File{conn, conn, l.Log},
 	})
 	if err == nil {
 		p.Wait()

@@ -67,7 +67,7 @@ func serve(t *testing.T, s Service) (address string, stop chan struct{}, finishe
 		t.Fatal(err)
 	}
 	// The race detector would let a process wait at its end, for longer than the grace of these tests.
-	s.Env, s.Path, s.Command = []string{"LISTENER_TEST=1", "GORACE=atexit_sleep_ms=0"}, self, []string{"x", "a", "b"}
+	s.Env, s.Path, s.Command = []string{"LISTENER_TEST=1", "GORACE=atexit_sleep_ms=0"}, self, []string{"a", "b"}
 	stop, finished = make(chan struct{}), make(chan struct{})
 	go func() { s.Serve([]*sys.Listener{l}, stop); close(finished) }()
 	t.Cleanup(func() {
@@ -80,12 +80,12 @@ func serve(t *testing.T, s Service) (address string, stop chan struct{}, finishe
 	return tcp.Addr().String(), stop, finished
 }
 
-type client struct {
+type caller struct {
 	net.Conn
 	r *bufio.Reader
 }
 
-func dial(t *testing.T, address, from string) client {
+func dial(t *testing.T, address, from string) caller {
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	c, err := d.Dial("tcp", address)
@@ -94,12 +94,12 @@ func dial(t *testing.T, address, from string) client {
 	}
 	c.SetDeadline(time.Now().Add(poll.Limit))
 	t.Cleanup(func() { c.Close() })
-	return client{c, bufio.NewReader(c)}
+	return caller{c, bufio.NewReader(c)}
 }
 
-func (c client) line() string { s, _ := c.r.ReadString('\n'); return s }
+func (c caller) line() string { s, _ := c.r.ReadString('\n'); return s }
 
-func (c client) waits(d time.Duration) bool {
+func (c caller) waits(d time.Duration) bool {
 	c.SetReadDeadline(time.Now().Add(d))
 	defer c.SetReadDeadline(time.Now().Add(poll.Limit))
 	_, err := c.r.Peek(1)
@@ -110,7 +110,7 @@ func TestProgramGetsItsArgumentsAndNoSocketButTheConnection(t *testing.T) {
 	address, _, _ := start(t, 5, 5)
 	c := dial(t, address, "127.0.0.1")
 	got := c.line()
-	if got != "a b 0,1\n" {
+	if got != "-R a b 0,1\n" {
 		t.Errorf("%q", got)
 	}
 	io.WriteString(c, "hello\n")
