@@ -1,5 +1,6 @@
 #!/bin/sh
 # config: finds this host's name in DNS and writes the control files. Run it in the source tree after a build.
+test "$#/$1" != 1/--help || { echo "config: usage: config [user@domain [host]]" >&2; exit 100; }
 
 here=$(dirname "$0")
 bin=$here/build/bin

@@ -1,5 +1,6 @@
 #!/bin/sh
 # mailsubj subject recipient ...: mail standard input under a subject.
+test "$#/$1" != 1/--help || { echo "mailsubj: usage: mailsubj subject recipient ..." >&2; exit 100; }
 subject=$1
 [ $# -eq 0 ] || shift
 (

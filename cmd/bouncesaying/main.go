@@ -17,6 +17,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("bouncesaying: usage: bouncesaying error [ program [ arg ... ] ]")
 	if len(os.Args) < 2 {
 		proc.Die(exit.Perm, "bouncesaying: usage: bouncesaying error [ program [ arg ... ] ]")
 	}

@@ -36,6 +36,7 @@ const (
 
 func main() {
 	proc.Begin()
+	proc.Help("checkpassword: usage: checkpassword program [ arg ... ]")
 	if err := sys.NotDumpable(); err != nil {
 		die("unable to hide from debuggers: " + sys.Reason(err))
 	}

@@ -24,6 +24,7 @@ const fatal = "condredirect: fatal: "
 
 func main() {
 	proc.Begin()
+	proc.Help("condredirect: usage: condredirect newaddress program [ arg ... ]")
 	if len(os.Args) < 3 {
 		proc.Die(exit.Perm, "condredirect: usage: condredirect newaddress program [ arg ... ]")
 	}

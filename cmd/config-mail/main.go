@@ -30,6 +30,7 @@ const (
 
 func main() {
 	proc.Begin()
+	proc.Help("config-mail: usage: config-mail domain")
 	if len(os.Args) != 2 {
 		proc.Die(exit.Perm, "config-mail: usage: config-mail domain")
 	}

@@ -24,6 +24,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("config-tls: usage: config-tls host [cert key]")
 	args := os.Args[1:]
 	if len(args) != 1 && len(args) != 3 {
 		proc.Die(exit.Perm, "config-tls: usage: config-tls host [cert key]")

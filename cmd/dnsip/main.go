@@ -15,6 +15,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("dnsip: usage: dnsip host")
 	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), tool.Confined(addresses)))
 }
 

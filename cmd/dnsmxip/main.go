@@ -19,6 +19,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("dnsmxip: usage: dnsmxip host")
 	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), tool.Confined(exchangers)))
 }
 

@@ -16,6 +16,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("dnsptr: usage: dnsptr address")
 	proc.Exit(tool.Run(os.Args, proc.FD(1, "output"), proc.FD(2, "errors"), tool.Confined(name)))
 }
 

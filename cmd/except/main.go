@@ -16,6 +16,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("except: usage: except program [ arg ... ]")
 	if len(os.Args) < 2 {
 		proc.Die(exit.Perm, "except: usage: except program [ arg ... ]")
 	}

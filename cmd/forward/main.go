@@ -21,6 +21,7 @@ const fatal = "forward: fatal: "
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("forward: usage: forward address ...")
 	trace, ok := os.LookupEnv("DTLINE")
 	if !ok {
 		proc.Die(exit.Perm, fatal+"DTLINE not set")

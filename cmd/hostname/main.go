@@ -12,6 +12,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("hostname: usage: hostname")
 	name, err := os.Hostname()
 	if err != nil {
 		proc.Die(exit.Temp, "hostname: fatal: "+err.Error())

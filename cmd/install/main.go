@@ -26,6 +26,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("install: usage: install source [destdir manifest], or install -p manifest")
 	in := &installer{notice: func(s string) { os.Stdout.WriteString("install: " + s + "\n") }}
 	manifest := ""
 	options := getopt.New("install", os.Args[1:], "p")

@@ -25,6 +25,7 @@ const warned exit.Code = 1
 
 func main() {
 	proc.Begin()
+	proc.Help("instcheck: usage: instcheck source")
 	if len(os.Args) != 2 {
 		proc.Die(exit.Perm, "instcheck: usage: instcheck source")
 	}

@@ -14,6 +14,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("ipmeprint: usage: ipmeprint")
 	list, err := ipme.List()
 	if err != nil {
 		proc.Die(exit.Temp, "ipmeprint: fatal: "+err.Error())

@@ -18,6 +18,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("maildir2mbox: usage: maildir2mbox")
 	sys.Umask(0o077)
 	box, tmp, dir := env("MAIL"), env("MAILTMP"), env("MAILDIR")
 	if err := os.Chdir(dir); err != nil {

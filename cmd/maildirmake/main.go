@@ -18,8 +18,9 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("maildirmake: usage: maildirmake name")
 	sys.Umask(0o077)
-	if len(os.Args) < 2 || os.Args[1] == "--help" {
+	if len(os.Args) < 2 {
 		proc.Die(exit.Perm, "maildirmake: usage: maildirmake name")
 	}
 	err := maildir.Make(os.Args[1])

@@ -28,6 +28,7 @@ const (
 
 func main() {
 	proc.Begin()
+	proc.Help("maildirwatch: usage: maildirwatch")
 	dir, ok := os.LookupEnv("MAILDIR")
 	if !ok {
 		proc.Die(exit.Temp, fatal+"MAILDIR not set")

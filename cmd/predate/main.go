@@ -19,6 +19,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("predate: usage: predate program [ arg ... ]")
 	if len(os.Args) < 2 {
 		proc.Die(exit.Perm, "predate: usage: predate child")
 	}

@@ -16,6 +16,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qbiff: usage: qbiff")
 	user, local, sender := os.Getenv("USER"), os.Getenv("LOCAL"), os.Getenv("SENDER")
 	if user == "" {
 		proc.Exit(exit.OK)

@@ -38,6 +38,7 @@ const answering = "qmail-authd answering"
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-authd: usage: qmail-authd")
 	if err := sys.NotDumpable(); err != nil {
 		die("unable to hide from debuggers: " + sys.Reason(err))
 	}

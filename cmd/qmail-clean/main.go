@@ -22,6 +22,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-clean: usage: qmail-clean, started by qmail-start")
 	sys.Umask(0o033)
 	if proc.Chdir(conf.Home(), "queue") != nil {
 		proc.Exit(exit.Temp)

@@ -35,6 +35,7 @@ import (
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-dksign: usage: qmail-dksign, started by qmail-rspawn")
 	l, isWorker := worker.Offered("qmail-dksign")
 	held, err := keys.Open(isWorker)
 	s := &dksign.Signer{Control: control.Default(), Keys: holder{held, err}, Now: time.Now}

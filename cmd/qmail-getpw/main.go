@@ -20,6 +20,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-getpw: usage: qmail-getpw local")
 	if l, ok := worker.Offered("qmail-getpw"); ok {
 		proc.Exit(l.Serve(0, func(j worker.Job, out *worker.Output) worker.Answer {
 			return worker.Answer{Code: answer(j.Args, out)}

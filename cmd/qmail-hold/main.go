@@ -16,5 +16,6 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-hold: usage: qmail-hold [-s sender] [-r recipient] [number ...]")
 	proc.Exit(queuetool.Run("qmail-hold", os.Args[1:], proc.FD(1, "list"), os.Stderr))
 }

@@ -21,6 +21,7 @@ import (
 
 func main() {
 	proc.BeginThin()
+	proc.Help("qmail-inject: usage: qmail-inject [ -nNaAhH ] [ -f sender ] [ recipient ... ]")
 	o, mistake := inject.ParseArgs(os.Args[1:])
 	if o.Show || mistake != "" {
 		proc.Begin()

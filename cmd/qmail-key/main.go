@@ -31,6 +31,7 @@ const socket = 3
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-key: usage: qmail-key, started by the programs that need a signature")
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGVTALRM, syscall.SIGPROF, syscall.SIGXCPU,
 		syscall.SIGXFSZ)
 	if !sys.IsPacketSocket(socket) {

@@ -26,6 +26,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-local: usage: qmail-local [ -nN ] user homedir local dash ext domain sender aliasempty")
 	// Qmail-lspawn sends one to the whole process group when a delivery takes too long. It is for the recipient's program;
 	// what is being written here is finished.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM)

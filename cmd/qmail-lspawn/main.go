@@ -25,6 +25,7 @@ import (
 
 func main() {
 	proc.BeginTurns()
+	proc.Help("qmail-lspawn: usage: qmail-lspawn defaultdelivery, started by qmail-start")
 	sys.InheritOnly(3)
 	if len(os.Args) < 2 {
 		proc.Exit(exit.Perm)

@@ -27,6 +27,7 @@ const (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-newmrh: usage: qmail-newmrh")
 	if err := proc.Chdir(conf.Home()); err != nil {
 		die("unable to chdir to " + conf.Home() + ": " + sys.Reason(err))
 	}

@@ -17,6 +17,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-newsenders: usage: qmail-newsenders")
 	if err := proc.Chdir(conf.Home()); err != nil {
 		die("unable to chdir to " + conf.Home() + ": " + sys.Reason(err))
 	}

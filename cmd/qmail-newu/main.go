@@ -17,6 +17,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-newu: usage: qmail-newu")
 	if err := proc.Chdir(conf.Home()); err != nil {
 		die("unable to chdir to " + conf.Home() + ": " + sys.Reason(err))
 	}

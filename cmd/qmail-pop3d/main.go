@@ -19,6 +19,7 @@ import (
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-pop3d: usage: qmail-pop3d maildir")
 	if sys.NotDumpable() != nil {
 		proc.Exit(exit.Temp)
 	}

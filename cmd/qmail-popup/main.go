@@ -31,6 +31,7 @@ const over exit.Code = 1
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-popup: usage: qmail-popup host program [ arg ... ]")
 	if sys.NotDumpable() != nil {
 		proc.Exit(over)
 	}

@@ -22,6 +22,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-pw2u: usage: qmail-pw2u [ -/ohHuUC ] [ -c char ]")
 	o, mistake := options(os.Args[1:])
 	if mistake != "" {
 		proc.Die(exit.Perm, mistake)

@@ -25,6 +25,7 @@ const maxEnvelope = 64 << 20
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-qmqpc: usage: qmail-qmqpc")
 	proc.Exit(run(control.Default(), proc.FD(0, "message"), proc.FD(1, "envelope")))
 }
 

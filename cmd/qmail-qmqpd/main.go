@@ -22,6 +22,7 @@ import (
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-qmqpd: usage: qmail-qmqpd")
 	if sys.NotDumpable() != nil {
 		proc.Exit(exit.Temp)
 	}

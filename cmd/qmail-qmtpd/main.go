@@ -22,6 +22,7 @@ import (
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-qmtpd: usage: qmail-qmtpd")
 	if sys.NotDumpable() != nil {
 		proc.Exit(exit.Temp)
 	}

@@ -31,6 +31,7 @@ import (
 
 func main() {
 	proc.BeginQuiet()
+	proc.Help("qmail-queue: usage: qmail-queue")
 	ignoreSignals()
 	catchSignals()
 	sys.Umask(0o033)

@@ -16,5 +16,6 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-release: usage: qmail-release [-s sender] [-r recipient] [number ...]")
 	proc.Exit(queuetool.Run("qmail-release", os.Args[1:], proc.FD(1, "list"), os.Stderr))
 }

@@ -20,6 +20,7 @@ import (
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-remote: usage: qmail-remote host sender recipient ...")
 	home := conf.Home()
 	out := proc.FD(1, "report")
 	if proc.Chdir(home) != nil {

@@ -17,5 +17,6 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-rm: usage: qmail-rm [-b] [-s sender] [-r recipient] [number ...]")
 	proc.Exit(queuetool.Run("qmail-rm", os.Args[1:], proc.FD(1, "list"), os.Stderr))
 }

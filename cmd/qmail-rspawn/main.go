@@ -25,6 +25,7 @@ import (
 
 func main() {
 	proc.BeginTurns()
+	proc.Help("qmail-rspawn: usage: qmail-rspawn, started by qmail-start")
 	sys.InheritOnly(3)
 	ids, err := passwd.QmailIDs()
 	if err != nil {

@@ -16,5 +16,6 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-run: usage: qmail-run [-s sender] [-r recipient] [number ...]")
 	proc.Exit(queuetool.Run("qmail-run", os.Args[1:], proc.FD(1, "list"), os.Stderr))
 }

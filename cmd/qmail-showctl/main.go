@@ -19,6 +19,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-showctl: usage: qmail-showctl")
 	out := bufio.NewWriter(os.Stdout)
 	code := exit.OK
 	ids, err := passwd.QmailIDs()

@@ -24,6 +24,7 @@ import (
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-smtpd: usage: qmail-smtpd [ [ host ] checkpassword program [ arg ... ] ]")
 	in, out := proc.FD(0, "client"), proc.FD(1, "client")
 	p := sessions.Program{Name: "qmail-smtpd", Equip: func(worker bool, to *smtpd.Server) func() {
 		equip(worker, to)

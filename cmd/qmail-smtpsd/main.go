@@ -21,6 +21,7 @@ import (
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-smtpsd: usage: qmail-smtpsd [ [ host ] checkpassword program [ arg ... ] ]")
 	in, out := proc.FD(0, "client"), proc.FD(1, "client")
 	var s shield.Shield
 	p := sessions.Program{

@@ -33,9 +33,7 @@ const descriptors = 7
 
 func main() {
 	proc.Begin()
-	if len(os.Args) == 2 && os.Args[1] == "--help" {
-		proc.Die(exit.Perm, "qmail-start: usage: qmail-start [defaultdelivery [logger arg ...]]")
-	}
+	proc.Help("qmail-start: usage: qmail-start [defaultdelivery [logger arg ...]]")
 	err := sys.Reserve(descriptors, 1)
 	if err == nil {
 		err = start(os.Args[1:])

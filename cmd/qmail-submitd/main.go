@@ -23,6 +23,7 @@ import (
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-submitd: usage: qmail-submitd")
 	var s shield.Shield
 	p := sessions.Program{
 		Name: "qmail-submitd",

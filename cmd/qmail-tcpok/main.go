@@ -18,6 +18,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-tcpok: usage: qmail-tcpok [ address ... ]")
 	if err := lower.ToRemote(); err != nil {
 		die("unable to become the owner of the table", err)
 	}

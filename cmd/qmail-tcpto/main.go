@@ -21,6 +21,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("qmail-tcpto: usage: qmail-tcpto")
 	w := bufio.NewWriter(proc.FD(1, "output"))
 	if err := lower.ToRemote(); err != nil {
 		die(w, "unable to become the owner of the table", err)

@@ -29,6 +29,7 @@ import (
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-tlsremote: usage: qmail-tlsremote host sender recipient ...")
 	home := conf.Home()
 	out := proc.FD(1, "report")
 	if proc.Chdir(home) != nil {

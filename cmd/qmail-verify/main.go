@@ -30,6 +30,7 @@ const name = "qmail-verify"
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("qmail-verify: usage: qmail-verify")
 	if sys.NotDumpable() != nil {
 		proc.Exit(exit.Temp)
 	}

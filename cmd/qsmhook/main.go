@@ -22,6 +22,7 @@ const fatal = "qsmhook: fatal: "
 
 func main() {
 	proc.Begin()
+	proc.Help("qsmhook: usage: qsmhook [ -DFlMnPs ] [ -x text ] program [ arg ... ]")
 	for _, name := range [...]string{"UFLINE", "RPLINE", "DTLINE", "HOST", "SENDER", "RECIPIENT"} {
 		if _, ok := os.LookupEnv(name); !ok {
 			proc.Die(exit.Perm, fatal+"incorrect usage")

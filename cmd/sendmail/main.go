@@ -23,6 +23,7 @@ import (
 
 func main() {
 	proc.BeginThin()
+	proc.Help(usage)
 	name := ""
 	if len(os.Args) > 0 {
 		name = filepath.Base(os.Args[0])
@@ -47,6 +48,8 @@ func main() {
 		list(env)
 	case o.server:
 		run("qmail-smtpd", nil, serverEnv(env))
+	case o.nothing():
+		proc.Exit(exit.OK)
 	case !ours(filepath.Join(conf.Home(), "bin/qmail-inject")):
 		run("qmail-inject", o.classic(), env)
 	}

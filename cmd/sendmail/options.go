@@ -23,18 +23,24 @@ type options struct {
 	hasName    bool
 	list       bool // -bp
 	server     bool // -bs
+	queueRun   bool // -q: qmail-send runs the queue without being told
 	recipients []string
 }
 
-// parse reads the arguments. Options that tell the other sendmail how to do its work are accepted and do nothing:
-// -i, -m, -v, -x, -E, -J, and with an argument -B, -e, -o, -p. A mistake is returned as text for descriptor 2.
+const noVerify = "sendmail: fatal: there is no -bv: whether an address takes mail is known when mail comes to it"
+
+// parse reads the arguments. What programs tell Sendmail, Postfix or Exim about how to do their work is accepted and
+// does nothing: -i, -m, -n, -v, -x, -E, -G, -J, -U, and with an argument -h, -e, -o, -p, -B, -L, -N, -O, -R, -V. A
+// mistake is returned as text for descriptor 2.
 func parse(args []string) (o options, mistake string) {
-	g := getopt.New("sendmail", args, "vimte:f:p:o:B:F:EJ::xb:")
+	g := getopt.New("sendmail", args, "vimnte:f:h:p:q::r:o:B:F:EGJ::L:N:O:R:UV:xb:")
 	for g.Next() {
 		switch g.Letter {
 		case 't':
 			o.fromHeader = true
-		case 'f':
+		case 'q':
+			o.queueRun = true
+		case 'f', 'r':
 			sender := addressIn(g.Value)
 			o.sender = &sender
 		case 'F':
@@ -46,6 +52,8 @@ func parse(args []string) (o options, mistake string) {
 				o.list = true
 			case g.Value != "" && g.Value[0] == 's':
 				o.server = true
+			case g.Value == "v":
+				return o, noVerify
 			default:
 				return o, usage
 			}
@@ -88,6 +96,10 @@ func (o options) environ(env []string) []string {
 	}
 	return env
 }
+
+// nothing reports whether there is no message to take: -q asks for a run of the queue. One that comes with whom it goes
+// to is sent, since it would be lost otherwise.
+func (o options) nothing() bool { return o.queueRun && !o.fromHeader && len(o.recipients) == 0 }
 
 // inject returns the options for qmail-inject's code.
 func (o options) inject() inject.Options {

@@ -27,6 +27,10 @@ func TestOptionsOfTheOtherSendmailAreTakenAsItTookThem(t *testing.T) {
 		{"-f <a>,<b>", "-a -f <a>,<b> --"},
 		{"-itfx a", "-H -f x -- a"},
 		{"-- -t", "-a -- -t"},
+		{"-NSUCCESS,FAILURE -R hdrs -V id7 a", "-a -- a"},
+		{"-N never -Rfull -Vx -h 5 -L tag -O DeliveryMode=b -n -G -U a b", "-a -- a b"},
+		{"-r x@y a", "-a -f x@y -- a"},
+		{"-q30m a", "-a -- a"},
 	} {
 		o, mistake := parse(strings.Fields(c.args))
 		if got := strings.Join(o.classic(), " "); mistake != "" || got != c.classic {
@@ -34,12 +38,24 @@ func TestOptionsOfTheOtherSendmailAreTakenAsItTookThem(t *testing.T) {
 		}
 	}
 	for args, first := range map[string]string{
-		"-q": "sendmail: illegal option -- q\n", "-rx": "sendmail: illegal option -- r\n", "-bi": "", "-bd": "",
+		"-Ax": "sendmail: illegal option -- A\n", "-Cx": "sendmail: illegal option -- C\n", "-bi": "", "-bd": "",
 		"-b": "sendmail: option requires an argument -- b\n",
 	} {
 		if _, mistake := parse(strings.Fields(args)); mistake != first+usage {
 			t.Errorf("%q: %q", args, mistake)
 		}
+	}
+}
+
+func TestARunOfTheQueueTakesNoMessageAndLosesNone(t *testing.T) {
+	for args, nothing := range map[string]bool{"-q": true, "-q15m": true, "-oi -q": true, "-q a": false, "-q -t": false,
+		"": false, "a": false} {
+		if o, mistake := parse(strings.Fields(args)); mistake != "" || o.nothing() != nothing {
+			t.Errorf("%q: %v, %q", args, o.nothing(), mistake)
+		}
+	}
+	if _, mistake := parse([]string{"-bv", "a"}); mistake != noVerify {
+		t.Error(mistake)
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 
 func main() {
 	proc.Begin()
+	proc.Help("splogger: usage: splogger [ tag [ facility ] ]")
 	l := &logger{
 		tag: "splogger", facility: mail, now: time.Now, zone: zone(),
 		to: &sys.Syslog{Paths: []string{"/dev/log", "/var/run/syslog", "/var/run/log"}},

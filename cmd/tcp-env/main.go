@@ -23,6 +23,7 @@ import (
 
 func main() {
 	proc.Begin()
+	proc.Help("tcp-env: usage: tcp-env [ -rRv ] [ -t timeout ] [ -c limit ] [ -a limit ] program [ arg ... ]")
 	o, ok := parse(os.Args[1:])
 	if !ok || sys.NotDumpable() != nil { // whoever traced it would trace the server that it becomes
 		proc.Exit(exit.Temp)
