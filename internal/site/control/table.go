@@ -86,7 +86,7 @@ var files = [...]File{
 		send + " qmail-submitd",
 		"The domain names whose mail is delivered on this machine.", false},
 	{"me", Text, "undefined! Uh-oh", "My name is ", ".",
-		"qmail-send qmail-inject sendmail qmail-key " + talks + " " + remote,
+		"qmail-send qmail-inject sendmail qmail-key qmail-lmtp " + talks + " " + remote,
 		"The name of this host, and the default of many other control files.", false},
 	{"percenthack", Entries, "The percent hack is not allowed.", "The percent hack is allowed for user%host@", ".", send,
 		"Domain names where user%host@domain is sent on to user@host.", false},
