@@ -4,8 +4,10 @@ package peers
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"qmail/internal/dev/testqmail"
 )
@@ -41,5 +43,33 @@ func TestDovecotKeepsWhatWeGiveItByLMTP(t *testing.T) {
 	q.inject("Subject: nobody\n\nx\n", "bob@virtual.test")
 	q.waitLog(`failure: qmail-lmtp:_fatal:_the_server_refuses_the_recipient:_550_5.1.1_`)
 	q.waitLog(`success: qmail-lmtp:_250_2.0.0_`)
+
+	// A server that is never quite silent has its time, and no more.
+	slowly(t, "127.0.0.1:2525")
+	q.write(testqmail.HomeOf("me")+"/.qmail-slow", "|qmail-lmtp -t 1 127.0.0.1:2525\n")
+	q.inject("Subject: slow\n\nx\n", "me-slow@"+q.name)
+	q.waitLog(`deferral: qmail-lmtp:_fatal:_this_takes_too_long`)
 	q.stop()
+}
+
+// slowly serves one client a byte at a time, and does not come to an end.
+func slowly(t *testing.T, address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for range time.Tick(20 * time.Millisecond) {
+			if _, err := c.Write([]byte{'2'}); err != nil {
+				return
+			}
+		}
+	}()
 }
