@@ -83,4 +83,21 @@ listen none
 		c.Close()
 		stop()
 	}
+	// The DNS of this world knows no name.
+	q.control("mfdnscheck", "1\n")
+	stop := q.serve("inetd")
+	defer stop()
+	c, err := net.Dial("tcp", "127.0.0.1:25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(poll.Limit))
+	io.WriteString(c, "MAIL FROM:<a@b.test>\r\nRCPT TO:<me@qmail.test>\r\n"+
+		"MAIL FROM:<>\r\nRCPT TO:<me@qmail.test>\r\nQUIT\r\n")
+	b, err := io.ReadAll(c)
+	if lines := strings.Split(string(b), "\r\n"); err != nil || len(lines) != 7 ||
+		!strings.Contains(lines[2], "5.1.8") || !strings.HasPrefix(lines[4], "250") {
+		t.Errorf("a sender of nowhere, and none: %q, %v", b, err)
+	}
 }

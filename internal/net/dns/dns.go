@@ -185,6 +185,15 @@ func Literal(s string) (netip.Addr, bool) {
 
 // reverse returns the name below which the PTR records of ip are.
 func reverse(ip netip.Addr) string {
+	if ip.Unmap().Is4() {
+		return Reversed(ip) + "in-addr.arpa"
+	}
+	return Reversed(ip) + "ip6.arpa"
+}
+
+// Reversed returns the bytes of an IPv4 address, or the half bytes of an IPv6 address, the last one first and a dot
+// behind each: so it stands before the name of a zone about addresses.
+func Reversed(ip netip.Addr) string {
 	const hex = "0123456789abcdef"
 	var b []byte
 	raw := ip.Unmap().AsSlice()
@@ -196,10 +205,7 @@ func reverse(ip netip.Addr) string {
 			b = append(b, hex[c&15], '.', hex[c>>4], '.')
 		}
 	}
-	if len(raw) == 4 {
-		return string(b) + "in-addr.arpa"
-	}
-	return string(b) + "ip6.arpa"
+	return string(b)
 }
 
 // appendByte appends c in decimal.

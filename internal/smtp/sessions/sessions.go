@@ -10,6 +10,7 @@ import (
 	"qmail/internal/net/client"
 	"qmail/internal/net/dns"
 	"qmail/internal/site/control"
+	"qmail/internal/smtp/namecheck"
 	"qmail/internal/smtp/smtpd"
 	"qmail/internal/submit"
 	"qmail/internal/submit/room"
@@ -73,6 +74,16 @@ func (p Program) serve(
 	s := smtpd.Server{
 		Control: control.Default(), Env: env, Queue: queue, Now: time.Now, In: reader, Room: room.ForNetwork,
 		Log: peerlog.Of(log, p.Name, env, os.Getpid()),
+	}
+	s.Doors = func() (doors []smtpd.Door, err error) {
+		if s.Submission != nil {
+			return nil, nil
+		}
+		names, err := namecheck.Open(s.Control, s.Env, dns.SystemConf)
+		if names != nil {
+			doors = append(doors, names) // last: the DNS is dear
+		}
+		return doors, err
 	}
 	if p.Equip != nil {
 		if after := p.Equip(worker, &s); after != nil {
