@@ -33,12 +33,17 @@ func ReadControls(dir control.Dir) (c Controls, err error) {
 			return c, err
 		}
 	}
-	lifetime, stopTime := 0, 0
+	format, _, err := dir.Text("bounceformat")
+	if err != nil {
+		return c, err
+	}
+	c.names.Multipart = format == "multipart"
+	lifetime, stopTime, bytes := 0, 0, 0
 	for _, v := range [...]struct {
 		into *int
 		file string
 	}{
-		{&lifetime, "queuelifetime"}, {&stopTime, "stoptime"},
+		{&lifetime, "queuelifetime"}, {&stopTime, "stoptime"}, {&bytes, "bouncemaxbytes"},
 		{&c.concurrency[queue.Local], "concurrencylocal"}, {&c.concurrency[queue.Remote], "concurrencyremote"},
 		{&c.shares[queue.Local], "concurrencyperuser"}, {&c.shares[queue.Remote], "concurrencyperhost"},
 	} {
@@ -46,6 +51,7 @@ func ReadControls(dir control.Dir) (c Controls, err error) {
 			return c, err
 		}
 	}
+	c.names.MaxBytes = int64(bytes)
 	c.lifetime, c.stopTime = int64(lifetime), int64(stopTime)
 	return c, nil
 }

@@ -138,8 +138,8 @@ func (e *ending) finish(id queue.ID) {
 	e.gone.add(id)
 	n := e.order.began()
 	e.bouncing.start(func() func() {
-		x := bounceAndFinish(q, id, names, func(b bounce.Bounce, text, mess io.Reader) (uint64, error) {
-			return in.Inject(b.Sender, b.Recipient, func(w io.Writer) error { return b.Write(w, now(), text, mess) })
+		x := bounceAndFinish(q, id, names, func(b bounce.Bounce, text io.ReadSeeker, m bounce.Message) (uint64, error) {
+			return in.Inject(b.Sender, b.Recipient, func(w io.Writer) error { return b.Write(w, now(), text, m) })
 		})
 		return func() { e.finished(id, n, x) }
 	})
@@ -147,7 +147,7 @@ func (e *ending) finish(id queue.ID) {
 
 // bounceAndFinish does the work of finish.
 func bounceAndFinish(q *queue.Queue, id queue.ID, names bounce.Names,
-	inject func(b bounce.Bounce, text, mess io.Reader) (uint64, error)) (x end) {
+	inject func(b bounce.Bounce, text io.ReadSeeker, m bounce.Message) (uint64, error)) (x end) {
 	text, err := q.OpenBounce(id)
 	switch {
 	case err == nil:
@@ -165,7 +165,11 @@ func bounceAndFinish(q *queue.Queue, id queue.ID, names bounce.Names,
 				return end{err: err, what: "unable to read " + queue.Mess(id)}
 			}
 			defer mess.Close()
-			if x.qp, err = inject(b, text, mess); err != nil {
+			fi, err := mess.Stat()
+			if err != nil {
+				return end{err: err, what: "unable to read " + queue.Mess(id)}
+			}
+			if x.qp, err = inject(b, text, bounce.Message{Text: mess, Size: fi.Size(), Arrived: info.Birth}); err != nil {
 				return end{err: err, what: "trouble injecting bounce message, will try later"}
 			}
 		}

@@ -1,7 +1,9 @@
-// Package bounce writes the text of a bounce: the paragraph about each failed recipient, and the message around them.
+// Package bounce writes the text of a bounce: the paragraph about each failed recipient, and the message around them,
+// as QSBMF or as a multipart/report (RFC 3462, RFC 3464) whose first part is the same text.
 package bounce
 
 import (
+	"bufio"
 	"io"
 	"strings"
 	"time"
@@ -16,37 +18,14 @@ const TooLong = "I'm not going to try again; this message has been in the queue 
 // doubleSender is the envelope sender of a double bounce. What it cannot be delivered to gets no bounce any more.
 const doubleSender = "#@[]"
 
-// Paragraph appends the paragraph about a recipient, as it is kept in bounce/ID until the bounce is sent. text is the
-// report of the delivery, in which control bytes become _ but for tabs and line ends. Only its end has an empty line,
-// so that a reader finds the next one.
-func Paragraph(b []byte, recipient string, text []byte) []byte {
-	start := len(b)
-	b = append(b, '<')
-	b = append(b, ascii.OneLine(recipient)...)
-	b = append(b, ">:\n"...)
-	for _, c := range text {
-		if ascii.IsControl(c) && c != '\n' && c != '\t' {
-			c = '_'
-		}
-		b = append(b, c)
-	}
-	if len(text) > 0 && text[len(text)-1] != '\n' {
-		b = append(b, '\n')
-	}
-	for i := len(b) - 2; i > start; i-- {
-		if b[i] == '\n' && b[i-1] == '\n' {
-			b[i] = '/'
-		}
-	}
-	return append(b, '\n')
-}
-
 // Names are what bounces say about themselves; see qmail-send(8) for the control files.
 type Names struct {
 	From       string // bouncefrom: the user part of the From address
 	Host       string // bouncehost
 	DoubleTo   string // doublebounceto
 	DoubleHost string // doublebouncehost
+	Multipart  bool   // bounceformat: each is a multipart/report
+	MaxBytes   int64  // bouncemaxbytes: the most of the message that is copied; 0: all
 }
 
 // A Bounce is what to send about one message whose deliveries have failed.
@@ -72,23 +51,21 @@ func For(sender string, names Names) (b Bounce, ok bool) {
 	return b, true
 }
 
-// Write writes the text of the bounce: paragraphs are those of the failed recipients, message is what
-// could not be delivered.
-func (b Bounce) Write(w io.Writer, date time.Time, paragraphs, message io.Reader) error {
-	h := append(make([]byte, 0, 1024), "Date: "...)
-	h = rfc822.AppendDate(h, date)
-	h = append(h, "\nFrom: "...)
-	h = append(h, rfc822.Quote(b.names.From+"@"+b.names.Host)...)
-	h = append(h, "\nTo: "...)
-	h = append(h, ascii.OneLine(rfc822.Quote(b.Recipient))...)
-	h = append(h, "\nSubject: failure notice\n\nHi. This is the qmail-send program at "...)
-	h = append(h, b.names.Host...)
-	if b.double {
-		h = append(h, ".\nI tried to deliver a bounce message to this address, but the bounce bounced!\n\n"...)
-	} else {
-		h = append(h, ".\nI'm afraid I wasn't able to deliver your message to the following addresses.\n"+
-			"This is a permanent error; I've given up. Sorry it didn't work out.\n\n"...)
+// A Message is what a bounce is about.
+type Message struct {
+	Text    io.Reader
+	Size    int64
+	Arrived time.Time
+}
+
+// Write writes the text of the bounce: paragraphs are those of the failed recipients, m is what could not be
+// delivered.
+func (b Bounce) Write(w io.Writer, date time.Time, paragraphs io.ReadSeeker, m Message) error {
+	if b.names.Multipart {
+		return b.writeReport(w, date, paragraphs, m)
 	}
+	h := b.appendHeader(make([]byte, 0, 1024), date)
+	h = b.appendIntroduction(append(h, '\n'))
 	if _, err := w.Write(h); err != nil {
 		return err
 	}
@@ -97,14 +74,76 @@ func (b Bounce) Write(w io.Writer, date time.Time, paragraphs, message io.Reader
 	}
 	h = append(h[:0], "--- Below this line is "...)
 	if b.double {
-		h = append(h, "the original bounce.\n\nReturn-Path: <"...)
+		h = append(h, "the original bounce.\n\n"...)
 	} else {
-		h = append(h, "a copy of the message.\n\nReturn-Path: <"...)
+		h = append(h, "a copy of the message.\n\n"...)
 	}
-	h = append(h, ascii.OneLine(rfc822.Quote(b.original))...)
-	if _, err := w.Write(append(h, ">\n"...)); err != nil {
+	if _, err := w.Write(b.appendReturnPath(h)); err != nil {
 		return err
 	}
-	_, err := io.Copy(w, message)
+	if limit := b.names.MaxBytes; limit > 0 && m.Size > limit {
+		return copyLines(w, m.Text, limit, "\n--- The rest of the message is not copied.\n")
+	}
+	_, err := io.Copy(w, m.Text)
 	return err
+}
+
+func (b Bounce) appendHeader(h []byte, date time.Time) []byte {
+	h = append(h, "Date: "...)
+	h = rfc822.AppendDate(h, date)
+	h = append(h, "\nFrom: "...)
+	h = append(h, rfc822.Quote(b.names.From+"@"+b.names.Host)...)
+	h = append(h, "\nTo: "...)
+	h = append(h, ascii.OneLine(rfc822.Quote(b.Recipient))...)
+	return append(h, "\nSubject: failure notice\n"...)
+}
+
+// appendIntroduction appends the first paragraph. By its first words programs know a bounce of qmail.
+func (b Bounce) appendIntroduction(h []byte) []byte {
+	h = append(h, "Hi. This is the qmail-send program at "...)
+	h = append(h, b.names.Host...)
+	if b.double {
+		return append(h, ".\nI tried to deliver a bounce message to this address, but the bounce bounced!\n\n"...)
+	}
+	return append(h, ".\nI'm afraid I wasn't able to deliver your message to the following addresses.\n"+
+		"This is a permanent error; I've given up. Sorry it didn't work out.\n\n"...)
+}
+
+func (b Bounce) appendReturnPath(h []byte) []byte {
+	h = append(h, "Return-Path: <"...)
+	h = append(h, ascii.OneLine(rfc822.Quote(b.original))...)
+	return append(h, ">\n"...)
+}
+
+// copyLines copies whole lines, at most so many bytes, and then end.
+func copyLines(w io.Writer, r io.Reader, limit int64, end string) error {
+	return eachLine(r, func(line []byte, begins bool) (bool, error) {
+		if limit -= int64(len(line)); limit < 0 {
+			_, err := io.WriteString(w, end)
+			return false, err
+		}
+		_, err := w.Write(line)
+		return true, err
+	})
+}
+
+// eachLine calls f for each line, or for each piece of a long one, of which only the first begins it, until it says
+// that this is enough.
+func eachLine(r io.Reader, f func(line []byte, begins bool) (more bool, err error)) error {
+	lines := bufio.NewReaderSize(r, 4096)
+	for begins := true; ; {
+		line, err := lines.ReadSlice('\n')
+		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+			return err
+		}
+		if len(line) > 0 {
+			if more, err := f(line, begins); err != nil || !more {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		begins = err == nil
+	}
 }

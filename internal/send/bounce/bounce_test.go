@@ -29,7 +29,8 @@ func TestABounceReadsAsTheGoldenFileShows(t *testing.T) {
 		}
 		var got bytes.Buffer
 		got.WriteString("F" + b.Sender + "\nT" + b.Recipient + "\n\n")
-		if err := b.Write(&got, date, bytes.NewReader(par), strings.NewReader("Subject: x\n\nbody without end")); err != nil {
+		m := Message{Text: strings.NewReader("Subject: x\n\nbody without end")}
+		if err := b.Write(&got, date, bytes.NewReader(par), m); err != nil {
 			t.Fatal(err)
 		}
 		file := "testdata/" + c.file + ".golden"
@@ -48,7 +49,7 @@ func TestNoLineOfABounceIsAStrangers(t *testing.T) {
 	b, _ := For(evil, Names{From: "f", Host: "h"})
 	var got bytes.Buffer
 	par := Paragraph(nil, evil, []byte("x\r\ty\x1b[2J\x7f\n"))
-	if err := b.Write(&got, time.Now(), bytes.NewReader(par), strings.NewReader("")); err != nil {
+	if err := b.Write(&got, time.Now(), bytes.NewReader(par), Message{Text: strings.NewReader("")}); err != nil {
 		t.Fatal(err)
 	}
 	if s := got.String(); strings.Contains(s, "\nX-Injected") || strings.ContainsAny(s, "\r\x1b\x7f") ||
