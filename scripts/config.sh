@@ -2,6 +2,12 @@
 # config: finds this host's name in DNS and writes the control files. Run it in the source tree after a build.
 test "$#/$1" != 1/--help || { echo "config: usage: config [user@domain [host]]" >&2; exit 100; }
 
+case $1 in
+  *@*)
+    test -x @QMAIL@/bin/config-user || { echo "config: @QMAIL@ is not installed: run make setup first" >&2; exit 111; }
+    exec @QMAIL@/bin/config-user "$@";;
+esac
+
 here=$(dirname "$0")
 bin=$here/build/bin
 for p in hostname dnsfq; do

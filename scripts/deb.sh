@@ -47,7 +47,7 @@ for program in "$root$home"/bin/*; do
   case $name in
     tcp-env|qmail-log|bouncesaying|condredirect|maildir2mbox|maildirwatch|preline|qail|qbiff|qreceipt)
       ln -s "$home/bin/$name" "$root/usr/bin/$name";;
-    qmail-*|queue-fix|splogger) ln -s "$home/bin/$name" "$root/usr/sbin/$name";;
+    qmail-*|queue-fix|splogger|config-mail|config-tls|config-user) ln -s "$home/bin/$name" "$root/usr/sbin/$name";;
   esac
 done
 

@@ -23,6 +23,7 @@ const fatal = "srsfilter: fatal: "
 
 func main() {
 	proc.BeginAlone()
+	proc.Help("srsfilter: usage: srsfilter, in a .qmail file")
 	address, err := reverse(variable("DEFAULT"))
 	if err != nil {
 		fail(err)

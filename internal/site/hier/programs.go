@@ -38,7 +38,7 @@ func Tools() []string {
 
 // Scripts returns the shell programs of bin: scripts/NAME.sh in the source tree.
 func Scripts() []string {
-	return []string{"datemail", "elq", "mailsubj", "pinq", "qail", "qmail-qstat", "qmail-upq"}
+	return []string{"config-user", "datemail", "elq", "mailsubj", "pinq", "qail", "qmail-qstat", "qmail-upq"}
 }
 
 // Binaries returns the programs of bin that cmd has.
