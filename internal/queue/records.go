@@ -2,6 +2,7 @@ package queue
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -201,9 +202,9 @@ func (t *TodoReader) begin() error {
 		}
 		switch rec[0] {
 		case 'u':
-			t.UID, err = strconv.ParseUint(string(rec[1:]), 10, 64)
+			t.UID, err = number(rec[1:])
 		case 'p':
-			t.PID, err = strconv.ParseUint(string(rec[1:]), 10, 64)
+			t.PID, err = number(rec[1:])
 		case 'F':
 			t.Sender = string(rec[1:])
 			return nil
@@ -214,6 +215,13 @@ func (t *TodoReader) begin() error {
 			return ErrDamaged
 		}
 	}
+}
+
+// number reads the number of a record. What stands behind a semicolon is for whoever knows it: a C qmail reads no
+// farther either.
+func number(b []byte) (uint64, error) {
+	b, _, _ = bytes.Cut(b, []byte{';'})
+	return strconv.ParseUint(string(b), 10, 64)
 }
 
 // Next returns the next recipient as it was given to qmail-queue, valid until the next call;

@@ -168,3 +168,22 @@ func TestOneMessageIsRunWithoutTheOthers(t *testing.T) {
 		t.Errorf("%v", s.got)
 	}
 }
+
+func TestABounceHasTheFormAndTheSizeThatTheControlFilesSay(t *testing.T) {
+	s := newSite(t)
+	s.set("bounceformat", "multipart\n")
+	s.set("bouncemaxbytes", "1\n")
+	s.deliver = func(queue.Channel, sendproto.Order) (report.Kind, string) { return report.Failure, "no (#5.1.1)\n" }
+	r := s.start()
+	s.inject("a@b", "joe@here.test")
+	r.pull()
+	s.until("end msg", 1)
+	r.stop()
+	all := strings.Join(s.bounced, "")
+	for _, want := range []string{"report-type=delivery-status", "\nArrival-Date: ", "\nStatus: 5.1.1\n",
+		"\n\n<joe@here.test>:\nno (#5.1.1)\n", "\nContent-Type: text/rfc822-headers\n"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q in %q", want, all)
+		}
+	}
+}
