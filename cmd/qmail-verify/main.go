@@ -11,18 +11,13 @@
 package main
 
 import (
-	"bytes"
-	"io"
 	"os"
-	"strconv"
 
-	"qmail/internal/submit"
 	"qmail/internal/submit/envelope"
+	"qmail/internal/submit/filter"
 	"qmail/internal/sys"
 	"qmail/internal/sys/proc"
-	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
-	"qmail/internal/text/report"
 	"qmail/internal/worker"
 )
 
@@ -34,51 +29,9 @@ func main() {
 	if sys.NotDumpable() != nil {
 		proc.Exit(exit.Temp)
 	}
-	env := environ.Without(os.Environ(), "QMAILQUEUE")
-	queue := submit.New(env, proc.FD(2, "log"))
-	defer queue.Close()
-	link, ok := worker.Offered(name)
-	queue.Keep(submit.How{Soon: ok, Alone: ok})
-	if !ok {
-		_, known := environ.Get(env, "RELAYCLIENT")
-		_, r := pass(queue, env, !known, proc.FD(0, "message"), proc.FD(1, "envelope"))
-		proc.Exit(classic(r))
+	f := filter.Filter{Name: name, Env: os.Environ(), Log: proc.FD(2, "log"), Look: look}
+	if link, ok := worker.Offered(name); ok {
+		proc.Exit(f.Serve(link))
 	}
-	link.Contents = true
-	proc.Exit(link.Serve(2, func(j worker.Job, out *worker.Output) worker.Answer {
-		var text, envelope io.Reader
-		if len(j.Contents) > 0 {
-			text, envelope = bytes.NewReader(j.Contents[0]), bytes.NewReader(j.Contents[1])
-		} else {
-			text, envelope = j.Files[0], j.Files[1]
-		}
-		qp, r := pass(queue, env, true, text, envelope)
-		return answer(out, qp, r)
-	}))
-}
-
-// answer tells the parent of a worker: the number of the message, or why there is none.
-func answer(out io.Writer, qp uint64, r *report.Report) worker.Answer {
-	if r == nil {
-		out.Write(strconv.AppendUint(nil, qp, 10))
-		return worker.Answer{Code: envelope.Queued}
-	}
-	out.Write(envelope.Reason(r))
-	return worker.Answer{Code: envelope.Custom}
-}
-
-// classic says the same to whoever started this for one message.
-func classic(r *report.Report) exit.Code {
-	if r == nil {
-		return envelope.Queued
-	}
-	if why := proc.FD(envelope.ReasonFD, "reason"); sys.IsPipe(why) {
-		if _, err := why.Write(envelope.Reason(r)); err == nil {
-			return envelope.Custom
-		}
-	}
-	if r.Kind == report.Failure {
-		return envelope.Rejected
-	}
-	return envelope.NotNow
+	proc.Exit(f.Once(proc.FD(0, "message"), proc.FD(1, "envelope"), proc.FD(envelope.ReasonFD, "reason")))
 }

@@ -20,7 +20,8 @@ type Client struct {
 	env    []string
 	stderr *os.File
 	keeper *keeper // nil: each message has a qmail-queue of its own
-	filter *Client // the last one of Through
+	// filters are the kept ones of Through, by their names; clients by With share them.
+	filters map[string]*keeper
 }
 
 // New returns a client. env is the environment of this process, as a value: QMAILQUEUE in it
@@ -59,6 +60,7 @@ func (c *Client) Keep(h How) {
 	if _, set := environ.Get(c.env, "QMAILQUEUE"); !set && c.keeper == nil {
 		c.keeper = &keeper{path: c.file(), taken: h.Soon, fit: setuidQueue,
 			spec: pool.Spec{Name: "qmail-queue", Env: c.env, Alone: h.Alone}}
+		c.filters = map[string]*keeper{}
 	}
 }
 
@@ -67,7 +69,7 @@ func (c *Client) Keep(h How) {
 func (c *Client) With(env []string) *Client {
 	w := NewIn(c.home, env, c.stderr)
 	if w.path == c.path {
-		w.keeper = c.keeper
+		w.keeper, w.filters = c.keeper, c.filters
 	}
 	return w
 }
@@ -78,24 +80,21 @@ func (c *Client) Through(name string) *Client {
 	if _, set := environ.Get(c.env, "QMAILQUEUE"); set {
 		return c
 	}
-	path := "bin/" + name
-	if c.filter == nil || c.filter.path != path {
-		if c.filter != nil {
-			c.filter.Close()
-		}
-		c.filter = &Client{home: c.home, path: path, env: c.env, stderr: c.stderr}
-		if k := c.keeper; k != nil {
-			c.filter.keeper = &keeper{path: c.filter.file(), taken: true, fit: isProgram,
+	f := &Client{home: c.home, path: "bin/" + name, env: c.env, stderr: c.stderr}
+	if k := c.keeper; k != nil {
+		if c.filters[name] == nil {
+			c.filters[name] = &keeper{path: f.file(), taken: true, fit: isProgram,
 				spec: pool.Spec{Name: name, Env: c.env, Alone: k.spec.Alone}}
 		}
+		f.keeper = c.filters[name]
 	}
-	return c.filter
+	return f
 }
 
-// Close ends a kept qmail-queue, and a kept filter.
+// Close ends a kept qmail-queue, and the kept filters.
 func (c *Client) Close() {
-	if c.filter != nil {
-		c.filter.Close()
+	for _, k := range c.filters {
+		k.close()
 	}
 	if c.keeper != nil {
 		c.keeper.close()

@@ -28,7 +28,7 @@ func floors() []floor {
 			"conf text sys site worker"},
 		{"net", "connections: listening, who the client is, the DNS, our own addresses", "text sys site worker"},
 		{"tls", "keys that another program has, and what is proved by them", "conf text sys site"},
-		{"mailauth", "what proves who sent a message: SPF, DKIM, DMARC", "text site net"},
+		{"mailauth", "what proves who sent a message: SPF, DKIM, DMARC", "text site submit net"},
 		{"auth", "who may log in", "text sys"},
 		{"local", "one local delivery: mailboxes and programs", "conf text sys submit"},
 		{"smtp", "the SMTP server, the SMTP client, hosts that are down", "text sys site worker submit net tls auth"},

@@ -8,6 +8,7 @@ import (
 	"qmail/internal/mailauth/authres"
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/rfc822"
+	"qmail/internal/text/trace"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 // eachField calls fn for each field of the header at the beginning of b.
 func eachField(b []byte, fn func(field []byte)) {
 	for len(b) > 0 && b[0] != '\n' {
-		n := firstField(b)
+		n := trace.FirstField(b)
 		fn(b[:n])
 		b = b[n:]
 	}

@@ -12,8 +12,10 @@ import (
 	"qmail/internal/mailauth/dmarc"
 	"qmail/internal/mailauth/spf"
 	"qmail/internal/net/dns"
+	"qmail/internal/submit/filter"
 	"qmail/internal/text/crlf"
 	"qmail/internal/text/report"
+	"qmail/internal/text/trace"
 )
 
 const (
@@ -39,14 +41,14 @@ type Verdict struct {
 }
 
 // Look looks at a message of a sender, which begins with the Received field of our server, and has been taken whole.
-func (s Settings) Look(r Resolver, sender string, m *Spool, now time.Time) Verdict {
-	n := firstField(m.Head())
-	trace, ok := ParseTrace(m.Head()[:n])
-	if !ok || trace.Known {
+func (s Settings) Look(r Resolver, sender string, m *filter.Spool, now time.Time) Verdict {
+	n := trace.FirstField(m.Head())
+	client, ok := trace.Parse(m.Head()[:n])
+	if !ok || client.Known {
 		return Verdict{}
 	}
 	head := m.Head()[n:]
-	x := exam{settings: s, trace: trace, sender: sender, author: authorOf(head)}
+	x := exam{settings: s, trace: client, sender: sender, author: authorOf(head)}
 	x.results = append(x.results, x.spf(r))
 	x.results = append(x.results, x.dkim(r, m.Reader(n), now)...)
 	x.results = append(x.results, x.dmarc(r))
@@ -54,12 +56,12 @@ func (s Settings) Look(r Resolver, sender string, m *Spool, now time.Time) Verdi
 }
 
 // Copy writes a message without the results that it claims in our name.
-func (s Settings) Copy(w io.Writer, m *Spool) error { return clean(w, m.Reader(0), s.ID) }
+func (s Settings) Copy(w io.Writer, m *filter.Spool) error { return clean(w, m.Reader(0), s.ID) }
 
 // An exam is one message.
 type exam struct {
 	settings Settings
-	trace    Trace
+	trace    trace.Trace
 	sender   string
 	author   author
 

@@ -17,6 +17,7 @@ import (
 	"qmail/internal/mailauth/dkim"
 	"qmail/internal/net/dns"
 	"qmail/internal/site/control"
+	"qmail/internal/submit/filter"
 	"qmail/internal/text/rfc822"
 )
 
@@ -71,7 +72,7 @@ const text = "From: Joe <joe@a.test>\nSubject: x\n\nbody\n"
 // look returns the verdict on a message of joe@a.test.
 func look(t testing.TB, s Settings, z zone, message string) Verdict {
 	t.Helper()
-	var m Spool
+	var m filter.Spool
 	defer m.Close()
 	if _, err := m.ReadFrom(strings.NewReader(message)); err != nil {
 		t.Fatal(err)
@@ -196,7 +197,7 @@ func TestResultsThatAreClaimedInOurNameAreRemoved(t *testing.T) {
 	want := received("SMTP") + "Authentication-Results: other.test; spf=pass\n a\nX: y\n" + text +
 		"Authentication-Results: me.test; in the body\n"
 	for _, size := range []int{1, 7, 1 << 20} {
-		var m Spool
+		var m filter.Spool
 		m.ReadFrom(&pieces{message, size})
 		var b bytes.Buffer
 		if err := s.Copy(&b, &m); err != nil || b.String() != want {
@@ -223,7 +224,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 func TestALongMessageIsKeptWhole(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	long := received("SMTP") + text + strings.Repeat("0123456789abcdef\n", 200_000)
-	var m Spool
+	var m filter.Spool
 	if _, err := m.ReadFrom(strings.NewReader(long)); err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +245,7 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, message string) {
 		look(t, s, zone{}, received("SMTP")+message)
 		look(t, s, zone{}, message)
-		var m Spool
+		var m filter.Spool
 		m.ReadFrom(strings.NewReader(message))
 		var b bytes.Buffer
 		if err := s.Copy(&b, &m); err != nil {

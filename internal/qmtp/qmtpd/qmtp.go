@@ -21,6 +21,7 @@ type qmtpSession struct {
 	hosts       *rcpthosts.Hosts
 	relay       string
 	relayClient bool
+	filtered    bool
 }
 
 // QMTP serves one QMTP connection and returns the exit code.
@@ -39,11 +40,11 @@ func (s Server) QMTP(in, out *os.File) exit.Code {
 	}
 	defer q.hosts.Close()
 	q.relay, q.relayClient = environ.Get(s.Env, "RELAYCLIENT")
-	filter, err := s.Control.FilterAfter("")
+	filter, err := s.Control.FilterAfter("", q.relayClient)
 	if err != nil {
 		return exit.Temp
 	}
-	if filter != "" && !q.relayClient {
+	if q.filtered = filter != ""; q.filtered {
 		q.Queue = q.Queue.Through(filter)
 	}
 	for {
@@ -146,7 +147,7 @@ func (q *qmtpSession) content(f *qmtp.Frame, n int64, m *submit.Message) (
 		return 0, "", false, err
 	}
 	mark := ""
-	if q.relayClient && q.Control.Signs() {
+	if q.relayClient && (q.filtered || q.Control.Signs()) {
 		mark = " " + rfc822.RelayClient
 	}
 	m.Write(q.received("QMTP", mark))

@@ -122,19 +122,19 @@ func (d Dir) List(name string) (lines []string, ok bool, err error) {
 }
 
 // FilterAfter returns the filter that stands behind one in control/filters, and the first one behind none; empty: mail
-// goes to qmail-queue.
-func (d Dir) FilterAfter(name string) (string, error) {
+// goes to qmail-queue. Mail of clients who are known goes only through those that have the word "all" behind the name.
+func (d Dir) FilterAfter(name string, known bool) (string, error) {
 	lines, _, err := d.List("filters")
 	if err != nil {
 		return "", err
 	}
-	for i, l := range lines {
-		if name == "" {
-			return l, nil
+	past := name == ""
+	for _, l := range lines {
+		program, who, _ := bytes.Cut([]byte(l), []byte(" "))
+		if past && (!known || string(Trim(who)) == "all") {
+			return string(program), nil
 		}
-		if l == name && i+1 < len(lines) {
-			return lines[i+1], nil
-		}
+		past = past || string(program) == name
 	}
 	return "", nil
 }

@@ -22,6 +22,7 @@ type controls struct {
 	limit       control.RecipientLimit
 	badMailFrom control.Set
 	filter      string // what mail of strangers goes through; empty: nothing
+	userFilter  string // what that of others does
 	hosts       *rcpthosts.Hosts
 	relay       string
 	relayClient bool
@@ -69,7 +70,10 @@ func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 	if c.hosts, err = rcpthosts.Open(dir); err != nil {
 		return c, false
 	}
-	if c.filter, err = dir.FilterAfter(""); err != nil {
+	if c.filter, err = dir.FilterAfter("", false); err != nil {
+		return c, false
+	}
+	if c.userFilter, err = dir.FilterAfter("", true); err != nil {
 		return c, false
 	}
 	c.relay, c.relayClient = environ.Get(env, "RELAYCLIENT")

@@ -27,9 +27,12 @@ func (s *session) data() {
 	if !s.admits(AtData, s.sender, "") {
 		return
 	}
-	queue := s.server.Queue
-	if s.filter != "" && s.server.Submission == nil && !s.relayClient && !s.trusted() {
-		queue = queue.Through(s.filter)
+	queue, filter := s.server.Queue, s.filter
+	if s.server.Submission != nil || s.relayClient || s.trusted() {
+		filter = s.userFilter
+	}
+	if filter != "" {
+		queue = queue.Through(filter)
 	}
 	m, err := queue.Open()
 	if err != nil {

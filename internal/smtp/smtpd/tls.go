@@ -138,7 +138,7 @@ func (s *session) trusted() bool {
 // all qmails, whichever greeting the client used.
 func (s *session) protocol() string {
 	mark := ""
-	if s.relayClient && s.server.Control.Signs() {
+	if s.relayClient && (s.userFilter != "" || s.server.Control.Signs()) {
 		mark = " " + rfc822.RelayClient
 	}
 	switch {

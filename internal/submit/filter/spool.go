@@ -1,4 +1,6 @@
-package verify
+// Package filter is what the programs have in common that stand in the place of qmail-queue and hand messages on: a
+// message is taken whole, looked at, and refused, given up, or passed to the next one.
+package filter
 
 import (
 	"bytes"
@@ -38,13 +40,24 @@ func (s *Spool) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
+// Write adds to it.
+func (s *Spool) Write(p []byte) (int, error) {
+	if err := s.add(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Size returns how long the message is.
+func (s *Spool) Size() int64 { return int64(len(s.head)) + s.size }
+
 func (s *Spool) add(p []byte) error {
 	if s.rest == nil && len(s.head)+len(p) <= inMemory {
 		s.head = append(s.head, p...)
 		return nil
 	}
 	if s.rest == nil {
-		f, err := os.CreateTemp("", "qmail-verify.")
+		f, err := os.CreateTemp("", "qmail-filter.")
 		if err != nil {
 			return err
 		}

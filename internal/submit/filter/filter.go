@@ -1,0 +1,177 @@
+package filter
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"qmail/internal/site/control"
+	"qmail/internal/submit"
+	"qmail/internal/submit/envelope"
+	"qmail/internal/sys"
+	"qmail/internal/text/environ"
+	"qmail/internal/text/exit"
+	"qmail/internal/text/report"
+	"qmail/internal/text/trace"
+	"qmail/internal/worker"
+)
+
+// A Message is one that goes through.
+type Message struct {
+	Text   Spool
+	Sender string
+	To     []string
+	Known  bool     // it comes from a client who may relay, or has logged in
+	Env    []string // of this process
+}
+
+// A Verdict is what becomes of it.
+type Verdict struct {
+	Refusal *report.Report // nil: it is accepted
+	Discard bool           // and goes nowhere
+	// Write writes the message on; Message's Sender and To go with it.
+	Write func(io.Writer) error
+}
+
+// A Filter is such a program.
+type Filter struct {
+	Name string
+	Env  []string
+	Log  *os.File // descriptor 2 of what it starts
+	Look func(*Message) Verdict
+}
+
+// Serve passes on messages for the parent of a worker.
+func (f Filter) Serve(link *worker.Link) exit.Code {
+	queue := f.client(true)
+	defer queue.Close()
+	link.Contents = true
+	return link.Serve(2, func(j worker.Job, out *worker.Output) worker.Answer {
+		var text, rcpt io.Reader
+		if len(j.Contents) > 0 {
+			text, rcpt = bytes.NewReader(j.Contents[0]), bytes.NewReader(j.Contents[1])
+		} else {
+			text, rcpt = j.Files[0], j.Files[1]
+		}
+		qp, r := f.pass(queue, false, text, rcpt)
+		return answer(out, qp, r)
+	})
+}
+
+// Once passes on the one message of a process; why is the descriptor on which a refusal's reason may be told.
+func (f Filter) Once(text, rcpt io.Reader, why *os.File) exit.Code {
+	queue := f.client(false)
+	defer queue.Close()
+	_, known := environ.Get(f.Env, "RELAYCLIENT")
+	_, r := f.pass(queue, known, text, rcpt)
+	return classic(r, why)
+}
+
+func (f Filter) client(kept bool) *submit.Client {
+	queue := submit.New(environ.Without(f.Env, "QMAILQUEUE"), f.Log)
+	queue.Keep(submit.How{Soon: kept, Alone: kept})
+	return queue
+}
+
+// answer tells the parent of a worker: the number of the message, or why there is none.
+func answer(out io.Writer, qp uint64, r *report.Report) worker.Answer {
+	if r == nil {
+		out.Write(strconv.AppendUint(nil, qp, 10))
+		return worker.Answer{Code: envelope.Queued}
+	}
+	out.Write(envelope.Reason(r))
+	return worker.Answer{Code: envelope.Custom}
+}
+
+// classic says the same to whoever started this for one message.
+func classic(r *report.Report, why *os.File) exit.Code {
+	if r == nil {
+		return envelope.Queued
+	}
+	if sys.IsPipe(why) {
+		if _, err := why.Write(envelope.Reason(r)); err == nil {
+			return envelope.Custom
+		}
+	}
+	if r.Kind == report.Failure {
+		return envelope.Rejected
+	}
+	return envelope.NotNow
+}
+
+// pass looks at a message and passes it on.
+func (f Filter) pass(queue *submit.Client, known bool, text, rcpt io.Reader) (qp uint64, r *report.Report) {
+	m := Message{Env: f.Env}
+	defer m.Text.Close()
+	if _, err := m.Text.ReadFrom(text); err != nil {
+		if errors.Is(err, ErrSpool) {
+			return 0, envelope.Meaning(envelope.WriteError)
+		}
+		return 0, envelope.Meaning(envelope.ReadError)
+	}
+	if m.Sender, m.To, r = readEnvelope(rcpt); r != nil {
+		return 0, r
+	}
+	tr, _, _, _ := trace.Find(m.Text.Head())
+	m.Known = known || tr.Known
+	next, err := control.Default().FilterAfter(f.Name, m.Known)
+	if err != nil {
+		return 0, envelope.Meaning(envelope.BadControl)
+	}
+	v := f.Look(&m)
+	if v.Refusal != nil || v.Discard {
+		return 0, v.Refusal
+	}
+	if next != "" {
+		queue = queue.Through(next)
+	}
+	return send(queue, &m, v)
+}
+
+// send hands a message on.
+func send(queue *submit.Client, m *Message, v Verdict) (qp uint64, _ *report.Report) {
+	q, err := queue.Open()
+	if err != nil {
+		return 0, report.Of(err)
+	}
+	if v.Write(q) != nil {
+		q.Abort()
+		return 0, envelope.Meaning(envelope.ReadError)
+	}
+	q.From(m.Sender)
+	for _, a := range m.To {
+		q.To(a)
+	}
+	if err := q.Commit(); err != nil {
+		return 0, report.Of(err)
+	}
+	return q.QP(), nil
+}
+
+// readEnvelope reads an envelope that is whole, or says what qmail-queue would.
+func readEnvelope(r io.Reader) (sender string, to []string, _ *report.Report) {
+	e := envelope.NewReader(bufio.NewReader(r))
+	for first := true; ; first = false {
+		rec, err := e.Next()
+		switch {
+		case err == io.EOF && !first:
+			return sender, to, nil
+		case errors.Is(err, envelope.ErrTooLong):
+			return "", nil, envelope.Meaning(envelope.TooLong)
+		case errors.Is(err, envelope.ErrFormat):
+			return "", nil, envelope.Meaning(envelope.BadEnvelope)
+		case err != nil:
+			return "", nil, envelope.Meaning(envelope.ReadError)
+		}
+		address := strings.TrimSuffix(string(rec[1:]), "\x00")
+		if first {
+			sender = address
+		} else {
+			to = append(to, address)
+		}
+	}
+}
