@@ -7,6 +7,8 @@
 //	       itself it becomes qmail-send as qmails
 //	exit   111 if it cannot; else that of qmail-send
 //
+// As process 1 of a container it stays, passes TERM, INT, ALRM and HUP on, and reaps whom nobody else waits for.
+//
 //go:debug updatemaxprocs=0
 package main
 
@@ -34,6 +36,13 @@ const descriptors = 7
 func main() {
 	proc.Begin()
 	proc.Help("qmail-start: usage: qmail-start [defaultdelivery [logger arg ...]]")
+	if os.Getpid() == 1 {
+		code, err := first()
+		if err != nil {
+			proc.Die(code, "qmail-start: fatal: "+err.Error())
+		}
+		proc.Exit(code)
+	}
 	err := sys.Reserve(descriptors, 1)
 	if err == nil {
 		err = start(os.Args[1:])

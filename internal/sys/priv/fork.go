@@ -25,3 +25,12 @@ func Wait(pid int) (ws syscall.WaitStatus, err error) {
 		}
 	}
 }
+
+// WaitAny waits for any child, one that was left to this process by its own parent too.
+func WaitAny() (pid int, ws syscall.WaitStatus, err error) {
+	for {
+		if pid, err = syscall.Wait4(-1, &ws, 0, nil); err != syscall.EINTR {
+			return pid, ws, err
+		}
+	}
+}
