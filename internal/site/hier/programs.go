@@ -76,6 +76,8 @@ func (t *tree) boot() {
 	}
 	t.dir("boot/fail2ban", t.root, 0o755)
 	t.file("boot/fail2ban/qmail-clients.conf", "boot/fail2ban/qmail-clients.conf", 0o644, true)
+	t.dir("boot/sysusers.d", t.root, 0o755)
+	t.file("boot/sysusers.d/qmail.conf", "boot/sysusers.d/qmail.conf", 0o644, true)
 	t.dir("boot/systemd", t.root, 0o755)
 	for _, n := range [...]string{
 		"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service", "qmail-smtpd-inetd.socket",
