@@ -11,6 +11,7 @@
 # make man       the manual pages, formatted, in build/man
 # make bare-test this commit's demo and tests on a bare Debian (BARE: the commands), as root, which takes its time
 # make deb       a Debian package, in build; make deb-test tries it on a Debian of its own, with systemd
+# make dist      build/qmail-VERSION.tar.gz of this commit, which builds without a network
 
 GO = go
 DESTDIR =
@@ -24,7 +25,7 @@ FLAGS = -trimpath -buildvcs=false -ldflags '-s -w'
 PROGRAMS := $(filter-out qmail-getpw,$(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.go)))))
 SOURCES := go.mod go.sum $(wildcard conf/* cmd/*/*.go internal/*/*.go internal/*/*/*.go internal/*/*/*/*.go)
 
-.PHONY: all setup check test test-packages test-here check-fast fuzz attack demo startup man deb deb-test bare-test bench crashtest clean
+.PHONY: all setup check test test-packages test-here check-fast fuzz attack demo startup man deb deb-test bare-test dist bench crashtest clean
 
 all: build/stamp config config-fast config-tls
 
@@ -98,6 +99,9 @@ deb: all
 
 deb-test: all
 	QMAIL_TEST_DEBIAN=1 $(GO) test ./internal/dev/services -run Debian -v -count=1 -timeout 20m
+
+dist:
+	@sh scripts/dist.sh
 
 BARE = make demo && make test
 bare-test:
