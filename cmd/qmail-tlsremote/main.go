@@ -13,6 +13,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"qmail/conf"
 	"qmail/internal/net/dns"
@@ -20,6 +21,7 @@ import (
 	"qmail/internal/smtp/remote"
 	"qmail/internal/smtp/remotejobs"
 	"qmail/internal/smtp/sts"
+	"qmail/internal/sys/daybook"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 	"qmail/internal/tls/keyproto"
@@ -42,11 +44,16 @@ func main() {
 	g.DNS = func() guard.Lookup { return dns.Open(dns.SystemConf) }
 	fetcher, cache := filepath.Join(home, "bin/qmail-mtasts"), filepath.Join(home, sts.Folder)
 	g.Cache, g.FetchSTS = sts.Cache(cache), guard.Fetch(fetcher, os.Environ())
+	noted := filepath.Join(home, "reports/tls")
+	if contact, _, err := r.Control.Text("tlsreports"); err == nil && contact != "" {
+		g.Note = func(words ...string) error { return daybook.Book(noted).Add(time.Now(), words...) }
+	}
 	l, isWorker := worker.Offered("qmail-tlsremote")
 	g.Certificate = own(isWorker)
 	if isWorker {
 		if !g.RunsPrograms() {
-			remotejobs.Confine(home, append(guard.RootFolders(), fetcher), cache, os.DevNull) // which qmail-mtasts starts with
+			// qmail-mtasts starts with os.DevNull.
+			remotejobs.Confine(home, append(guard.RootFolders(), fetcher), cache, noted, os.DevNull)
 		}
 		proc.Exit(remotejobs.Serve(l, r))
 	}

@@ -2,13 +2,16 @@ package main
 
 import (
 	"io"
+	"path/filepath"
 	"time"
 
+	"qmail/conf"
 	"qmail/internal/mailauth/verify"
 	"qmail/internal/net/dns"
 	"qmail/internal/site/control"
 	"qmail/internal/submit/envelope"
 	"qmail/internal/submit/filter"
+	"qmail/internal/sys/daybook"
 )
 
 // look checks who sent a message.
@@ -19,8 +22,8 @@ func look(m *filter.Message) (f filter.Verdict) {
 		return f
 	}
 	var v verify.Verdict
+	now := time.Now()
 	if !m.Known {
-		now := time.Now()
 		resolver := dns.Open(dns.SystemConf).Within(verify.MaxQuestions, now.Add(verify.MaxTime))
 		v = settings.Look(resolver, m.Sender, &m.Text, now)
 	}
@@ -28,6 +31,10 @@ func look(m *filter.Message) (f filter.Verdict) {
 	f.Write = func(w io.Writer) error {
 		w.Write(v.Head)
 		return settings.Copy(w, &m.Text)
+	}
+	if v.Entry != nil {
+		// What cannot be noted is missing in a report, and nothing more.
+		f.Done = func() { daybook.Book(filepath.Join(conf.Home(), verify.Book)).Add(now, v.Entry.Words()...) }
 	}
 	return f
 }

@@ -20,11 +20,11 @@ func heavy() map[string]string {
 	// crypto/x509 imports net
 	certificates := " qmail-doctor qmail-key qmail-showctl instcheck config-tls qmail-dkimkey qmail-dksign qmail-verify"
 	return map[string]string{
-		"net":           network + certificates,
+		"net":           network + certificates + " qmail-report",
 		"crypto/tls":    "config-tls qmail-dksign qmail-mtasts qmail-smtpsd qmail-submitd qmail-tlsfront qmail-tlsremote",
-		"encoding/json": "qmail-doctor qmail-log qmail-qread",
+		"encoding/json": "qmail-doctor qmail-log qmail-qread qmail-report",
 		"html/template": "qmail-log",
-		"log":           "qmail-mtasts", // by net/http
+		"log":           "qmail-mtasts qmail-report", // by net/http, net/mail
 		"net/http":      "qmail-mtasts",
 		"log/slog":      "",
 		"log/syslog":    "", // imports net

@@ -30,6 +30,7 @@ type Settings struct {
 	DMARC      Mode
 	Behavior   int // 0 to 6
 	Forwarders Forwarders
+	Reports    bool // what domains want to know about their mail is noted
 }
 
 // Read reads them. SPFBEHAVIOR in the environment stands in the place of control/spfbehavior.
@@ -54,6 +55,11 @@ func Read(dir control.Dir, env []string) (s Settings, err error) {
 			s.Behavior = n
 		}
 	}
+	contact, _, err := dir.Text("dmarcreports")
+	if err != nil {
+		return s, err
+	}
+	s.Reports = contact != ""
 	s.Behavior = min(s.Behavior, maxBehavior)
 	lines, _, err := dir.List("trustedforwarders")
 	if err != nil {

@@ -38,6 +38,7 @@ type Resolver interface {
 type Verdict struct {
 	Refusal *report.Report // nil: it is accepted
 	Head    []byte         // what goes on top of it
+	Entry   *dmarc.Entry   // for a report to the domain of its author; nil: there is none
 }
 
 // Look looks at a message of a sender, which begins with the Received field of our server, and has been taken whole.
@@ -68,7 +69,8 @@ type exam struct {
 	results []authres.Result
 	origin  spf.Result
 	signers []string // whose signatures are good
-	unsure  bool     // a signature could not be checked now
+	marks   []dmarc.Signature
+	unsure  bool // a signature could not be checked now
 	policy  dmarc.Result
 }
 
@@ -107,6 +109,7 @@ func (x *exam) dkim(r Resolver, message io.Reader, now time.Time) (list []authre
 			x.signers = append(x.signers, s.Domain)
 		}
 		x.unsure = x.unsure || s.Status == dkim.TempError
+		x.marks = append(x.marks, dmarc.Signature{Domain: s.Domain, Selector: s.Selector, State: value})
 		list = append(list, authres.Result{Method: "dkim", Value: value, Comment: s.Reason,
 			Properties: []authres.Property{
 				{Name: "header.d", Value: s.Domain}, {Name: "header.s", Value: s.Selector},
@@ -160,9 +163,11 @@ func (x *exam) trusted() bool {
 func (x *exam) verdict() (v Verdict) {
 	trusted := x.trusted()
 	if !trusted {
-		if v.Refusal = x.refusal(); v.Refusal != nil {
-			return v
-		}
+		v.Refusal = x.refusal()
+	}
+	v.Entry = x.entry(trusted, v.Refusal)
+	if v.Refusal != nil {
+		return v
 	}
 	v.Head = authres.Append(nil, x.settings.ID, x.results)
 	if x.settings.Behavior > 0 {

@@ -90,6 +90,11 @@ func Tree(source fs.FS) ([]Entry, error) {
 	for _, d := range []string{keysName, "keys/tls", "keys/dkim"} {
 		t.dir(d, u.Key, 0o700)
 	}
+	t.dir("reports", u.Root, 0o755)
+	// Qmail-verify, which is qmaild's group, notes there what qmail-report reads and removes.
+	t.entries = append(t.entries, Entry{Kind: Dir, Path: "reports/dmarc", Owner: u.Remote, Group: g.NoFiles,
+		Mode: 0o730 | fs.ModeSticky})
+	t.dir("reports/tls", u.Remote, 0o700)
 	t.programs(u)
 	t.boot()
 	if err := t.documents(source); err != nil {

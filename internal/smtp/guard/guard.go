@@ -33,6 +33,8 @@ type Guard struct {
 	Certificate func() (*tls.Certificate, error)
 	// FetchSTS has the policy of a domain put into the cache; nil: such policies do not count.
 	FetchSTS func(domain, id string)
+	// Note keeps the words of a session for a report; nil: nobody makes one.
+	Note func(words ...string) error
 
 	roots *x509.CertPool
 	known map[string]daneHost
@@ -103,6 +105,7 @@ func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 	var base string
 	if !own && p.entry.Policy != tlsroutes.None {
 		if records, base, err = g.dane(h); err != nil {
+			g.note(h, "tlsa", "", "dnssec-invalid", "")
 			return nil, err
 		}
 	}
@@ -114,6 +117,7 @@ func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 		p.entry.Policy = tlsroutes.Encrypt
 	case !own && p.entry.Policy != tlsroutes.None:
 		if err := g.mtasts(p, h); err != nil {
+			g.note(h, "sts", "", "validation-failure", "the policy does not name this host")
 			return nil, err
 		}
 	}
@@ -128,6 +132,9 @@ func (g *Guard) Policy(h remote.Hop) (*remote.Policy, error) {
 		next = h.Host
 	}
 	p.fill(records, base, next)
+	if !own && g.Note != nil {
+		p.Outcome = g.outcome(p, h)
+	}
 	return &p.Policy, nil
 }
 

@@ -52,7 +52,12 @@ type Policy struct {
 	// Login returns the talk of a login by one of the mechanisms that the host offers; nil: none is needed. It is
 	// called after Shake.
 	Login func(mechanisms []string) (Talk, error)
+	// Outcome is told of each connection for which TLS is wanted what became of that; nil: it is secret. It may be nil.
+	Outcome func(peer netip.Addr, err error)
 }
+
+// ErrNotOffered says that a host does not offer STARTTLS, or does not do it.
+var ErrNotOffered = errors.New("no STARTTLS")
 
 // A Shaken is a connection after its handshake.
 type Shaken struct {
@@ -119,6 +124,7 @@ func (s *session) begin(p *Policy, without tcpto.Ways) *outcome {
 // somebody else's words.
 func (s *session) startTLS(without tcpto.Ways) *outcome {
 	if !s.offersTLS {
+		s.tell(ErrNotOffered)
 		if s.policy.Need == Always {
 			return s.fault("it does not offer STARTTLS", 0)
 		}
@@ -127,10 +133,13 @@ func (s *session) startTLS(without tcpto.Ways) *outcome {
 	code, err := s.ask("STARTTLS\r\n", min(s.timeout, patience))
 	switch {
 	case err != nil:
+		s.tell(err)
 		return s.broken("the connection died at STARTTLS", err, tcpto.Secrecy)
 	case code >= refusedForNow && s.policy.Need == Offered:
+		s.tell(ErrNotOffered)
 		return nil
 	case code != greeting:
+		s.tell(ErrNotOffered)
 		return s.fault("it refused STARTTLS", tcpto.Secrecy)
 	case s.r.Buffered() > 0:
 		s.close()
@@ -154,6 +163,7 @@ func (s *session) shake(without tcpto.Ways) *outcome {
 	s.hurry.begin(func() { s.c.SetDeadline(time.Unix(1, 0)) })
 	t, err := s.policy.Shake(s.c, classical)
 	s.hurry.end()
+	s.tell(err)
 	if err != nil {
 		// The connection is in no state in which QUIT could be said.
 		remedy := tcpto.Secrecy
@@ -169,6 +179,13 @@ func (s *session) shake(without tcpto.Ways) *outcome {
 	s.pipelining, s.size, s.eightBit, s.maxSize, s.offersTLS, s.mechanisms = false, false, false, 0, false, nil
 	s.secret = true
 	return nil
+}
+
+// tell has the policy know what became of TLS.
+func (s *session) tell(err error) {
+	if s.policy.Outcome != nil {
+		s.policy.Outcome(s.peer.Addr(), err)
+	}
 }
 
 // unanswered reports whether a handshake ended as if the first message had been too much for somebody on the way.

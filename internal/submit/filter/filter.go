@@ -35,6 +35,8 @@ type Verdict struct {
 	Discard bool           // and goes nowhere
 	// Write writes the message on; Message's Sender and To go with it.
 	Write func(io.Writer) error
+	// Done is called when that is so: the message is refused, or the next program has it. It may be nil.
+	Done func()
 }
 
 // A Filter is such a program.
@@ -123,13 +125,18 @@ func (f Filter) pass(queue *submit.Client, known bool, text, rcpt io.Reader) (qp
 		return 0, envelope.Meaning(envelope.BadControl)
 	}
 	v := f.Look(&m)
-	if v.Refusal != nil || v.Discard {
-		return 0, v.Refusal
+	switch {
+	case v.Refusal != nil || v.Discard:
+		r = v.Refusal
+	case next != "":
+		qp, r = send(queue.Through(next), &m, v)
+	default:
+		qp, r = send(queue, &m, v)
 	}
-	if next != "" {
-		queue = queue.Through(next)
+	if v.Done != nil && (r == nil || r == v.Refusal) {
+		v.Done()
 	}
-	return send(queue, &m, v)
+	return qp, r
 }
 
 // send hands a message on.
