@@ -28,6 +28,7 @@ import (
 	"qmail/conf"
 	"qmail/internal/queue"
 	"qmail/internal/send"
+	"qmail/internal/send/reasons"
 	"qmail/internal/send/sendctl"
 	"qmail/internal/site/control"
 	"qmail/internal/sys"
@@ -114,6 +115,7 @@ func main() {
 		Now:      time.Now,
 		Requests: asked,
 		Walking:  walking,
+		Reasons:  reasons.Create("."),
 	}))
 }
 

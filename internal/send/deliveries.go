@@ -3,6 +3,7 @@ package send
 import (
 	"qmail/internal/queue"
 	"qmail/internal/send/bounce"
+	"qmail/internal/send/reasons"
 	"qmail/internal/send/sendproto"
 	"qmail/internal/text/qlog"
 	"qmail/internal/text/report"
@@ -59,7 +60,7 @@ func (p *passes) reply(c queue.Channel, r sendproto.Reply, ok bool) {
 		r.Text = append(r.Text, bounce.TooLong...)
 	}
 	p.log = qlog.Delivery(p.log, v.number, r.Kind, r.Text)
-	p.ended(v, r)
+	p.ended(c, v, r)
 	if last {
 		p.status()
 		if c == queue.Remote {
@@ -70,7 +71,7 @@ func (p *passes) reply(c queue.Channel, r sendproto.Reply, ok bool) {
 }
 
 // ended gives the recipient the fate that the report says.
-func (p *passes) ended(v delivery, r sendproto.Reply) {
+func (p *passes) ended(c queue.Channel, v delivery, r sendproto.Reply) {
 	j, m := v.j, v.j.m
 	switch r.Kind {
 	case report.Success:
@@ -92,6 +93,7 @@ func (p *passes) ended(v delivery, r sendproto.Reply) {
 		p.advance(m)
 	default:
 		j.running--
+		p.why.note(reasons.Deferral{ID: m.id, Channel: c, Address: v.r.addr, Time: p.now(), Text: string(r.Text)})
 		if m.direct != nil {
 			p.intake.write(m)
 		}

@@ -16,6 +16,7 @@ type desk struct {
 	log      []byte // lines not yet written
 	sec      int64  // the time, in seconds, at the beginning of this turn
 	disk     tasks
+	why      why
 	later    []later
 	stopping bool // nothing new is started
 }

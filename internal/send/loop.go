@@ -64,6 +64,7 @@ func (d *daemon) send() {
 	d.spawners[queue.Local].out.send()
 	d.spawners[queue.Remote].out.send()
 	d.clean.out.send()
+	d.desk.why.write(&d.desk.disk)
 }
 
 // wait waits for one event, or until the timer says that something is due.

@@ -17,6 +17,7 @@ import (
 	"qmail/conf"
 	"qmail/internal/dev/poll"
 	"qmail/internal/queue"
+	"qmail/internal/send/reasons"
 	"qmail/internal/send/sendproto"
 	"qmail/internal/site/control"
 	"qmail/internal/text/report"
@@ -24,6 +25,7 @@ import (
 
 // A site is a queue in a temporary folder with everything around a qmail-send but the real programs.
 type site struct {
+	reasons *reasons.Table // nil: none are left
 	t       testing.TB
 	dir     string
 	control string
@@ -158,6 +160,7 @@ func (s *site) start() *run {
 	cfg := Config{
 		Dir: control.Dir(s.control), Controls: controls, Queue: s.q, Log: lockedLog{s}, Trigger: r.trigger,
 		Signals: r.signals, Injector: s, Now: s.now, Requests: r.asks,
+		Reasons: s.reasons,
 	}
 	for _, c := range queue.Channels() {
 		cfg.Spawner[c] = r.spawner(c)

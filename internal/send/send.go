@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"qmail/internal/queue"
+	"qmail/internal/send/reasons"
 	"qmail/internal/site/control"
 )
 
@@ -54,6 +55,8 @@ type Config struct {
 	Requests <-chan Request
 	// Walking is told whether a walk over the queue is under way, whenever one has begun or ended. It may be nil.
 	Walking func(bool)
+	// Reasons is where it is left why recipients were deferred; it may be nil.
+	Reasons *reasons.Table
 }
 
 // A daemon is qmail-send: its rooms, each of which only the owner touches.
@@ -75,7 +78,7 @@ type daemon struct {
 // newDaemon builds the rooms; the spawners and qmail-clean are connected later.
 func newDaemon(cfg Config) *daemon {
 	d := &daemon{Config: cfg}
-	d.desk = desk{queue: cfg.Queue, now: cfg.Now, disk: newTasks(maxTasks)}
+	d.desk = desk{queue: cfg.Queue, now: cfg.Now, disk: newTasks(maxTasks), why: why{table: cfg.Reasons}}
 	d.messages = messages{active: map[queue.ID]*message{}, advance: d.advance}
 	for _, c := range queue.Channels() {
 		d.slots[c], d.spawners[c] = newSlots(c, d.Controls.shares[c]), &spawner{}

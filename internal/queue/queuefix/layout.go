@@ -34,7 +34,7 @@ func (f *fixer) layout() {
 
 // others reports whether a name is what the filesystem or qmail-send has there besides.
 func (f *fixer) others(name string) bool {
-	want := map[string]fs.FileMode{"lost+found": fs.ModeDir, socket: fs.ModeSocket}
+	want := map[string]fs.FileMode{"lost+found": fs.ModeDir, socket: fs.ModeSocket, reasons: 0}
 	st, err := f.disk.lstat(name)
 	kind, ok := want[name]
 	return ok && err == nil && st.Mode.Type() == kind

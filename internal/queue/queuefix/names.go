@@ -11,6 +11,7 @@ const (
 	trigger   = "lock/trigger"
 	lockTCP   = "lock/tcpto"
 	socket    = "sendctl/socket"
+	reasons   = "sendctl/reasons"
 )
 
 // kinds returns the folders that have a file of a message. A message's names are made in this order, so that it is

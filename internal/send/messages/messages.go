@@ -7,10 +7,14 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
+	"slices"
+	"sort"
 	"strings"
 	"time"
 
 	"qmail/internal/queue"
+	"qmail/internal/send/reasons"
 	"qmail/internal/send/route"
 	"qmail/internal/send/schedule"
 	"qmail/internal/site/control"
@@ -35,6 +39,8 @@ type Recipient struct {
 	Next    time.Time // of one that is not done; zero where it is not known
 	Held    bool      // qmail-hold keeps it
 	Failure string    // of one that is done: how it failed; empty when it did not
+	Why     string    // of one that is not done: why it was deferred last, at Tried; empty where that is not known
+	Tried   time.Time
 }
 
 // A List is the messages of a queue.
@@ -43,11 +49,13 @@ type List struct {
 	// Route is how qmail-send sees a recipient. Without it, that of a message in todo is as it was given.
 	Route func(string) (string, queue.Channel)
 	Now   time.Time
+	// Reasons has why recipients were deferred; it may be nil.
+	Reasons *reasons.Table
 }
 
 // Here returns the List of the queue whose folder we are in.
 func Here() List {
-	l := List{Queue: queue.Open(".", nil), Now: time.Now()}
+	l := List{Queue: queue.Open(".", nil), Now: time.Now(), Reasons: reasons.Open(".")}
 	if table, err := route.Read(control.Default()); err == nil {
 		l.Route = table.Rewrite
 	}
@@ -56,31 +64,85 @@ func Here() List {
 
 // Each calls fn for each message. Messages come and go meanwhile: one that is gone is passed over, none is shown twice.
 func (l List) Each(fn func(*Message)) error {
-	inTodo := map[queue.ID]bool{}
-	err := l.Queue.EachTodo(func(string, error) {}, func(id queue.ID) bool { inTodo[id] = true; return true })
+	ids, inTodo, err := l.ids()
 	if err != nil {
 		return err
 	}
-	err = l.Queue.EachInfo(func(id queue.ID) {
-		if !inTodo[id] {
-			if m, err := l.fromInfo(id); err == nil {
-				fn(m)
-			}
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for id := range inTodo {
-		m, err := l.fromTodo(id)
-		if errors.Is(err, fs.ErrNotExist) {
-			m, err = l.fromInfo(id)
-		}
-		if err == nil {
+	for _, id := range ids {
+		if m, err := l.read(id, inTodo[id]); err == nil {
 			fn(m)
 		}
 	}
 	return nil
+}
+
+// EachOldestFirst is Each in the order of the messages' births.
+func (l List) EachOldestFirst(fn func(*Message)) error {
+	ids, inTodo, err := l.ids()
+	if err != nil {
+		return err
+	}
+	births := make([]int64, len(ids))
+	for i, id := range ids {
+		births[i] = l.birth(id)
+	}
+	sort.Stable(byBirth{ids, births})
+	for _, id := range ids {
+		if m, err := l.read(id, inTodo[id]); err == nil {
+			fn(m)
+		}
+	}
+	return nil
+}
+
+// byBirth sorts messages by their births.
+type byBirth struct {
+	ids    []queue.ID
+	births []int64
+}
+
+func (x byBirth) Len() int           { return len(x.ids) }
+func (x byBirth) Less(i, j int) bool { return x.births[i] < x.births[j] }
+func (x byBirth) Swap(i, j int) {
+	x.ids[i], x.ids[j] = x.ids[j], x.ids[i]
+	x.births[i], x.births[j] = x.births[j], x.births[i]
+}
+
+// ids returns the messages: first those that have been preprocessed.
+func (l List) ids() (ids []queue.ID, inTodo map[queue.ID]bool, err error) {
+	inTodo = map[queue.ID]bool{}
+	err = l.Queue.EachTodo(func(string, error) {}, func(id queue.ID) bool { inTodo[id] = true; return true })
+	if err == nil {
+		err = l.Queue.EachInfo(func(id queue.ID) {
+			if !inTodo[id] {
+				ids = append(ids, id)
+			}
+		})
+	}
+	return slices.AppendSeq(ids, maps.Keys(inTodo)), inTodo, err
+}
+
+// birth returns when a message came; that it is gone shows when it is read.
+func (l List) birth(id queue.ID) int64 {
+	if info, err := l.Queue.ReadInfo(id); err == nil {
+		return info.Birth.Unix()
+	}
+	t, err := l.Queue.OpenTodo(id)
+	if err != nil {
+		return 0
+	}
+	defer t.Close()
+	return t.Queued.Unix()
+}
+
+// read reads a message; one that was in todo may have been preprocessed meanwhile.
+func (l List) read(id queue.ID, inTodo bool) (*Message, error) {
+	if inTodo {
+		if m, err := l.fromTodo(id); !errors.Is(err, fs.ErrNotExist) {
+			return m, err
+		}
+	}
+	return l.fromInfo(id)
 }
 
 // fromTodo reads a message that is in S4.
@@ -103,6 +165,7 @@ func (l List) fromTodo(id queue.ID) (*Message, error) {
 		if l.Route != nil {
 			r.Address, r.Channel = l.Route(r.Address)
 		}
+		r.Why, r.Tried = l.Reasons.Last(id, r.Channel, r.Address, m.Birth)
 		m.Recipients = append(m.Recipients, r)
 	}
 }
@@ -148,6 +211,7 @@ func (l List) readChannel(m *Message, c queue.Channel, next time.Time) {
 			if rcpt.Held = next.Unix() == heldUntil; !rcpt.Held {
 				rcpt.Next = next
 			}
+			rcpt.Why, rcpt.Tried = l.Reasons.Last(m.ID, c, rcpt.Address, m.Birth)
 		}
 		m.Recipients = append(m.Recipients, rcpt)
 	}
