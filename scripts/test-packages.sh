@@ -14,7 +14,8 @@ packages="$packages busybox curl dnsmasq-base dot-forward dovecot-core dovecot-i
   fetchmail gnutls-bin haproxy inetutils-telnet libnet-ssleay-perl maildir-filter maildrop mpop msmtp mutt
   openssl postfix postsrsd procmail python3 s-nail swaks"
 # Those who vouch for names, for hosts, and for mail.
-packages="$packages bind9-utils certbot lego libmail-dkim-perl pebble python3-dkim python3-flufl.bounce python3-nacl unbound"
+packages="$packages bind9-utils certbot lego libmail-dkim-perl opendkim pebble python3-dkim python3-flufl.bounce python3-nacl rspamd
+  unbound"
 # Those that Debian does not install beside Postfix, which are only unpacked, and what they link.
 unpacked='exim4-daemon-light opensmtpd'
 packages="$packages libevent-2.1-7 libgnutls-dane0 libidn12 libnsl2"

@@ -32,6 +32,7 @@ const (
 
 func main() {
 	proc.Begin()
+	proc.Help(usage)
 	args, within, ok := arguments(os.Args[1:])
 	if !ok {
 		proc.Die(exit.Temp, usage)

@@ -22,7 +22,7 @@ func heavy() map[string]string {
 	return map[string]string{
 		"net":           network + certificates + " qmail-report",
 		"crypto/tls":    "config-tls qmail-dksign qmail-mtasts qmail-smtpsd qmail-submitd qmail-tlsfront qmail-tlsremote",
-		"encoding/json": "qmail-doctor qmail-log qmail-qread qmail-report",
+		"encoding/json": "qmail-doctor qmail-log qmail-milter qmail-qread qmail-report",
 		"html/template": "qmail-log",
 		"log":           "qmail-mtasts qmail-report", // by net/http, net/mail
 		"net/http":      "qmail-mtasts",

@@ -179,6 +179,8 @@ var files = [...]File{
 		"1 refuses senders whose domain has neither a mail exchanger nor an address.", true},
 	{"ptrcheck", Number, "0", "Addresses of clients must have names: ", ".", smtpd,
 		"1 refuses clients whose address has no name in the DNS, 2 also where it does not lead back.", true},
+	{"milters", Entries, "No content filters.", "Content filter: ", "", "qmail-milter",
+		"Milters and rspamd servers, one on a line, that look at a message before it is queued.", true},
 	{"clientca.pem", Certificates, "", "", "", "qmail-smtpsd",
 		"The authorities whose certificates of clients count.", true},
 	{"clientcrl.pem", Certificates, "", "", "", "qmail-smtpsd",

@@ -36,7 +36,8 @@ type Verdict struct {
 	// Write writes the message on; Message's Sender and To go with it.
 	Write func(io.Writer) error
 	// Done is called when that is so: the message is refused, or the next program has it. It may be nil.
-	Done func()
+	Done  func()
+	Close func() // nil, or called at last
 }
 
 // A Filter is such a program.
@@ -125,6 +126,9 @@ func (f Filter) pass(queue *submit.Client, known bool, text, rcpt io.Reader) (qp
 		return 0, envelope.Meaning(envelope.BadControl)
 	}
 	v := f.Look(&m)
+	if v.Close != nil {
+		defer v.Close()
+	}
 	switch {
 	case v.Refusal != nil || v.Discard:
 		r = v.Refusal

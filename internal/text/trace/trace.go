@@ -18,6 +18,8 @@ type Trace struct {
 	User  string // who has logged in, or whom the client's host names
 	By    string // our own name
 	Proto string // as "ESMTPS"
+	// TLS and Cipher are what protects the connection; empty: nothing.
+	TLS, Cipher string
 	// Known says that the client may relay, or has logged in: nothing is checked then.
 	Known bool
 }
@@ -59,6 +61,10 @@ func Parse(field []byte) (t Trace, ok bool) {
 	}
 	t.By = local
 	t.Proto, _, _ = strings.Cut(protocol, " ")
+	if _, in, ok := strings.Cut(protocol, "("); ok && strings.Contains(t.Proto, "S") && t.Proto != "SMTP" {
+		in, _, _ = strings.Cut(in, ")")
+		t.Cipher, t.TLS, _ = strings.Cut(in, ", ")
+	}
 	t.Known = t.LoggedIn() || strings.HasSuffix(protocol, rfc822.RelayClient)
 	return t, true
 }
