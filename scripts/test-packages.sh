@@ -12,7 +12,7 @@ packages="$packages daemontools openbsd-inetd runit s6 ucspi-tcp"
 # Those whom mail comes from and goes to.
 packages="$packages busybox curl dnsmasq-base dot-forward dovecot-core dovecot-imapd dovecot-lmtpd fail2ban fastforward
   fetchmail gnutls-bin haproxy inetutils-telnet libnet-ssleay-perl maildir-filter maildrop mpop msmtp mutt
-  openssl postfix postsrsd procmail python3 s-nail swaks"
+  openssl postfix postsrsd procmail python3 rspamd s-nail swaks"
 # Those who vouch for names, for hosts, and for mail.
 packages="$packages bind9-utils certbot lego libmail-dkim-perl opendkim pebble python3-dkim python3-flufl.bounce python3-nacl rspamd
   unbound"

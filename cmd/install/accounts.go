@@ -22,7 +22,7 @@ func missing(a passwd.Accounts) string {
 	b.WriteString(
 		".\nAs root, add them (docs/INSTALL.ids.md has the commands of other systems) and run make setup again:\n")
 	for _, n := range a.MissingGroups {
-		b.WriteString("  groupadd " + n + "\n")
+		b.WriteString("  groupadd --system " + n + "\n")
 	}
 	users := a.MissingUsers
 	if a.NoKeys && u.Key != "" {
@@ -36,7 +36,7 @@ func missing(a passwd.Accounts) string {
 		if n == u.Alias {
 			home += "/alias"
 		}
-		b.WriteString("  useradd -g " + group + " -d " + home + " -s /bin/true " + n + "\n")
+		b.WriteString("  useradd --system -g " + group + " -d " + home + " -s /bin/true " + n + "\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

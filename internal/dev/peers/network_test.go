@@ -20,16 +20,17 @@ func network(t *testing.T, records ...string) {
 	serveNames(t, records...)
 }
 
-// serveNames starts the DNS server of a network.
-func serveNames(t *testing.T, records ...string) {
+// serveNames starts the DNS server of a network; stop ends it.
+func serveNames(t *testing.T, records ...string) (stop func()) {
 	t.Helper()
 	args := append(
 		[]string{"dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--no-resolv", "--no-hosts",
 			"--local=/test/", "--local=/arpa/", "--listen-address=" + testqmail.Gateway4, "--bind-interfaces",
 			"--user=root", "--group="},
 		records...)
-	here(t).daemon("root", args...)
+	_, stop = here(t).daemon("root", args...)
 	waitPort(t, testqmail.Gateway4+":53")
+	return stop
 }
 
 // host returns the record of a host's addresses.
