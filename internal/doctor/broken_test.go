@@ -60,6 +60,19 @@ func broken() map[string]breakage {
 			"lock/trigger is no FIFO"},
 		"another split": {func(w *world) { w.must(os.Mkdir(w.path("queue/mess/23"), 0o750)) },
 			"another conf-split than 23"},
+		"a filter that is not there": says("filters", "no-such-filter all\n",
+			"control/filters names no-such-filter, and there is no such program"),
+		"a milter that is not there": {func(w *world) {
+			w.file("/var/qmail/bin/qmail-milter", "")
+			w.mode("bin/qmail-milter", 0o755)
+			w.set("filters", "qmail-milter\n")
+			w.set("milters", "inet:127.0.0.1:1\nunix:/run/x.sock accept\n")
+		}, "There is no socket /run/x.sock"},
+		"a filter that asks nobody": {func(w *world) {
+			w.file("/var/qmail/bin/qmail-milter", "")
+			w.mode("bin/qmail-milter", 0o755)
+			w.set("filters", "qmail-milter\n")
+		}, "control/milters nobody whom it could ask"},
 		"no me":            {func(w *world) { w.gone("control/me") }, "There is no control/me"},
 		"an empty me":      says("me", "\n", "control/me has nothing in its first line"),
 		"no name in me":    says("me", "mail_1.example.org\n", "cannot be that of a host"),

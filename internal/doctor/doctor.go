@@ -88,6 +88,7 @@ func checks() []check {
 		{"numbers", false, numbersAre},
 		{"control names", false, namesAreKnown},
 		{"secrets", false, secretsAreKept},
+		{"filters", false, filtersAreThere},
 		{"rcpthosts", false, relayIsClosed},
 		{"domains", false, domainsAgree},
 		{"virtualdomains", false, virtualsLead},

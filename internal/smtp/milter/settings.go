@@ -110,9 +110,6 @@ func parse(line string) (s Server, ok bool) {
 	return s, true
 }
 
-// Path returns the socket of a server in the file system, or nothing.
-func (s Server) Path() string { return s.path }
-
 // dial connects; the connection ends at a time.
 func (s Server) dial(end time.Time) (f *os.File, err error) {
 	d := min(time.Until(end), connectTime)
