@@ -10,6 +10,7 @@ import (
 	"qmail/internal/net/client"
 	"qmail/internal/net/dns"
 	"qmail/internal/site/control"
+	"qmail/internal/smtp/lists"
 	"qmail/internal/smtp/namecheck"
 	"qmail/internal/smtp/smtpd"
 	"qmail/internal/submit"
@@ -78,6 +79,13 @@ func (p Program) serve(
 	s.Doors = func() (doors []smtpd.Door, err error) {
 		if s.Submission != nil {
 			return nil, nil
+		}
+		bad, err := lists.Open(s.Control)
+		if err != nil {
+			return nil, err
+		}
+		if bad != nil {
+			doors = append(doors, bad)
 		}
 		names, err := namecheck.Open(s.Control, s.Env, dns.SystemConf)
 		if names != nil {
