@@ -233,14 +233,34 @@ func (s *session) forbidden(sender string) bool {
 	return !ok
 }
 
-// enhanced moves the code of a reply to where RFC 2034 wants it. EHLO, the greeting, and replies of 3xx have none.
+// enhanced moves the code of a reply to where RFC 2034 wants it. EHLO, the greeting, and replies of 3xx have none. A
+// code that is not of the reply's class, as in the text of somebody else, is no code.
 func enhanced(reply string) string {
 	if len(reply) < 4 || reply[0] == '3' || reply[3] == '-' {
 		return reply
 	}
 	text, code := reply[4:], reply[:1]+".0.0"
+	if first, _, _ := strings.Cut(text, " "); isStatus(first, reply[0]) {
+		return reply
+	}
 	if i := strings.LastIndex(text, " (#"); i >= 0 && text[len(text)-1] == ')' {
-		text, code = text[:i], text[i+3:len(text)-1]
+		if last := text[i+3 : len(text)-1]; isStatus(last, reply[0]) {
+			text, code = text[:i], last
+		}
 	}
 	return reply[:4] + code + " " + text
+}
+
+// isStatus reports whether s is a status code of a class (RFC 3463, section 2).
+func isStatus(s string, class byte) bool {
+	parts := strings.Split(s, ".")
+	if len(parts) != 3 || parts[0] != string(rune(class)) {
+		return false
+	}
+	for _, p := range parts[1:] {
+		if len(p) == 0 || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
 }

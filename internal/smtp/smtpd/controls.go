@@ -21,6 +21,7 @@ type controls struct {
 	dataBytes   int64 // 0: no limit
 	limit       control.RecipientLimit
 	badMailFrom control.Set
+	extensions  control.Set
 	filter      string // what mail of strangers goes through; empty: nothing
 	userFilter  string // what that of others does
 	hosts       *rcpthosts.Hosts
@@ -67,6 +68,11 @@ func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 		return c, false
 	}
 	c.badMailFrom = control.NewSet(bad)
+	words, _, err := dir.List("extensions")
+	if err != nil {
+		return c, false
+	}
+	c.extensions = control.NewSet(words)
 	if c.hosts, err = rcpthosts.Open(dir); err != nil {
 		return c, false
 	}

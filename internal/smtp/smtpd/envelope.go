@@ -7,18 +7,34 @@ import (
 )
 
 func (s *session) greet(name []byte, extended bool) {
+	before := s.enhanced
+	s.enhanced = false // no reply to a greeting has a code (RFC 2034, section 4)
+	if s.meets(name) {
+		s.welcome(extended)
+	} else {
+		s.enhanced = before
+	}
+}
+
+// meets takes the name of a client, unless it is refused.
+func (s *session) meets(name []byte) bool {
 	if len(name) > maxHelo {
 		s.refuse("501 that name is too long (#5.5.4)")
-		return
+		return false
 	}
 	s.mailSeen = false
 	before := s.helo
 	s.helo = string(name)
 	if !s.admits(AtHelo, "", "") {
 		s.helo = before
-		return
+		return false
 	}
 	s.greeted = true
+	return true
+}
+
+// welcome says what the server can do.
+func (s *session) welcome(extended bool) {
 	s.say("250-" + s.greeting)
 	s.say("250-PIPELINING")
 	if extended && s.dataBytes > 0 {
@@ -30,7 +46,11 @@ func (s *session) greet(name []byte, extended bool) {
 	if extended {
 		s.offer()
 	}
-	if extended && s.server.Submission != nil {
+	if extended && s.limit.Count > 0 && s.extensions.Has("limits") {
+		s.put("250-LIMITS RCPTMAX=" + strconv.Itoa(s.limit.Count))
+	}
+	s.enhanced = extended && (s.server.Submission != nil || s.extensions.Has("enhanced"))
+	if s.enhanced {
 		s.put("250-ENHANCEDSTATUSCODES")
 	}
 	s.put("250 8BITMIME")

@@ -115,6 +115,7 @@ type session struct {
 
 	helo       string
 	greeted    bool // by HELO or EHLO
+	enhanced   bool // EHLO was told that replies have codes
 	mailSeen   bool
 	sender     string
 	barred     bool
@@ -162,7 +163,7 @@ func (s *session) say(text string) {
 	if text[0] >= '4' {
 		s.refused++
 	}
-	if s.server.Submission != nil {
+	if s.enhanced || s.server.Submission != nil {
 		text = enhanced(text)
 	}
 	s.put(text)

@@ -106,7 +106,7 @@ func (s *session) handshake(begin Handshake) {
 	s.conn.Timeout(s.timeout)
 	s.wire, s.tls = c, c
 	s.in.Reset(s)
-	s.helo, s.greeted = "", false
+	s.helo, s.greeted, s.enhanced = "", false, false
 	s.mailSeen, s.sender, s.barred = false, "", false
 	s.recipients, s.count, s.full = s.recipients[:0], 0, false
 	s.server.Log.Say("TLS: " + c.Name())
