@@ -32,6 +32,7 @@ import (
 	"qmail/internal/send/sendctl"
 	"qmail/internal/site/control"
 	"qmail/internal/sys"
+	"qmail/internal/sys/counters"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/qlog"
@@ -42,11 +43,11 @@ import (
 const processors = 8
 
 func walking(on bool) {
-	n := 1
 	if on {
-		n = processors
+		runtime.GOMAXPROCS(processors)
+	} else {
+		runtime.GOMAXPROCS(1)
 	}
-	runtime.GOMAXPROCS(n)
 }
 
 func main() {
@@ -113,9 +114,8 @@ func main() {
 		Signals:  signals(),
 		Injector: send.NewInjector(os.Environ(), out),
 		Now:      time.Now,
-		Requests: asked,
-		Walking:  walking,
-		Reasons:  reasons.Create("."),
+		Requests: asked, Walking: walking,
+		Reasons: reasons.Create("."), Counters: counters.Open(counters.Send),
 	}))
 }
 

@@ -60,6 +60,7 @@ func (p *passes) reply(c queue.Channel, r sendproto.Reply, ok bool) {
 		r.Text = append(r.Text, bounce.TooLong...)
 	}
 	p.log = qlog.Delivery(p.log, v.number, r.Kind, r.Text)
+	p.count.delivery(c, r.Kind, p.sec-v.j.m.birth)
 	p.ended(c, v, r)
 	if last {
 		p.status()
@@ -105,6 +106,8 @@ func (p *passes) status() {
 	l, r := p.slots[queue.Local], p.slots[queue.Remote]
 	p.log = qlog.Status(p.log, qlog.Load{Running: l.running, Limit: l.limit},
 		qlog.Load{Running: r.running, Limit: r.limit}, p.stopping)
+	p.count.load(queue.Local, l.running, l.limit)
+	p.count.load(queue.Remote, r.running, r.limit)
 }
 
 // running reports whether deliveries run whose end will be told.

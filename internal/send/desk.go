@@ -17,6 +17,7 @@ type desk struct {
 	sec      int64  // the time, in seconds, at the beginning of this turn
 	disk     tasks
 	why      why
+	count    counting
 	later    []later
 	stopping bool // nothing new is started
 }

@@ -4,6 +4,7 @@ import (
 	"qmail/internal/queue"
 	"qmail/internal/send/route"
 	"qmail/internal/send/schedule"
+	"qmail/internal/sys/counters"
 	"qmail/internal/text/qlog"
 )
 
@@ -24,6 +25,7 @@ func (t *intake) announce(f arrival, table *route.Table) {
 	id := queue.ID(f.info.ID)
 	t.log = qlog.NewMsg(t.log, f.info.ID)
 	t.log = qlog.InfoMsg(t.log, f.info)
+	t.count.add(counters.MessagesNew, 1)
 	t.entries[id] = known
 	m := t.get(id)
 	m.sender, m.birth = f.info.Sender, t.sec

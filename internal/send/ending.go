@@ -8,6 +8,7 @@ import (
 	"qmail/internal/queue"
 	"qmail/internal/send/bounce"
 	"qmail/internal/send/sendproto"
+	"qmail/internal/sys/counters"
 	"qmail/internal/text/qlog"
 )
 
@@ -127,6 +128,7 @@ func (e *ending) endChannel(m *message, c queue.Channel) {
 // An end is how the attempt to end a message went.
 type end struct {
 	triple bool
+	double bool   // the bounce is of a bounce
 	qp     uint64 // of the bounce that was injected
 	err    error
 	what   string // that failed
@@ -172,6 +174,7 @@ func bounceAndFinish(q *queue.Queue, id queue.ID, names bounce.Names,
 			if x.qp, err = inject(b, text, bounce.Message{Text: mess, Size: fi.Size(), Arrived: info.Birth}); err != nil {
 				return end{err: err, what: "trouble injecting bounce message, will try later"}
 			}
+			x.double = b.Sender != ""
 		}
 		if err := q.RemoveBounce(id); err != nil {
 			x.err, x.what = err, "unable to unlink "+queue.Bounce(id)
@@ -188,6 +191,7 @@ func bounceAndFinish(q *queue.Queue, id queue.ID, names bounce.Names,
 
 // finished logs how the end went, and has qmail-clean do the rest of it.
 func (e *ending) finished(id queue.ID, n int, x end) {
+	e.count.bounced(x)
 	if x.triple {
 		e.log = qlog.TripleBounce(e.log, queue.Bounce(id))
 	}
@@ -207,6 +211,7 @@ func (e *ending) finished(id queue.ID, n int, x end) {
 // one may have its number. then is called after the first try.
 func (e *ending) foop(id queue.ID, then func()) {
 	e.log = qlog.EndMsg(e.log, uint64(id))
+	e.count.add(counters.MessagesEnded, 1)
 	e.remove(id, then)
 }
 

@@ -43,6 +43,7 @@ func (d *daemon) run() {
 		d.tick()
 	}
 	d.saveTimes()
+	d.desk.count.end(d.desk.sec)
 	d.desk.log = qlog.Exiting(d.desk.log)
 	d.send()
 }
@@ -65,6 +66,7 @@ func (d *daemon) send() {
 	d.spawners[queue.Remote].out.send()
 	d.clean.out.send()
 	d.desk.why.write(&d.desk.disk)
+	d.desk.count.write(&d.desk.disk, d.desk.sec)
 }
 
 // wait waits for one event, or until the timer says that something is due.
@@ -204,7 +206,7 @@ func (d *daemon) saveTimes() {
 
 // idle returns how long nothing is due.
 func (d *daemon) idle() time.Duration {
-	next := min(d.intake.next(), d.survey.orphans.at)
+	next := min(d.intake.next(), d.survey.orphans.at, d.desk.count.due())
 	for _, s := range d.slots {
 		if !d.desk.stopping && len(s.retry) > 0 && s.limit > 0 && len(s.stale) == 0 {
 			next = min(next, s.retry[0].at)

@@ -16,6 +16,7 @@ import (
 	"qmail/internal/queue"
 	"qmail/internal/send/reasons"
 	"qmail/internal/site/control"
+	"qmail/internal/sys/counters"
 )
 
 // A Pipe is a pair of pipes to a helper.
@@ -57,6 +58,8 @@ type Config struct {
 	Walking func(bool)
 	// Reasons is where it is left why recipients were deferred; it may be nil.
 	Reasons *reasons.Table
+	// Counters is where what happens is counted; nil: it is not.
+	Counters *counters.File
 }
 
 // A daemon is qmail-send: its rooms, each of which only the owner touches.
@@ -78,7 +81,8 @@ type daemon struct {
 // newDaemon builds the rooms; the spawners and qmail-clean are connected later.
 func newDaemon(cfg Config) *daemon {
 	d := &daemon{Config: cfg}
-	d.desk = desk{queue: cfg.Queue, now: cfg.Now, disk: newTasks(maxTasks), why: why{table: cfg.Reasons}}
+	d.desk = desk{queue: cfg.Queue, now: cfg.Now, disk: newTasks(maxTasks), why: why{table: cfg.Reasons},
+		count: newCounting(cfg.Counters)}
 	d.messages = messages{active: map[queue.ID]*message{}, advance: d.advance}
 	for _, c := range queue.Channels() {
 		d.slots[c], d.spawners[c] = newSlots(c, d.Controls.shares[c]), &spawner{}

@@ -33,6 +33,9 @@ func try(f *os.File, how int) error {
 	return err
 }
 
+// Unlock gives up the flock on f.
+func Unlock(f *os.File) error { return flock(f, unix.LOCK_UN) }
+
 func flock(f *os.File, how int) error {
 	return again(func() error { return unix.Flock(int(f.Fd()), how) })
 }

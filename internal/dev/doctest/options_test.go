@@ -20,7 +20,8 @@ func elsewhere() map[string]string {
 	return map[string]string{
 		"qmail-inject": "internal/submit/inject/options.go", "qmail-local": "internal/local/args.go",
 		"qmail-log": "internal/history/query.go", "qmail-qread": "internal/send/listing/listing.go",
-		"qmail-rm": tools, "qmail-hold": tools, "qmail-release": tools, "qmail-run": tools,
+		"qmail-stats": "internal/send/metrics/metrics.go",
+		"qmail-rm":    tools, "qmail-hold": tools, "qmail-release": tools, "qmail-run": tools,
 	}
 }
 

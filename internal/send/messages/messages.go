@@ -64,13 +64,18 @@ func Here() List {
 
 // Each calls fn for each message. Messages come and go meanwhile: one that is gone is passed over, none is shown twice.
 func (l List) Each(fn func(*Message)) error {
+	return l.While(func(m *Message) bool { fn(m); return true })
+}
+
+// While is Each until fn returns false.
+func (l List) While(fn func(*Message) bool) error {
 	ids, inTodo, err := l.ids()
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		if m, err := l.read(id, inTodo[id]); err == nil {
-			fn(m)
+		if m, err := l.read(id, inTodo[id]); err == nil && !fn(m) {
+			break
 		}
 	}
 	return nil

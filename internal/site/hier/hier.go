@@ -86,6 +86,7 @@ func Tree(source fs.FS) ([]Entry, error) {
 	}
 	t.dir("users", u.Root, 0o755)
 	t.dir("run", u.Root, 0o755)
+	t.dir("stats", u.Root, 0o755)
 	t.queue(u)
 	for _, d := range []string{keysName, "keys/tls", "keys/dkim"} {
 		t.dir(d, u.Key, 0o700)

@@ -26,7 +26,7 @@ func binaries() (rootOnly, unreadable, public []string) {
 		"qmail-hold", "qmail-inject", "qmail-lmtp", "qmail-log", "qmail-milter",
 		"qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd",
 		"qmail-qmtpd", "qmail-qread", "qmail-release", "qmail-report", "qmail-rm", "qmail-run",
-		"qmail-showctl", "qmail-smtpd",
+		"qmail-showctl", "qmail-smtpd", "qmail-stats",
 		"qmail-smtpsd", "qmail-submitd", "qmail-tcpok", "qmail-tcpto", "qmail-tlsfront", "qmail-verify", "qreceipt",
 		"qsmhook", "sendmail", "tcp-env",
 	}
@@ -78,6 +78,8 @@ func (t *tree) boot() {
 	}
 	t.dir("boot/fail2ban", t.root, 0o755)
 	t.file("boot/fail2ban/qmail-clients.conf", "boot/fail2ban/qmail-clients.conf", 0o644, true)
+	t.dir("boot/prometheus", t.root, 0o755)
+	t.file("boot/prometheus/qmail.rules.yml", "boot/prometheus/qmail.rules.yml", 0o644, false)
 	t.dir("boot/sysusers.d", t.root, 0o755)
 	t.file("boot/sysusers.d/qmail.conf", "boot/sysusers.d/qmail.conf", 0o644, true)
 	t.dir("boot/systemd", t.root, 0o755)
@@ -85,7 +87,7 @@ func (t *tree) boot() {
 		"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service", "qmail-smtpd-inetd.socket",
 		"qmail-smtpd-inetd@.service", "qmail-authd.service", "qmail-submitd.socket", "qmail-submitd.service",
 		"qmail-submitd-tls.socket", "qmail-submitd-tls.service", "qmail-pop3d.socket", "qmail-pop3d.service",
-		"qmail-pop3d-tls.socket", "qmail-pop3d-tls.service",
+		"qmail-pop3d-tls.socket", "qmail-pop3d-tls.service", "qmail-stats.socket", "qmail-stats@.service",
 	} {
 		t.file("boot/systemd/"+n, "boot/systemd/"+n, 0o644, true)
 	}

@@ -16,6 +16,7 @@ import (
 	"qmail/internal/submit"
 	"qmail/internal/submit/room"
 	"qmail/internal/sys"
+	"qmail/internal/sys/counters"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/crlf"
 	"qmail/internal/text/exit"
@@ -31,6 +32,8 @@ type Program struct {
 	Equip func(worker bool, s *smtpd.Server) (after func())
 	// Spent reports whether a worker must not have another session; nil: it may.
 	Spent func() bool
+
+	counters *counters.File
 }
 
 // Run serves and returns the exit code. in and out are one client where this is no worker; log is descriptor 2.
@@ -38,6 +41,7 @@ func (p Program) Run(env []string, in, out, log *os.File) exit.Code {
 	if sys.NotDumpable() != nil {
 		return exit.Temp
 	}
+	p.counters = counters.Open(counters.Session)
 	queue := submit.New(env, log)
 	defer queue.Close()
 	link, ok := worker.Offered(p.Name)
@@ -93,10 +97,28 @@ func (p Program) serve(
 		}
 		return doors, err
 	}
+	if p.counters != nil {
+		s.Tally = p.count
+	}
 	if p.Equip != nil {
 		if after := p.Equip(worker, &s); after != nil {
 			defer after()
 		}
 	}
 	return s.Serve(in, out)
+}
+
+// count adds a session to those of all processes of this program.
+func (p Program) count(t smtpd.Tally) {
+	var c counters.Slots
+	add := func(what, n int) { c[counters.OfSession(p.Name, what)] += uint64(n) }
+	one := map[bool]int{true: 1}
+	add(counters.Sessions, 1)
+	add(counters.Accepted, t.Accepted)
+	add(counters.RefusedSoft, t.Refused[0])
+	add(counters.RefusedHard, t.Refused[1])
+	add(counters.WithTLS, one[t.TLS])
+	add(counters.Logins, one[t.LoggedIn])
+	add(counters.LoginsFailed, t.LoginsFailed)
+	p.counters.Add(&c, time.Now())
 }

@@ -58,9 +58,19 @@ type Server struct {
 	// Doors returns what else may refuse the client, in the order in which it is asked; nil: nothing. An error means
 	// that the session cannot be held now.
 	Doors func() ([]Door, error)
+	// Tally is told at its end what a session came to; it may be nil.
+	Tally func(Tally)
 	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a
 	// new one.
 	In *crlf.Reader
+}
+
+// A Tally is what a session came to.
+type Tally struct {
+	Accepted      int    // messages
+	Refused       [2]int // replies of 4xx, and of 5xx
+	TLS, LoggedIn bool
+	LoginsFailed  int
 }
 
 // Serve holds one session and returns the exit code. It leaves in and out open.
@@ -127,8 +137,8 @@ type session struct {
 	user       string // who has logged in
 	logins     int    // that failed
 	began      time.Time
-	taken      int // messages
-	refused    int // replies of 4xx and 5xx
+	taken      int    // messages
+	refused    [2]int // replies of 4xx and 5xx
 
 	// Until a message is accepted:
 	errors, idle, commands int
@@ -160,8 +170,8 @@ func (s *session) say(text string) {
 	if text[0] == '5' {
 		s.errors++
 	}
-	if text[0] >= '4' {
-		s.refused++
+	if text[0] == '4' || text[0] == '5' {
+		s.refused[text[0]-'4']++
 	}
 	if s.enhanced || s.server.Submission != nil {
 		text = enhanced(text)
@@ -217,7 +227,11 @@ func (s *session) run() exit.Code {
 // told says in the log what the session was.
 func (s *session) told() {
 	s.server.Log.Session(s.server.Now().Sub(s.began), strconv.Itoa(s.taken)+" accepted, "+
-		strconv.Itoa(s.refused)+" refused", "helo", s.helo, "user", s.user)
+		strconv.Itoa(s.refused[0]+s.refused[1])+" refused", "helo", s.helo, "user", s.user)
+	if s.server.Tally != nil {
+		s.server.Tally(Tally{Accepted: s.taken, Refused: s.refused, TLS: s.tls != nil, LoggedIn: s.user != "",
+			LoginsFailed: s.logins})
+	}
 }
 
 // accepted begins anew what bounds a session.
