@@ -51,6 +51,7 @@ func Variables() []Variable {
 		{"DATABYTES", servers[:4], nil, "Stands for control/databytes."},
 		{"RBLSMTPD", hosts, nil,
 			"What every recipient is answered: 451, or 553 behind a -. Where it is empty no lists are asked."},
+		{"RCPTCHECK", hosts, nil, "Stands for control/rcptchecks: one program; where it is empty, none."},
 		{"MFDNSCHECK", hosts, nil, "Stands for control/mfdnscheck: 0 is off, anything else on."},
 		{"SPFBEHAVIOR", []string{"qmail-verify"}, nil, "Stands for control/spfbehavior."},
 		{"LOGREFUSED", append([]string{"qmail-popup", "qmail-tlsfront"}, servers...), tcpEnv,

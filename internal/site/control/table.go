@@ -193,6 +193,8 @@ var files = [...]File{
 		"Patterns of senders whose recipients are refused; behind ! of those that are not.", true},
 	{"badrcptpatterns", Entries, "No patterns of bad recipients.", "Bad recipient: ", ".", smtpd,
 		"Patterns of recipients that are refused; behind ! of those that are not.", true},
+	{"rcptchecks", Entries, "No program is asked about recipients.", "About recipients is asked: ", ".", smtpd,
+		"Programs, one on a line with its arguments, that say whether there is a recipient.", true},
 	{"milters", Entries, "No content filters.", "Content filter: ", "", "qmail-milter",
 		"Milters and rspamd servers, one on a line, that look at a message before it is queued.", true},
 	{"clientca.pem", Certificates, "", "", "", "qmail-smtpsd",

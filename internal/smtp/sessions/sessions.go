@@ -5,6 +5,7 @@ package sessions
 import (
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"qmail/internal/net/client"
@@ -12,6 +13,7 @@ import (
 	"qmail/internal/site/control"
 	"qmail/internal/smtp/lists"
 	"qmail/internal/smtp/namecheck"
+	"qmail/internal/smtp/rcptcheck"
 	"qmail/internal/smtp/smtpd"
 	"qmail/internal/submit"
 	"qmail/internal/submit/room"
@@ -91,9 +93,16 @@ func (p Program) serve(
 		if bad != nil {
 			doors = append(doors, bad)
 		}
+		asked, err := rcptcheck.Open(s.Control, s.Env, filepath.Dir(string(s.Control)))
+		if err != nil {
+			return nil, err
+		}
 		names, err := namecheck.Open(s.Control, s.Env, dns.SystemConf)
 		if names != nil {
-			doors = append(doors, names) // last: the DNS is dear
+			doors = append(doors, names) // the DNS is dear
+		}
+		if asked != nil {
+			doors = append(doors, asked) // a start for each recipient is dearer still
 		}
 		return doors, err
 	}
