@@ -5,6 +5,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"qmail/internal/site/control"
 )
 
 // filtersAreThere looks for the programs that mail goes through, and for the sockets of those that they ask.
@@ -15,7 +17,7 @@ func filtersAreThere(s *Site, say sayer) {
 	}
 	var names []string
 	for _, l := range lines {
-		name, _, _ := strings.Cut(l, " ")
+		name, _ := control.Word(l)
 		names = append(names, name)
 		if fi, err := os.Stat(s.path("bin", name)); strings.Contains(name, "/") || err != nil || fi.Mode()&0o111 == 0 {
 			say(Fault, "control/filters names "+word(name)+", and there is no such program: no mail of strangers is taken.",
@@ -31,7 +33,7 @@ func filtersAreThere(s *Site, say sayer) {
 			s.edit("milters"))
 	}
 	for _, l := range servers {
-		where, _, _ := strings.Cut(l, " ")
+		where, _ := control.Word(l)
 		_, path, _ := strings.Cut(where, ":")
 		if !strings.HasPrefix(path, "/") {
 			continue

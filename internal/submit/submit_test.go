@@ -246,3 +246,28 @@ func TestNothingOfAMessageIsLeftInMemoryForTheNext(t *testing.T) {
 		t.Errorf("%d bytes are kept", cap(h.text))
 	}
 }
+
+func TestSessionsShareAKeptFilterAndAnAdministratorsProgramComesBeforeIt(t *testing.T) {
+	dir := t.TempDir()
+	c := NewIn(dir, []string{"A=1"}, nil)
+	c.Keep(How{})
+	defer c.Close()
+	one := c.With([]string{"RELAYCLIENT="}).Through("filter")
+	two := c.With([]string{"A=2"}).Through("filter")
+	if one.keeper == nil || one.keeper != two.keeper || one.keeper != c.Through("filter").keeper {
+		t.Error("each session keeps a filter of its own")
+	}
+	if one.keeper == c.keeper || one.keeper == c.Through("other").keeper {
+		t.Error("two programs are one")
+	}
+	if want := filepath.Join(dir, "bin/filter"); one.file() != want || one.keeper.path != want {
+		t.Errorf("%s, kept %s, want %s", one.file(), one.keeper.path, want)
+	}
+	if v := one.env; len(v) != 1 || v[0] != "RELAYCLIENT=" {
+		t.Errorf("a filter that is started for a message sees %q", v)
+	}
+	own := c.With([]string{"QMAILQUEUE=/own"})
+	if f := own.Through("filter"); f != own || f.file() != "/own" || f.keeper != nil {
+		t.Errorf("QMAILQUEUE is passed over for %s", f.file())
+	}
+}

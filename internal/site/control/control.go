@@ -130,14 +130,29 @@ func (d Dir) FilterAfter(name string, known bool) (string, error) {
 	}
 	past := name == ""
 	for _, l := range lines {
-		program, who, _ := bytes.Cut([]byte(l), []byte(" "))
-		if past && (!known || string(Trim(who)) == "all") {
-			return string(program), nil
+		program, who := Word(l)
+		if past && (!known || who == "all") {
+			return program, nil
 		}
-		past = past || string(program) == name
+		past = past || program == name
 	}
 	return "", nil
 }
+
+// Word returns the first word of a line, and what follows the blanks behind it.
+func Word(line string) (word, rest string) {
+	end := 0
+	for end < len(line) && !blank(line[end]) {
+		end++
+	}
+	word, rest = line[:end], line[end:]
+	for rest != "" && blank(rest[0]) {
+		rest = rest[1:]
+	}
+	return word, rest
+}
+
+func blank(c byte) bool { return c == ' ' || c == '\t' }
 
 // Lines parses the bytes of a list file.
 func Lines(b []byte) []string {

@@ -83,3 +83,32 @@ func TestWhatAnEditorLeavesAtTheEndsOfLinesIsNoPartOfThem(t *testing.T) {
 		}
 	}
 }
+
+func TestMailOfWhoIsKnownGoesOnlyThroughFiltersForAll(t *testing.T) {
+	dir := t.TempDir()
+	text := "# filters\none\r\ntwo  all \n\nthree\tall\nfour allow\n"
+	if err := os.WriteFile(filepath.Join(dir, "filters"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for known, want := range map[bool]string{false: "one two three four", true: "two three"} {
+		var way []string
+		for name := ""; ; way = append(way, name) {
+			next, err := Dir(dir).FilterAfter(name, known)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name = next; name == "" {
+				break
+			}
+		}
+		if got := strings.Join(way, " "); got != want {
+			t.Errorf("known %v: %q, want %q", known, got, want)
+		}
+	}
+	if next, err := Dir(dir).FilterAfter("one", true); next != "two" || err != nil {
+		t.Errorf("behind one that is for strangers: %q, %v", next, err)
+	}
+	if next, err := Dir(dir).FilterAfter("another", false); next != "" || err != nil {
+		t.Errorf("behind one that is not there: %q, %v", next, err)
+	}
+}
