@@ -96,7 +96,7 @@ func broken() map[string]breakage {
 		"too great a number":   says("concurrencylocal", "5000\n", "more than"),
 		"no remote deliveries": says("concurrencyremote", "0\n", "less than makes sense"),
 		"a misspelt name":      says("rcpthost", host+"\n", "control/rcpthost; rcpthosts is one that is read"),
-		"a name of a patch":    says("badrcptto", "1\n", "No program reads control/badrcptto"),
+		"a name of a patch":    says("chkuserlist", "1\n", "No program reads control/chkuserlist"),
 		"an open relay":        {func(w *world) { w.gone("control/rcpthosts") }, "anybody may send to anybody"},
 		"a local domain":       says("rcpthosts", host+"\n", "Mail for example.org of control/locals is refused"),
 		"a virtual domain": says("virtualdomains", "v.example:joe\n",

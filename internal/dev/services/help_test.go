@@ -18,7 +18,8 @@ import (
 
 // optional are the programs that have options, beside those whose wrong option is a command that they run.
 var optional = []string{"install", "preline", "qmail-dkimkey", "qmail-doctor", "qmail-hold", "qmail-local", "qmail-log",
-	"qmail-newauth", "qmail-qread", "qmail-release", "qmail-rm", "qmail-run", "qmail-tlsfront", "queue-fix", "sendmail"}
+	"qmail-newauth", "qmail-qread", "qmail-release", "qmail-rm", "qmail-run", "qmail-stats",
+	"qmail-tlsfront", "queue-fix", "sendmail"}
 
 func TestHelpIsTheUsageAndStartsNothing(t *testing.T) {
 	if !testqmail.Inside(t) {
