@@ -82,6 +82,8 @@ func (t *tree) boot() {
 	t.file("boot/prometheus/qmail.rules.yml", "boot/prometheus/qmail.rules.yml", 0o644, false)
 	t.dir("boot/sysusers.d", t.root, 0o755)
 	t.file("boot/sysusers.d/qmail.conf", "boot/sysusers.d/qmail.conf", 0o644, true)
+	t.dir("boot/tmpfiles.d", t.root, 0o755)
+	t.file("boot/tmpfiles.d/qmail.conf", "boot/tmpfiles.d/qmail.conf", 0o644, true)
 	t.dir("boot/systemd", t.root, 0o755)
 	for _, n := range [...]string{
 		"qmail.service", "qmail-smtpd.socket", "qmail-smtpd.service", "qmail-smtpd-inetd.socket",
