@@ -31,7 +31,19 @@ type source struct {
 // run sends all messages; the first error ends it.
 func (s source) run() error {
 	line := strings.Repeat("x", 70) + "\r\n"
-	text := []byte("Subject: load\r\n\r\n" + strings.Repeat(line, max(1, s.size/len(line))) + ".\r\n")
+	message := "Subject: load\r\n"
+	if s.way == signing || s.way == checking {
+		message = header
+	}
+	message += "\r\n" + strings.Repeat(line, max(1, s.size/len(line)))
+	if s.way == checking {
+		field, err := signature(message)
+		if err != nil {
+			return err
+		}
+		message = field + message
+	}
+	text := []byte(message + ".\r\n")
 	var next atomic.Int64
 	errs := make(chan error, s.sessions)
 	for range s.sessions {
@@ -85,7 +97,7 @@ func (s source) connection(begin, end int64, text []byte) error {
 	if err := say(250, "EHLO load.test"); err != nil {
 		return err
 	}
-	if s.way != plain {
+	if s.way.secure() {
 		if err := say(220, "STARTTLS"); err != nil {
 			return err
 		}
@@ -127,7 +139,7 @@ func (s source) sender() string {
 	if s.way == byLogin {
 		return login
 	}
-	return "sender@load.test"
+	return "sender@" + author
 }
 
 // reply reads one reply and compares its code.
@@ -152,6 +164,7 @@ type sink struct {
 	l     net.Listener
 	tls   *tls.Config // nil: STARTTLS is not offered
 	rcpts atomic.Int64
+	bare  atomic.Int64 // transactions whose message has no signature
 }
 
 // newSink listens; each reply but those to pipelined commands comes after rtt.
@@ -212,11 +225,16 @@ func (s *sink) serve(c net.Conn, rtt time.Duration) {
 			say("250 ok")
 		case "DATA":
 			say("354 go")
+			bare := int64(1)
 			for l != ".\r\n" {
 				if l, err = r.ReadString('\n'); err != nil {
 					return
 				}
+				if strings.HasPrefix(l, "DKIM-Signature:") {
+					bare = 0
+				}
 			}
+			s.bare.Add(bare)
 			s.rcpts.Add(int64(rcpts))
 			rcpts = 0
 			say("250 ok")

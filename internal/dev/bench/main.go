@@ -125,7 +125,8 @@ func inside(o options) error {
 		w, ok := workload(name)
 		if !ok {
 			return fmt.Errorf("%s: no such workload; there are "+
-				"inject, smtp, smtp10, relay, list, handshake, smtp-tls, smtp10-tls, submit, relay-tls", name)
+				"inject, smtp, smtp10, relay, list, handshake, smtp-tls, smtp10-tls, submit, relay-tls, "+
+				"sign, sign-list, check", name)
 		}
 		for range o.rounds {
 			for _, s := range systems {

@@ -12,8 +12,8 @@ import (
 
 // postfix is Debian's Postfix, with the limits of the other systems.
 type postfix struct {
-	meter   *meter
-	dovecot *exec.Cmd // its password server
+	meter  *meter
+	others []*exec.Cmd // what it asks
 }
 
 func (p *postfix) name() string      { return "postfix" }
@@ -53,6 +53,11 @@ func (p *postfix) start(w way) error {
 		"mailbox_size_limit=0", "in_flow_delay=0",
 	}
 	settings = append(settings, postfixTLS(w)...)
+	proof, err := p.prove(w)
+	if err != nil {
+		return err
+	}
+	settings = append(settings, proof...)
 	if err := command("postconf", append([]string{"-e"}, settings...)...); err != nil {
 		return err
 	}
@@ -81,10 +86,10 @@ func (p *postfix) start(w way) error {
 
 func (p *postfix) stop() {
 	exec.Command("postfix", "stop").Run()
-	if p.dovecot != nil {
-		p.dovecot.Process.Signal(syscall.SIGTERM)
-		p.dovecot.Wait()
-		p.dovecot = nil
+	for _, c := range p.others {
+		c.Process.Signal(syscall.SIGTERM)
+		c.Wait()
 	}
+	p.others = nil
 	time.Sleep(time.Second)
 }

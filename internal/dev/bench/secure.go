@@ -132,8 +132,7 @@ func (p *postfix) passwords() error {
 	if err := os.WriteFile("/run/bench-dovecot.users", []byte(login+":"+string(entry)), 0o644); err != nil {
 		return err
 	}
-	p.dovecot = p.meter.command("dovecot", "-F", "-c", name)
-	if err := p.dovecot.Start(); err != nil {
+	if err := p.beside("dovecot", "-F", "-c", name); err != nil {
 		return err
 	}
 	return until("Dovecot", 10*time.Second, func() bool { return exists("/var/spool/postfix/private/auth") })

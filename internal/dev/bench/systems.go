@@ -149,20 +149,26 @@ func (q *qmail) start(w way) error {
 		return err
 	}
 	env := []string{"PATH=" + home + "/bin:" + os.Getenv("PATH"), "RELAYCLIENT="}
+	if w == checking {
+		env = env[:1]
+	}
 	if !q.options.workers {
 		if err := mute(); err != nil {
 			return err
 		}
 		env = append(env, "QMAILQUEUE=bin/qmail-queue") // which is never kept
 	}
-	if err := q.run(env, nil, home+"/bin/qmail-start", "./Maildir/", "cat"); err != nil {
-		return err
-	}
 	if err := q.routes(w); err != nil {
 		return err
 	}
+	if err := q.prove(w); err != nil {
+		return err
+	}
+	if err := q.run(env, nil, home+"/bin/qmail-start", "./Maildir/", "cat"); err != nil {
+		return err
+	}
 	switch w {
-	case plain:
+	case plain, signing, checking:
 		return q.serve(env, "2500", "qmail-smtpd")
 	case byLogin:
 		if err := q.passwords(env); err != nil {

@@ -24,11 +24,16 @@ type work struct {
 type way int
 
 const (
-	plain   way = iota
-	byTLS       // in by STARTTLS
-	bothTLS     // and out
-	byLogin     // in by STARTTLS, at the port for submission, with a password
+	plain    way = iota
+	byTLS        // in by STARTTLS
+	bothTLS      // and out
+	byLogin      // in by STARTTLS, at the port for submission, with a password
+	signing      // out with a signature
+	checking     // in from a stranger, whose SPF, DKIM and DMARC are looked at
 )
+
+// secure reports whether it comes in by STARTTLS.
+func (w way) secure() bool { return w == byTLS || w == bothTLS || w == byLogin }
 
 func workload(name string) (work, bool) {
 	for _, w := range []work{
@@ -36,13 +41,16 @@ func workload(name string) (work, bool) {
 		{"smtp", 1500, "20 sessions, a message a connection, to Maildir", plain, toMaildir(1, plain)},
 		{"smtp10", 2000, "20 sessions, ten a connection, to Maildir", plain, toMaildir(10, plain)},
 		{"relay", 1500, "SMTP in, ten a connection, SMTP out", plain, relay(plain)},
-		{"list", 2000, "2 messages to many remote recipients, 20 ms a reply", plain, list},
+		{"list", 2000, "2 messages to many remote recipients, 20 ms a reply", plain, list(plain)},
 		{"handshake", 1500, "20 sessions, STARTTLS and no mail", byTLS, handshake},
 		{"smtp-tls", 1500, "smtp with STARTTLS", byTLS, toMaildir(1, byTLS)},
 		{"smtp10-tls", 2000, "smtp10 with STARTTLS", byTLS, toMaildir(10, byTLS)},
 		{"submit", 1500, "20 users' sessions with STARTTLS and AUTH PLAIN, a message a connection", byLogin,
 			toMaildir(1, byLogin)},
 		{"relay-tls", 1500, "relay with STARTTLS, in and out", bothTLS, relay(bothTLS)},
+		{"sign", 1500, "relay with a DKIM signature, RSA-2048", signing, relay(signing)},
+		{"sign-list", 2000, "list with a DKIM signature", signing, list(signing)},
+		{"check", 1500, "smtp10 of strangers, by SPF, DKIM and DMARC", checking, check},
 	} {
 		if w.name == name {
 			return w, true
@@ -88,9 +96,11 @@ func relay(w way) func(system, int, *meter) error {
 	}
 }
 
-func list(_ system, n int, _ *meter) error {
-	return toSink(source{sessions: 2, messages: 2, per: 1, rcpts: n / 2, to: "u%d@sink.test", users: n,
-		size: 4096}, 20*time.Millisecond)
+func list(w way) func(system, int, *meter) error {
+	return func(_ system, n int, _ *meter) error {
+		return toSink(source{way: w, sessions: 2, messages: 2, per: 1, rcpts: n / 2, to: "u%d@sink.test", users: n,
+			size: 4096}, 20*time.Millisecond)
+	}
 }
 
 func toSink(src source, rtt time.Duration) error {
@@ -103,7 +113,13 @@ func toSink(src source, rtt time.Duration) error {
 		return err
 	}
 	want := int64(src.messages * src.rcpts)
-	return until("deliveries", patience, func() bool { return k.rcpts.Load() >= want })
+	if err := until("deliveries", patience, func() bool { return k.rcpts.Load() >= want }); err != nil {
+		return err
+	}
+	if n := k.bare.Load(); src.way == signing && n > 0 {
+		return fmt.Errorf("%d messages were not signed", n)
+	}
+	return nil
 }
 
 // measure runs one workload on one system once.
