@@ -44,8 +44,9 @@ var names = sync.OnceValue(func() error {
 	if err := os.WriteFile("/etc/resolv.conf", []byte("nameserver "+nameServer+"\n"), 0o644); err != nil {
 		return err
 	}
-	return command("dnsmasq", "--conf-file=/dev/null", "--pid-file=", "--no-resolv", "--no-hosts", "--local=/test/", "--local=/example/",
-		"--local=/arpa/", "--listen-address="+nameServer, "--bind-interfaces", "--user=root", "--group=",
+	return command("dnsmasq", "--conf-file=/dev/null", "--pid-file=", "--no-resolv", "--no-hosts",
+		"--local=/test/", "--local=/example/", "--local=/arpa/",
+		"--listen-address="+nameServer, "--bind-interfaces", "--user=root", "--group=",
 		"--txt-record="+selector+"._domainkey."+author+","+strings.ReplaceAll(strings.Trim(record, `"`), `" "`, ","),
 		"--txt-record="+author+",v=spf1 ip4:127.0.0.1 -all", "--txt-record=_dmarc."+author+",v=DMARC1; p=reject",
 		"--mx-host="+author+","+author+",1", "--host-record="+author+",127.0.0.1",
