@@ -109,7 +109,8 @@ func create(home string, ids passwd.IDs) error {
 		owner int
 	}{{counters.Send, ids.Send}, {counters.Session, ids.Daemon}} {
 		name := string(r.role)
-		switch st, err := dir.Lstat(name); {
+		st, err := dir.Lstat(name)
+		switch {
 		case err == nil && st.Mode.IsRegular():
 			err = dir.Give(name, r.owner, ids.Qmail, 0o640)
 		case err == nil:
