@@ -181,6 +181,8 @@ var files = [...]File{
 		"1 refuses senders whose domain has neither a mail exchanger nor an address.", true},
 	{"ptrcheck", Number, "0", "Addresses of clients must have names: ", ".", smtpd,
 		"1 refuses clients whose address has no name in the DNS, 2 also where it does not lead back.", true},
+	{"greylist", Number, "0", "Strangers come again after: ", seconds, smtpd,
+		"How many seconds, at most 86400, strangers wait before their first mail to somebody is accepted; 0: none.", true},
 	{"badhelo", Entries, "Any HELO name is welcome.", "Not welcome in HELO: ", ".", smtpd,
 		"Names that no client may have in HELO and EHLO.", true},
 	{"badhelonorelay", Entries, "Any HELO name of strangers is welcome.", "Not welcome in HELO of strangers: ", ".", smtpd,

@@ -96,6 +96,7 @@ func Tree(source fs.FS) ([]Entry, error) {
 	t.entries = append(t.entries, Entry{Kind: Dir, Path: "reports/dmarc", Owner: u.Remote, Group: g.NoFiles,
 		Mode: 0o730 | fs.ModeSticky})
 	t.dir("reports/tls", u.Remote, 0o700)
+	t.dir("grey", u.Daemon, 0o700)
 	t.programs(u)
 	t.boot()
 	if err := t.documents(source); err != nil {

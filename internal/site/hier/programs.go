@@ -23,7 +23,7 @@ func binaries() (rootOnly, unreadable, public []string) {
 	public = []string{
 		"bouncesaying", "condredirect", "except", "forward", "maildir2mbox", "maildirmake", "maildirwatch",
 		"predate", "preline", "qbiff", "qmail-doctor", "srsfilter",
-		"qmail-hold", "qmail-inject", "qmail-lmtp", "qmail-log", "qmail-milter",
+		"qmail-grey", "qmail-hold", "qmail-inject", "qmail-lmtp", "qmail-log", "qmail-milter",
 		"qmail-pop3d", "qmail-qmqpc", "qmail-qmqpd",
 		"qmail-qmtpd", "qmail-qread", "qmail-release", "qmail-report", "qmail-rm", "qmail-run",
 		"qmail-showctl", "qmail-smtpd", "qmail-stats",

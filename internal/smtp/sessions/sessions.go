@@ -11,6 +11,7 @@ import (
 	"qmail/internal/net/client"
 	"qmail/internal/net/dns"
 	"qmail/internal/site/control"
+	"qmail/internal/smtp/grey"
 	"qmail/internal/smtp/lists"
 	"qmail/internal/smtp/namecheck"
 	"qmail/internal/smtp/rcptcheck"
@@ -93,7 +94,12 @@ func (p Program) serve(
 		if bad != nil {
 			doors = append(doors, bad)
 		}
-		asked, err := rcptcheck.Open(s.Control, s.Env, filepath.Dir(string(s.Control)))
+		home := filepath.Dir(string(s.Control))
+		asked, err := rcptcheck.Open(s.Control, s.Env, home)
+		if err != nil {
+			return nil, err
+		}
+		later, err := grey.Open(s.Control, home)
 		if err != nil {
 			return nil, err
 		}
@@ -103,6 +109,9 @@ func (p Program) serve(
 		}
 		if asked != nil {
 			doors = append(doors, asked) // a start for each recipient is dearer still
+		}
+		if later != nil {
+			doors = append(doors, later) // only what is welcome otherwise is remembered
 		}
 		return doors, err
 	}

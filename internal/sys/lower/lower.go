@@ -15,6 +15,9 @@ func ToSend() error { return to(func(ids passwd.IDs) int { return ids.Send }) }
 // ToRemote makes root qmailr, for good.
 func ToRemote() error { return to(func(ids passwd.IDs) int { return ids.Remote }) }
 
+// ToDaemon makes root qmaild, for good.
+func ToDaemon() error { return to(func(ids passwd.IDs) int { return ids.Daemon }) }
+
 func to(uid func(passwd.IDs) int) error {
 	if os.Geteuid() != 0 {
 		return nil
