@@ -58,7 +58,8 @@ func (s *Scheme) Forward(sender string, now time.Time) (address string, ok bool)
 	rest, tag := tagOf(local)
 	parts := []string{dayOf(now), domain, local}
 	if tag == again {
-		if _, first, theirs, ok := cut2(rest[1:]); ok && first != "" && isTail(theirs) {
+		_, first, theirs, ok := cut2(rest[1:])
+		if ok && first != "" && strings.IndexByte(first, '@') < 0 && isTail(theirs) {
 			parts = []string{first, theirs}
 		} else {
 			tag = once
