@@ -85,7 +85,11 @@ func (t *Table) Last(id queue.ID, c queue.Channel, address string, birth time.Ti
 		return "", time.Time{}
 	}
 	key, place := Deferral{ID: id, Channel: c, Address: address}.place()
-	b := t.group(place)
+	return find(t.group(place), key, birth)
+}
+
+// find looks for a record in the places that it may stand in.
+func find(b, key []byte, birth time.Time) (text string, at time.Time) {
 	for ; len(b) >= size; b = b[size:] {
 		sec := binary.LittleEndian.Uint64(b[16:])
 		if string(b[:16]) == string(key) && sec <= 1<<40 && int64(sec) >= birth.Unix() {
