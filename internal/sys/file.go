@@ -22,6 +22,18 @@ func Lock(f *os.File) error { return flock(f, unix.LOCK_EX) }
 // TryLock takes an exclusive flock on f, or returns ErrLocked at once.
 func TryLock(f *os.File) error { return try(f, unix.LOCK_EX) }
 
+// lockPause is between two looks at a lock that another has.
+const lockPause = 2 * time.Millisecond
+
+// LockWithin takes an exclusive flock on f, or returns ErrLocked when another process has held it for so long.
+func LockWithin(f *os.File, patience time.Duration) error {
+	for end := time.Now().Add(patience); ; time.Sleep(lockPause) {
+		if err := TryLock(f); !errors.Is(err, ErrLocked) || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
 // TryShare takes a shared flock on f, which needs no right to write, or returns ErrLocked at once.
 func TryShare(f *os.File) error { return try(f, unix.LOCK_SH) }
 

@@ -40,10 +40,11 @@ func (s Server) QMTP(in, out *os.File) exit.Code {
 	}
 	defer q.hosts.Close()
 	q.relay, q.relayClient = environ.Get(s.Env, "RELAYCLIENT")
-	filter, err := s.Control.FilterAfter("", q.relayClient)
+	filters, err := s.Control.Filters()
 	if err != nil {
 		return exit.Temp
 	}
+	filter := filters.After("", q.relayClient)
 	if q.filtered = filter != ""; q.filtered {
 		q.Queue = q.Queue.Through(filter)
 	}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"qmail/conf"
@@ -135,24 +134,11 @@ func page() ([]byte, error) {
 	}
 	var t text
 	t.queue(waits)
-	if s, ok := read(counters.Send); ok {
+	if s, ok := counters.Load(counters.Send); ok {
 		t.sending(&s)
 	}
-	if s, ok := read(counters.Session); ok {
+	if s, ok := counters.Load(counters.Session); ok {
 		t.sessions(&s)
 	}
 	return t.b, nil
-}
-
-func read(r counters.Role) (s counters.Slots, ok bool) {
-	f, err := sys.Open(filepath.Join(counters.Folder(), string(r)), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return s, false
-	}
-	defer f.Close()
-	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
-		return s, false
-	}
-	s, err = counters.Read(f)
-	return s, err == nil
 }

@@ -121,22 +121,37 @@ func (d Dir) List(name string) (lines []string, ok bool, err error) {
 	return Lines(b), true, nil
 }
 
-// FilterAfter returns the filter that stands behind one in control/filters, and the first one behind none; empty: mail
-// goes to qmail-queue. Mail of clients who are known goes only through those that have the word "all" behind the name.
-func (d Dir) FilterAfter(name string, known bool) (string, error) {
-	lines, _, err := d.List("filters")
-	if err != nil {
-		return "", err
+// Locals returns the domains of this machine, as qmail-send knows them.
+func (d Dir) Locals() ([]string, error) {
+	lines, ok, err := d.List("locals")
+	if ok || err != nil {
+		return lines, err
 	}
+	me, _, err := d.Line("me")
+	return []string{me}, err
+}
+
+// Filters are the lines of control/filters: programs that mail from the network goes through before qmail-queue. The
+// word "all" behind a name says that mail of clients who are known goes through it too.
+type Filters []string
+
+// Filters reads them.
+func (d Dir) Filters() (Filters, error) {
+	lines, _, err := d.List("filters")
+	return lines, err
+}
+
+// After returns the filter that stands behind one, and the first one behind none; empty: mail goes to qmail-queue.
+func (f Filters) After(name string, known bool) string {
 	past := name == ""
-	for _, l := range lines {
+	for _, l := range f {
 		program, who := Word(l)
 		if past && (!known || who == "all") {
-			return program, nil
+			return program
 		}
 		past = past || program == name
 	}
-	return "", nil
+	return ""
 }
 
 // Word returns the first word of a line, and what follows the blanks behind it.

@@ -114,22 +114,15 @@ func Sender(d control.Dir, sender string, now time.Time) (string, error) {
 
 // isOurs reports whether mail for an address comes to this host.
 func isOurs(d control.Dir, address string) (bool, error) {
-	locals, ok, err := d.List("locals")
+	locals, err := d.Locals()
 	if err != nil {
 		return false, unreadable("locals")
-	}
-	if !ok {
-		me, _, err := d.Line("me")
-		if err != nil {
-			return false, unreadable("me")
-		}
-		locals = []string{me}
 	}
 	if control.NewSet(locals).Has(address[strings.LastIndexByte(address, '@')+1:]) {
 		return true, nil
 	}
 	// without rcpthosts every host is accepted, and none is ours
-	if _, ok, err = d.Raw("rcpthosts"); err != nil || !ok {
+	if _, ok, err := d.Raw("rcpthosts"); err != nil || !ok {
 		return false, err
 	}
 	hosts, err := rcpthosts.Open(d)

@@ -38,14 +38,14 @@ func Open(dir control.Dir, home string) (*Door, error) {
 
 // Admit implements smtpd.Door. In any trouble with the file everybody passes: without it there would be mail too.
 func (d *Door) Admit(stage smtpd.Stage, v *smtpd.Visit) string {
-	if stage != smtpd.AtRcpt || v.Relays || v.User != "" {
+	if stage != smtpd.AtRcpt || v.Relays {
 		return ""
 	}
-	network, ok := networkOf(v.IP)
+	ip, ok := v.Public()
 	if !ok {
 		return ""
 	}
-	passes, err := d.store.Passes(network, plain(v.Sender), ascii.LowerString(v.Recipient), d.delay, d.now())
+	passes, err := d.store.Passes(networkOf(ip), plain(v.Sender), ascii.LowerString(v.Recipient), d.delay, d.now())
 	if err != nil || passes {
 		return ""
 	}
@@ -53,21 +53,13 @@ func (d *Door) Admit(stage smtpd.Stage, v *smtpd.Visit) string {
 }
 
 // networkOf returns the network that a client's retries come from: large senders have many hosts side by side.
-func networkOf(address string) (string, bool) {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return "", false
-	}
-	ip = ip.Unmap().WithZone("")
-	if ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() {
-		return "", false
-	}
+func networkOf(ip netip.Addr) string {
 	size := 48
 	if ip.Is4() {
 		size = 24
 	}
-	p, err := ip.Prefix(size)
-	return p.String(), err == nil
+	p, _ := ip.Prefix(size) // both sizes are within an address's
+	return p.String()
 }
 
 // plain returns a sender in lower case with each run of digits as one: lists number their senders.

@@ -32,7 +32,6 @@ const (
 	slack = 3600
 
 	patience = time.Second
-	pause    = 5 * time.Millisecond
 )
 
 // A Store is the path of the file. Its size is fixed. Whoever writes holds a lock, and writes one record at once; one
@@ -54,15 +53,8 @@ func (s Store) open() (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	for waited := time.Duration(0); ; waited += pause {
-		err = sys.TryLock(f)
-		if err == nil || !errors.Is(err, sys.ErrLocked) || waited >= patience {
-			break
-		}
-		time.Sleep(pause)
-	}
 	o := &file{File: f}
-	if err == nil {
+	if err = sys.LockWithin(f, patience); err == nil {
 		err = o.begin()
 	}
 	if err != nil {

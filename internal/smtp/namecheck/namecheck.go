@@ -132,14 +132,13 @@ func lists(dir control.Dir, name string) ([]list, error) {
 // Admit implements smtpd.Door. What the DNS is asked for is asked at the first recipient that is ours, once for the
 // client and once for each sender.
 func (d *Door) Admit(stage smtpd.Stage, v *smtpd.Visit) string {
-	if stage != smtpd.AtRcpt || v.Relays || v.User != "" {
+	if stage != smtpd.AtRcpt || v.Relays {
 		return ""
 	}
 	if d.fixed != "" {
 		return d.fixed
 	}
-	ip, err := netip.ParseAddr(v.IP)
-	public := err == nil && !ip.IsLoopback() && !ip.IsPrivate() && !ip.IsLinkLocalUnicast()
+	ip, public := v.Public()
 	if d.name > 0 && public {
 		if !d.named {
 			d.unnamed, d.named = d.nameless(ip), true

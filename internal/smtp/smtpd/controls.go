@@ -76,12 +76,11 @@ func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 	if c.hosts, err = rcpthosts.Open(dir); err != nil {
 		return c, false
 	}
-	if c.filter, err = dir.FilterAfter("", false); err != nil {
+	filters, err := dir.Filters()
+	if err != nil {
 		return c, false
 	}
-	if c.userFilter, err = dir.FilterAfter("", true); err != nil {
-		return c, false
-	}
+	c.filter, c.userFilter = filters.After("", false), filters.After("", true)
 	c.relay, c.relayClient = environ.Get(env, "RELAYCLIENT")
 	c.peer = tcpenv.Read(env)
 	_, c.smtps = environ.Get(env, "SMTPS")

@@ -1,5 +1,7 @@
 package smtpd
 
+import "net/netip"
+
 // A Stage is where a session has come to when its doors are asked.
 type Stage int
 
@@ -14,15 +16,18 @@ const (
 
 // A Visit is what a session knows of its client and its message.
 type Visit struct {
-	Env       []string // tcp-environ(5), and what else the session was started with
-	IP        string   // of the client; empty if it is not known
-	Host      string   // the client's name; empty or "unknown" if it is not known
+	IP        string // of the client; empty if it is not known
 	Helo      string
 	Sender    string
 	Recipient string // the one that is asked for
-	User      string // who has logged in
-	Relays    bool   // a client that may send anywhere
-	Taken     int    // recipients of this message so far
+	Relays    bool   // a client that may send anywhere, as who has logged in may
+}
+
+// Public returns the client's address; ok is false where it is not known, or is one of a private network.
+func (v *Visit) Public() (ip netip.Addr, ok bool) {
+	ip, err := netip.ParseAddr(v.IP)
+	ip = ip.Unmap().WithZone("")
+	return ip, err == nil && !ip.IsLoopback() && !ip.IsPrivate() && !ip.IsLinkLocalUnicast()
 }
 
 // A Door is what else may say no to a client. Admit returns a reply of 4xx or 5xx that refuses a stage, or "" for none;
@@ -37,8 +42,8 @@ func (s *session) admits(stage Stage, sender, recipient string) bool {
 		return true
 	}
 	v := Visit{
-		Env: s.server.Env, IP: s.peer.RemoteIP, Host: s.peer.RemoteHost, Helo: s.helo, Sender: sender,
-		Recipient: recipient, User: s.user, Taken: s.count, Relays: s.relayClient || s.trusted(),
+		IP: s.peer.RemoteIP, Helo: s.helo, Sender: sender, Recipient: recipient,
+		Relays: s.relayClient || s.trusted(),
 	}
 	for _, d := range s.doors {
 		reply := d.Admit(stage, &v)

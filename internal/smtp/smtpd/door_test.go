@@ -64,3 +64,23 @@ func TestWithoutItsDoorsNoSessionIsHeld(t *testing.T) {
 		t.Errorf("%q, %v", replies, code)
 	}
 }
+
+func TestADoorIsToldThatWhoHasLoggedInMayRelay(t *testing.T) {
+	w := newWorld(t, map[string]string{"me": "m.test\n", "rcpthosts": "m.test\n"})
+	d := &no{at: -1}
+	s := w.withTLS(false)
+	s.Login, s.Doors = new(book), func() ([]Door, error) { return []Door{d}, nil }
+	g := visit(t, s)
+	g.say("EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<x@m.test>\r\n", "220", "250", "250", "250")
+	if d.last.Relays {
+		t.Error("a stranger may")
+	}
+	g.say("STARTTLS\r\n", "220")
+	g.encrypt()
+	g.say("AUTH PLAIN "+b64("\x00joe\x00pw")+"\r\nMAIL FROM:<a@b>\r\nRCPT TO:<x@far.test>\r\n", "235", "250", "250")
+	if !d.last.Relays {
+		t.Error("who has logged in may not")
+	}
+	g.say("QUIT\r\n", "221")
+	<-g.done
+}

@@ -76,7 +76,6 @@ func (s *session) mail(arg []byte) {
 		s.refuse("452 the queue's disk is nearly full (#4.3.1)", "from", addr)
 		return
 	}
-	s.count = 0
 	if !s.admits(AtMail, addr, "") {
 		s.mailSeen = false
 		return

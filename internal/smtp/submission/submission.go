@@ -23,7 +23,7 @@ const fallback = "PLAIN"
 // Equip makes s a server for users. What it returns is to be called after the session.
 func Equip(home string, s *smtpd.Server) (after func()) {
 	l := &login{home: home, control: s.Control, peer: tcpenv.Read(s.Env)}
-	senders := users.Senders{Path: users.SendersFile(home), Locals: func() ([]string, error) { return locals(s.Control) }}
+	senders := users.Senders{Path: users.SendersFile(home), Locals: s.Control.Locals}
 	privacy, err := s.Control.Int("submitprivacy")
 	if err != nil {
 		privacy = 2
@@ -44,16 +44,6 @@ func Equip(home string, s *smtpd.Server) (after func()) {
 		},
 	}
 	return l.close
-}
-
-// locals returns the domains of this machine, as qmail-send knows them.
-func locals(dir control.Dir) ([]string, error) {
-	lines, ok, err := dir.List("locals")
-	if ok || err != nil {
-		return lines, err
-	}
-	me, _, err := dir.Line("me")
-	return []string{me}, err
 }
 
 // A login is a session at the password server. It connects when the client wants to know what it can do.

@@ -121,10 +121,11 @@ func (f Filter) pass(queue *submit.Client, known bool, text, rcpt io.Reader) (qp
 	}
 	tr, _, _, _ := trace.Find(m.Text.Head())
 	m.Known = known || tr.Known
-	next, err := control.Default().FilterAfter(f.Name, m.Known)
+	filters, err := control.Default().Filters()
 	if err != nil {
 		return 0, envelope.Meaning(envelope.BadControl)
 	}
+	next := filters.After(f.Name, m.Known)
 	v := f.Look(&m)
 	if v.Close != nil {
 		defer v.Close()

@@ -24,7 +24,7 @@ const (
 	Most = 256
 	Size = Most * word
 	// patience is how long it may take until a file is ours.
-	patience, pause = time.Second, time.Millisecond
+	patience = time.Second
 )
 
 // Folder is where the files are.
@@ -46,18 +46,41 @@ type File struct{ f *os.File }
 func Open(r Role) *File { return open(filepath.Join(Folder(), string(r)), os.Geteuid()) }
 
 func open(path string, owner int) *File {
-	f, err := sys.Open(path, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := regular(path, os.O_RDWR)
 	if err != nil {
 		return nil
 	}
-	fi, err := f.Stat()
-	if err == nil && fi.Mode().IsRegular() {
+	if fi, err := f.Stat(); err == nil {
 		if uid, _ := sys.Owner(fi); uid == owner {
 			return &File{f}
 		}
 	}
 	f.Close()
 	return nil
+}
+
+// Load returns what a role has counted, for who may read that; ok is false where nothing is counted.
+func Load(r Role) (s Slots, ok bool) {
+	f, err := regular(filepath.Join(Folder(), string(r)), os.O_RDONLY)
+	if err != nil {
+		return s, false
+	}
+	defer f.Close()
+	s, err = Read(f)
+	return s, err == nil
+}
+
+// regular opens a file that is one, by no link.
+func regular(path string, flag int) (*os.File, error) {
+	f, err := sys.Open(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.New("no plain file")
+	}
+	return f, nil
 }
 
 // Slots are the counts of a role, by their numbers.
@@ -77,7 +100,7 @@ func Read(f io.ReaderAt) (s Slots, err error) {
 
 // Add adds what somebody has counted, of several who do. Who cannot have the file in time is not counted.
 func (f *File) Add(counted *Slots, now time.Time) {
-	if f == nil || !f.lock() {
+	if f == nil || sys.LockWithin(f.f, patience) != nil {
 		return
 	}
 	defer sys.Unlock(f.f)
@@ -89,20 +112,6 @@ func (f *File) Add(counted *Slots, now time.Time) {
 		s[n] += c
 	}
 	f.Write(&s, now)
-}
-
-func (f *File) lock() bool {
-	for waited := time.Duration(0); waited < patience; waited += pause {
-		err := sys.TryLock(f.f)
-		if err == nil {
-			return true
-		}
-		if !errors.Is(err, sys.ErrLocked) {
-			return false
-		}
-		time.Sleep(pause)
-	}
-	return false
 }
 
 // Read returns what the file counts, to go on from there: nothing where it cannot be read.
