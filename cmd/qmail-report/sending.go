@@ -3,12 +3,10 @@ package main
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"time"
 
 	"qmail/conf"
 	"qmail/internal/mailauth/reporting"
-	"qmail/internal/mailauth/verify"
 	"qmail/internal/net/dns"
 	"qmail/internal/site/control"
 	"qmail/internal/submit"
@@ -49,9 +47,9 @@ func newSending(show bool) (*sending, error) {
 // same Report-ID.
 func (s *sending) run(kind string) error {
 	defer s.queue.Close()
-	folder, noter, send := verify.Book, conf.UserNames().Daemon, s.dmarc
+	name, noter, send := daybook.DMARC, conf.UserNames().Daemon, s.dmarc
 	if kind == "tls" {
-		folder, noter, send = reporting.TLSBook, conf.UserNames().Remote, s.tls
+		name, noter, send = daybook.TLS, conf.UserNames().Remote, s.tls
 	}
 	var err error
 	if s.from.Contact, _, err = s.control.Text(kind + "reports"); err != nil {
@@ -67,7 +65,7 @@ func (s *sending) run(kind string) error {
 	if err != nil {
 		return err
 	}
-	days, err := daybook.Book(filepath.Join(conf.Home(), folder)).Days(s.now, user.UID)
+	days, err := daybook.Of(conf.Home(), name).Days(s.now, user.UID)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"qmail/internal/dev/testqmail"
 	"qmail/internal/dev/testserver"
 	"qmail/internal/mailauth/reporting"
-	"qmail/internal/mailauth/verify"
 	"qmail/internal/sys/daybook"
 )
 
@@ -92,7 +91,7 @@ func TestDomainsGetTheReportsThatTheyWant(t *testing.T) {
 	if out, code := reporter(t, u.Remote, "dmarc"); out != "" || code != 0 {
 		t.Errorf("before the day is over: %d, %s", code, out)
 	}
-	yesterday(t, verify.Book)
+	yesterday(t, daybook.DMARC)
 	stop()
 	if out, code := reporter(t, u.Remote, "dmarc"); code != 111 || !strings.Contains(out, "the day is kept") {
 		t.Errorf("without the DNS: %d, %s", code, out)
@@ -116,16 +115,16 @@ func TestDomainsGetTheReportsThatTheyWant(t *testing.T) {
 	setControl(t, "tlsreports", "postmaster@m.test")
 	s := reporting.Session{Kind: "sts", Domain: "a.test", Host: "mx.a.test", IP: "192.0.2.1",
 		Result: "certificate-expired"}
-	book := daybook.Book(home(reporting.TLSBook))
+	book := daybook.Of(conf.Home(), daybook.TLS)
 	if err := book.Add(time.Now(), s.Words()...); err != nil {
 		t.Fatal(err)
 	}
-	yesterday(t, reporting.TLSBook)
+	yesterday(t, daybook.TLS)
 	if out, code := reporter(t, u.Remote, "tls"); out != "" || code != 0 {
 		t.Errorf("notes of somebody else: %d, %s", code, out)
 	}
 	uid, gid, _ := testqmail.Account(u.Remote)
-	if err := os.Chown(home(reporting.TLSBook+"/20261120"), uid, gid); err != nil {
+	if err := os.Chown(home(daybook.TLS+"/20261120"), uid, gid); err != nil {
 		t.Fatal(err)
 	}
 	if out, code := reporter(t, u.Remote, "tls"); out != "" || code != 0 {

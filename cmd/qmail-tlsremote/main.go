@@ -44,16 +44,16 @@ func main() {
 	g.DNS = func() guard.Lookup { return dns.Open(dns.SystemConf) }
 	fetcher, cache := filepath.Join(home, "bin/qmail-mtasts"), filepath.Join(home, sts.Folder)
 	g.Cache, g.FetchSTS = sts.Cache(cache), guard.Fetch(fetcher, os.Environ())
-	noted := filepath.Join(home, "reports/tls")
+	noted := daybook.Of(home, daybook.TLS)
 	if contact, _, err := r.Control.Text("tlsreports"); err == nil && contact != "" {
-		g.Note = func(words ...string) error { return daybook.Book(noted).Add(time.Now(), words...) }
+		g.Note = func(words ...string) error { return noted.Add(time.Now(), words...) }
 	}
 	l, isWorker := worker.Offered("qmail-tlsremote")
 	g.Certificate = own(isWorker)
 	if isWorker {
 		if !g.RunsPrograms() {
 			// qmail-mtasts starts with os.DevNull.
-			remotejobs.Confine(home, append(guard.RootFolders(), fetcher), cache, noted, os.DevNull)
+			remotejobs.Confine(home, append(guard.RootFolders(), fetcher), cache, string(noted), os.DevNull)
 		}
 		proc.Exit(remotejobs.Serve(l, r))
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"path/filepath"
 	"time"
 
 	"qmail/conf"
@@ -34,7 +33,7 @@ func look(m *filter.Message) (f filter.Verdict) {
 	}
 	if v.Entry != nil {
 		// What cannot be noted is missing in a report, and nothing more.
-		f.Done = func() { daybook.Book(filepath.Join(conf.Home(), verify.Book)).Add(now, v.Entry.Words()...) }
+		f.Done = func() { daybook.Of(conf.Home(), daybook.DMARC).Add(now, v.Entry.Words()...) }
 	}
 	return f
 }

@@ -53,7 +53,7 @@ type Result struct {
 
 // Check finds the record of the domain in From, and says whether something that passed is aligned with it.
 func Check(l Lookup, m Mail) Result {
-	w := &walker{lookup: l, seen: map[string]found{}, homes: map[string]place{}}
+	w := newWalker(l)
 	from := ascii.LowerString(strings.TrimSuffix(m.From, "."))
 	at, err := w.policy(from)
 	if err != nil {
@@ -95,6 +95,10 @@ type walker struct {
 	lookup Lookup
 	seen   map[string]found
 	homes  map[string]place
+}
+
+func newWalker(l Lookup) *walker {
+	return &walker{lookup: l, seen: map[string]found{}, homes: map[string]place{}}
 }
 
 type found struct {

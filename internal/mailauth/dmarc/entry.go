@@ -119,7 +119,6 @@ func flags(list ...bool) string {
 
 // Organization returns the organizational domain of a domain: RFC 9989, section 4.10.2.
 func Organization(l Lookup, domain string) (string, error) {
-	w := &walker{lookup: l, seen: map[string]found{}, homes: map[string]place{}}
-	p, err := w.home(domain)
+	p, err := newWalker(l).home(domain)
 	return p.domain, err
 }

@@ -5,6 +5,7 @@ package reporting
 import (
 	"bytes"
 	"encoding/xml"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -155,12 +156,7 @@ type Sender struct {
 
 // Reports returns a report for each record, in the order of their names, with the addresses that it names.
 func (t *Tally) Reports(from Sender, begin, end time.Time) (list []DomainReport) {
-	var keys []string
-	for k := range t.reports {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	for _, k := range keys {
+	for _, k := range slices.Sorted(maps.Keys(t.reports)) {
 		r := t.reports[k]
 		p := r.first.Published
 		f := Feedback{
@@ -174,12 +170,7 @@ func (t *Tally) Reports(from Sender, begin, end time.Time) (list []DomainReport)
 		if r.dropped > 0 {
 			f.Metadata.Error = "the report was too long: some messages are not in it"
 		}
-		var rows []string
-		for k := range r.rows {
-			rows = append(rows, k)
-		}
-		slices.Sort(rows)
-		for _, k := range rows {
+		for _, k := range slices.Sorted(maps.Keys(r.rows)) {
 			f.Records = append(f.Records, r.rows[k].row())
 		}
 		list = append(list, DomainReport{f, p.Reports})

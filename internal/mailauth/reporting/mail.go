@@ -18,9 +18,6 @@ import (
 // maxReport is how many bytes of a report are sent, once it is compressed.
 const maxReport = 10 << 20
 
-// TLSBook is the folder of what is noted of TLS to other hosts, below HOME.
-const TLSBook = "reports/tls"
-
 // ErrTooLarge says that a report is larger than hosts take.
 var ErrTooLarge = errors.New("the report is too large")
 
@@ -104,10 +101,10 @@ func (r *DomainReport) Willing(l dmarc.Lookup) (list []string, err error) {
 		return nil, err
 	}
 	for _, a := range r.To {
-		if !plain(a) {
+		if !IsAddress(a) {
 			continue
 		}
-		host := ascii.LowerString(a[strings.LastIndexByte(a, '@')+1:])
+		host := ascii.LowerString(hostOf(a))
 		theirs, err := dmarc.Organization(l, host)
 		if err != nil {
 			return nil, err
@@ -126,7 +123,7 @@ func (r *DomainReport) Willing(l dmarc.Lookup) (list []string, err error) {
 			if !ok {
 				continue
 			}
-			if len(rec.Reports) > 0 && plain(rec.Reports[0]) && ascii.Equal(hostOf(rec.Reports[0]), host) {
+			if len(rec.Reports) > 0 && IsAddress(rec.Reports[0]) && ascii.Equal(hostOf(rec.Reports[0]), host) {
 				a = rec.Reports[0]
 			}
 			list = append(list, a)
@@ -139,10 +136,7 @@ func (r *DomainReport) Willing(l dmarc.Lookup) (list []string, err error) {
 func hostOf(a string) string { return a[strings.LastIndexByte(a, '@')+1:] }
 
 // IsAddress reports whether an address can be in a header as it is, without quotes.
-func IsAddress(a string) bool { return plain(a) }
-
-// plain reports whether an address of the DNS is one that may stand in a header as it is.
-func plain(a string) bool {
+func IsAddress(a string) bool {
 	at := strings.IndexByte(a, '@')
 	if at < 1 || !isDomain(a[at+1:]) || len(a) > 254 {
 		return false

@@ -3,6 +3,7 @@ package reporting
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -99,13 +100,7 @@ func (t *TLSTally) Add(w []string) {
 }
 
 // Domains returns those that sessions were counted of.
-func (t *TLSTally) Domains() (list []string) {
-	for d := range t.domains {
-		list = append(list, d)
-	}
-	slices.Sort(list)
-	return list
-}
+func (t *TLSTally) Domains() []string { return slices.Sorted(maps.Keys(t.domains)) }
 
 // Report is that for a domain.
 func (t *TLSTally) Report(domain string, from Sender, begin, end time.Time) TLSReport {
@@ -113,14 +108,8 @@ func (t *TLSTally) Report(domain string, from Sender, begin, end time.Time) TLSR
 		Organization: from.Host, Range: DateRange{begin.UTC(), end.UTC()}, Contact: from.Contact,
 		ID: identity(from.Host, "tls\t"+domain, begin),
 	}
-	var all []Session
-	for s := range t.domains[domain] {
-		all = append(all, s)
-	}
-	slices.SortFunc(all, func(a, b Session) int {
-		return strings.Compare(strings.Join(a.Words(), "\t"), strings.Join(b.Words(), "\t"))
-	})
-	for _, s := range all {
+	byWords := func(a, b Session) int { return slices.Compare(a.Words(), b.Words()) }
+	for _, s := range slices.SortedFunc(maps.Keys(t.domains[domain]), byWords) {
 		n := t.domains[domain][s]
 		if k := len(r.Policies); k == 0 || r.Policies[k-1].Policy.Type != s.Kind {
 			var p TLSPolicy
@@ -182,7 +171,7 @@ func TLSWanted(l interface {
 		for _, u := range strings.Split(value, ",") {
 			const scheme = "mailto:"
 			u = strings.Trim(u, blanks)
-			if len(u) > len(scheme) && ascii.Equal(u[:len(scheme)], scheme) && plain(u[len(scheme):]) {
+			if len(u) > len(scheme) && ascii.Equal(u[:len(scheme)], scheme) && IsAddress(u[len(scheme):]) {
 				list = append(list, u[len(scheme):])
 			}
 		}

@@ -8,9 +8,6 @@ import (
 	"qmail/internal/text/report"
 )
 
-// Book is the folder of what is noted for reports, below HOME.
-const Book = "reports/dmarc"
-
 // entry is what a report says of the message, where its author's domain wants one and we make some.
 func (x *exam) entry(trusted bool, refusal *report.Report) *dmarc.Entry {
 	p := x.policy

@@ -1,7 +1,6 @@
 package bounce
 
 import (
-	"bufio"
 	"bytes"
 	"io"
 
@@ -45,27 +44,26 @@ type paragraph struct {
 
 // each calls f for each paragraph of a file, whoever wrote it. What it gets is valid until it returns.
 func each(r io.Reader, f func(paragraph) error) error {
-	lines := bufio.NewReaderSize(r, 4096)
 	var b []byte
-	for {
-		line, err := lines.ReadSlice('\n')
-		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
-			return err
+	end := func() (err error) {
+		if len(b) > 0 {
+			err, b = f(parse(b)), b[:0]
 		}
-		ends := len(line) == 1 && line[0] == '\n' && (len(b) == 0 || b[len(b)-1] == '\n')
-		if !ends && len(b)+len(line) <= maxText {
+		return err
+	}
+	err := eachLine(r, func(line []byte, begins bool) (bool, error) {
+		if begins && line[0] == '\n' {
+			return true, end()
+		}
+		if len(b)+len(line) <= maxText {
 			b = append(b, line...)
 		}
-		if (ends || err == io.EOF) && len(b) > 0 {
-			if e := f(parse(b)); e != nil {
-				return e
-			}
-			b = b[:0]
-		}
-		if err == io.EOF {
-			return nil
-		}
+		return true, nil
+	})
+	if err != nil {
+		return err
 	}
+	return end()
 }
 
 func parse(b []byte) (p paragraph) {

@@ -4,12 +4,12 @@ package messages
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -70,15 +70,10 @@ func (l List) Each(fn func(*Message)) error {
 // While is Each until fn returns false.
 func (l List) While(fn func(*Message) bool) error {
 	ids, inTodo, err := l.ids()
-	if err != nil {
-		return err
+	if err == nil {
+		l.each(ids, inTodo, fn)
 	}
-	for _, id := range ids {
-		if m, err := l.read(id, inTodo[id]); err == nil && !fn(m) {
-			break
-		}
-	}
-	return nil
+	return err
 }
 
 // EachOldestFirst is Each in the order of the messages' births.
@@ -87,30 +82,21 @@ func (l List) EachOldestFirst(fn func(*Message)) error {
 	if err != nil {
 		return err
 	}
-	births := make([]int64, len(ids))
-	for i, id := range ids {
-		births[i] = l.birth(id)
-	}
-	sort.Stable(byBirth{ids, births})
+	births := make(map[queue.ID]int64, len(ids))
 	for _, id := range ids {
-		if m, err := l.read(id, inTodo[id]); err == nil {
-			fn(m)
-		}
+		births[id] = l.birth(id)
 	}
+	slices.SortStableFunc(ids, func(a, b queue.ID) int { return cmp.Compare(births[a], births[b]) })
+	l.each(ids, inTodo, func(m *Message) bool { fn(m); return true })
 	return nil
 }
 
-// byBirth sorts messages by their births.
-type byBirth struct {
-	ids    []queue.ID
-	births []int64
-}
-
-func (x byBirth) Len() int           { return len(x.ids) }
-func (x byBirth) Less(i, j int) bool { return x.births[i] < x.births[j] }
-func (x byBirth) Swap(i, j int) {
-	x.ids[i], x.ids[j] = x.ids[j], x.ids[i]
-	x.births[i], x.births[j] = x.births[j], x.births[i]
+func (l List) each(ids []queue.ID, inTodo map[queue.ID]bool, fn func(*Message) bool) {
+	for _, id := range ids {
+		if m, err := l.read(id, inTodo[id]); err == nil && !fn(m) {
+			return
+		}
+	}
 }
 
 // ids returns the messages: first those that have been preprocessed.

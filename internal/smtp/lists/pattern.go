@@ -19,39 +19,11 @@ func (p patterns) match(address string) (bad bool) {
 	return bad
 }
 
-// fits compares a whole address with a pattern. It goes back to the last * only, so that the time it takes is at most
-// the product of both lengths.
-func fits(pattern, s string) bool {
-	star, mark := -1, 0
-	p, i := 0, 0
-	for i < len(s) {
-		if p < len(pattern) && pattern[p] == '*' {
-			star, mark = p, i
-			p++
-			continue
-		}
-		if n, ok := one(pattern[p:], s[i]); ok {
-			p += n
-			i++
-			continue
-		}
-		if star < 0 {
-			return false
-		}
-		mark++
-		p, i = star+1, mark
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
-}
+// fits compares a whole address with a pattern.
+func fits(pattern, s string) bool { return ascii.MatchBy(pattern, s, one) }
 
 // one compares a byte with the beginning of a pattern, and returns how much of the pattern that is.
 func one(pattern string, c byte) (n int, ok bool) {
-	if pattern == "" {
-		return 0, false
-	}
 	c = ascii.LowerByte(c)
 	switch pattern[0] {
 	case '?':

@@ -24,6 +24,15 @@ const (
 	form = "20060102"
 )
 
+// The books, below HOME: of mail, for the domains of its authors, and of TLS to other hosts.
+const (
+	DMARC = "reports/dmarc"
+	TLS   = "reports/tls"
+)
+
+// Of returns a book of an installed tree.
+func Of(home, name string) Book { return Book(filepath.Join(home, name)) }
+
 // A Book is a folder with a file for each day, in UTC.
 type Book string
 

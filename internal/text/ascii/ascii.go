@@ -75,15 +75,28 @@ func OneLine(s string) string {
 
 // Match reports whether s is as pattern says, case aside. A star stands for any bytes.
 func Match(pattern, s string) bool {
+	return MatchBy(pattern, s, func(p string, c byte) (int, bool) { return 1, LowerByte(p[0]) == LowerByte(c) })
+}
+
+// MatchBy is Match for patterns in which more has a meaning: one compares a byte with the beginning of what is left of
+// a pattern, which is not empty and begins with no star, and returns how much of the pattern that is. It goes back to
+// the last star only, so that it takes at most the product of both lengths.
+func MatchBy(pattern, s string, one func(pattern string, c byte) (n int, ok bool)) bool {
 	p, i := 0, 0
 	star, mark := -1, 0
 	for i < len(s) {
+		n, ok := 0, false
+		if p < len(pattern) {
+			if pattern[p] == '*' {
+				star, mark = p, i
+				p++
+				continue
+			}
+			n, ok = one(pattern[p:], s[i])
+		}
 		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && LowerByte(pattern[p]) == LowerByte(s[i]):
-			p++
+		case ok:
+			p += n
 			i++
 		case star >= 0:
 			mark++
