@@ -44,21 +44,12 @@ func main() {
 }
 
 func redirect(message *os.File, address string) {
-	sender, ok := os.LookupEnv("SENDER")
-	if !ok {
-		proc.Die(exit.Perm, fatal+"SENDER not set")
-	}
-	trace, ok := os.LookupEnv("DTLINE")
-	if !ok {
-		proc.Die(exit.Perm, fatal+"DTLINE not set")
-	}
+	sender := proc.Variable(os.LookupEnv, "SENDER", fatal, exit.Perm)
+	trace := proc.Variable(os.LookupEnv, "DTLINE", fatal, exit.Perm)
 	qp, err := submit.New(os.Environ(), os.Stderr).Copy(trace, message, sender, []string{address})
 	if err != nil {
 		r := report.Of(err)
-		if r.Kind == report.Failure {
-			proc.Die(exit.Perm, fatal+r.Error())
-		}
-		proc.Die(exit.Temp, fatal+r.Error())
+		proc.Die(r.Exit(), fatal+r.Error())
 	}
 	proc.Die(exit.Last, "condredirect: qp "+strconv.FormatUint(qp, 10))
 }

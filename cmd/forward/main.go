@@ -22,22 +22,13 @@ const fatal = "forward: fatal: "
 func main() {
 	proc.BeginAlone()
 	proc.Help("forward: usage: forward address ...")
-	trace, ok := os.LookupEnv("DTLINE")
-	if !ok {
-		proc.Die(exit.Perm, fatal+"DTLINE not set")
-	}
-	sender, ok := os.LookupEnv("NEWSENDER")
-	if !ok {
-		proc.Die(exit.Perm, fatal+"NEWSENDER not set")
-	}
+	trace := proc.Variable(os.LookupEnv, "DTLINE", fatal, exit.Perm)
+	sender := proc.Variable(os.LookupEnv, "NEWSENDER", fatal, exit.Perm)
 	client := submit.New(os.Environ(), os.Stderr)
 	qp, err := client.Copy(trace, os.Stdin, sender, os.Args[1:])
 	if err != nil {
 		r := report.Of(err)
-		if r.Kind == report.Failure {
-			proc.Die(exit.Perm, fatal+r.Error())
-		}
-		proc.Die(exit.Temp, fatal+r.Error())
+		proc.Die(r.Exit(), fatal+r.Error())
 	}
 	proc.Die(exit.OK, "forward: qp "+strconv.FormatUint(qp, 10))
 }

@@ -16,11 +16,15 @@ import (
 	"qmail/internal/text/exit"
 )
 
+const fatal = "maildir2mbox: fatal: "
+
 func main() {
 	proc.Begin()
 	proc.Help("maildir2mbox: usage: maildir2mbox")
 	sys.Umask(0o077)
-	box, tmp, dir := env("MAIL"), env("MAILTMP"), env("MAILDIR")
+	box := proc.Variable(os.LookupEnv, "MAIL", fatal, exit.Temp)
+	tmp := proc.Variable(os.LookupEnv, "MAILTMP", fatal, exit.Temp)
+	dir := proc.Variable(os.LookupEnv, "MAILDIR", fatal, exit.Temp)
 	if err := os.Chdir(dir); err != nil {
 		die("unable to chdir to "+dir, err)
 	}
@@ -51,16 +55,8 @@ func main() {
 	proc.Exit(exit.OK)
 }
 
-func env(name string) string {
-	v, ok := os.LookupEnv(name)
-	if !ok {
-		proc.Die(exit.Temp, "maildir2mbox: fatal: "+name+" not set")
-	}
-	return v
-}
-
 func die(what string, err error) {
-	proc.Die(exit.Temp, "maildir2mbox: fatal: "+what+": "+sys.Reason(err))
+	proc.Die(exit.Temp, fatal+what+": "+sys.Reason(err))
 }
 
 // before leaves out what came this very second: more may come with the same time, and belong before it.

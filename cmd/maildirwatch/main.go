@@ -29,10 +29,7 @@ const (
 func main() {
 	proc.Begin()
 	proc.Help("maildirwatch: usage: maildirwatch")
-	dir, ok := os.LookupEnv("MAILDIR")
-	if !ok {
-		proc.Die(exit.Temp, fatal+"MAILDIR not set")
-	}
+	dir := proc.Variable(os.LookupEnv, "MAILDIR", fatal, exit.Temp)
 	if err := os.Chdir(dir); err != nil {
 		proc.Die(exit.Temp, fatal+"unable to chdir to "+dir+": "+sys.Reason(err))
 	}

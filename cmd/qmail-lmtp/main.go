@@ -38,6 +38,7 @@ func main() {
 		proc.Die(exit.Temp, usage)
 	}
 	time.AfterFunc(within, func() { proc.Die(exit.Temp, fatal+"this takes too long (#4.4.7)") })
+	variable := func(name string) string { return proc.Variable(os.LookupEnv, name, fatal, exit.Temp) }
 	d := lmtp.Delivery{Head: variable("RPLINE") + variable("DTLINE"), Sender: variable("SENDER"), Message: os.Stdin}
 	if d.Sender == "#@[]" { // of a double bounce; only qmail knows it
 		d.Sender = ""
@@ -61,10 +62,7 @@ func main() {
 	said, err := lmtp.Deliver(conn, d)
 	if err != nil {
 		r := report.Of(err)
-		if r.Kind == report.Failure {
-			proc.Die(exit.Perm, fatal+r.Error())
-		}
-		proc.Die(exit.Temp, fatal+r.Error())
+		proc.Die(r.Exit(), fatal+r.Error())
 	}
 	os.Stdout.WriteString("qmail-lmtp: " + said + "\n")
 	proc.Exit(exit.OK)
@@ -83,13 +81,4 @@ func arguments(argv []string) (args []string, within time.Duration, ok bool) {
 	}
 	args = g.Rest()
 	return args, within, g.Mistake == "" && (len(args) == 1 || len(args) == 2)
-}
-
-// variable returns a variable that qmail-local sets.
-func variable(name string) string {
-	value, ok := os.LookupEnv(name)
-	if !ok {
-		proc.Die(exit.Temp, fatal+name+" not set")
-	}
-	return value
 }

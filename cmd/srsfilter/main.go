@@ -24,6 +24,7 @@ const fatal = "srsfilter: fatal: "
 func main() {
 	proc.BeginAlone()
 	proc.Help("srsfilter: usage: srsfilter, in a .qmail file")
+	variable := func(name string) string { return proc.Variable(os.LookupEnv, name, fatal, exit.Temp) }
 	address, err := reverse(variable("DEFAULT"))
 	if err != nil {
 		fail(err)
@@ -34,15 +35,6 @@ func main() {
 		fail(err)
 	}
 	proc.Die(exit.OK, "srsfilter: qp "+strconv.FormatUint(qp, 10))
-}
-
-// variable returns a variable that qmail-local sets.
-func variable(name string) string {
-	value, ok := os.LookupEnv(name)
-	if !ok {
-		proc.Die(exit.Temp, fatal+name+" not set")
-	}
-	return value
 }
 
 // reverse returns what the local part of an address stands for.
@@ -65,8 +57,5 @@ func reverse(local string) (string, error) {
 
 func fail(err error) {
 	r := report.Of(err)
-	if r.Kind == report.Failure {
-		proc.Die(exit.Perm, fatal+r.Error())
-	}
-	proc.Die(exit.Temp, fatal+r.Error())
+	proc.Die(r.Exit(), fatal+r.Error())
 }

@@ -2,7 +2,11 @@
 // for the log and the bounce.
 package report
 
-import "errors"
+import (
+	"errors"
+
+	"qmail/internal/text/exit"
+)
 
 // A Kind is the letter by which the programs tell each other how a delivery ended.
 type Kind byte
@@ -36,6 +40,17 @@ func (r *Report) Error() string {
 		return r.Text
 	}
 	return r.Text + " (#" + r.Code + ")"
+}
+
+// Exit is the code by which a program says that this became of its message.
+func (r *Report) Exit() exit.Code {
+	switch r.Kind {
+	case Success:
+		return exit.OK
+	case Failure:
+		return exit.Perm
+	}
+	return exit.Temp
 }
 
 // Of turns any error into a report. One that nobody named is a deferral: only a failure
