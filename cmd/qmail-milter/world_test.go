@@ -1,11 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"net"
-	"net/smtp"
-	"net/textproto"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +8,6 @@ import (
 	"syscall"
 	"testing"
 
-	"qmail/conf"
-	"qmail/internal/dev/poll"
 	"qmail/internal/dev/testqmail"
 	"qmail/internal/dev/testserver"
 )
@@ -23,22 +16,6 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	testqmail.Remove()
 	os.Exit(code)
-}
-
-func setControl(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(conf.Home(), "control", name), []byte(text+"\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// send sends a message of joe@a.test, and returns what the server answers.
-func send(address, header string) error {
-	err := smtp.SendMail(address, nil, "joe@a.test", []string{"ann@m.test"}, []byte(header+"\r\n\r\nbody\r\n"))
-	if e, ok := errors.AsType[*textproto.Error](err); ok {
-		return fmt.Errorf("%d %s", e.Code, e.Msg)
-	}
-	return err
 }
 
 // background starts a program until the test ends, and waits until it listens.
@@ -55,13 +32,7 @@ func background(t *testing.T, network, address, name string, args ...string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); cmd.Wait() })
-	poll.Until(t, name+" listens", func() bool {
-		c, err := net.Dial(network, address)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}, func() string {
+	testserver.Listens(t, network, address, func() string {
 		b, _ := os.ReadFile(log.Name())
 		return string(b)
 	})
@@ -84,7 +55,7 @@ func TestMiltersAndRspamdAsTheyAreLookAtMail(t *testing.T) {
 	}
 	testserver.Resolve(t)
 	for name, text := range map[string]string{"me": "m.test", "rcpthosts": "m.test", "filters": "qmail-milter"} {
-		setControl(t, name, text)
+		testserver.SetControl(t, name, text)
 	}
 	address, _ := testserver.Serve(t, "qmail-smtpd")
 	const from = "From: Joe <joe@a.test>\r\nTo: ann@m.test\r\nDate: Sat, 28 Nov 2026 00:00:00 +0000\r\n" +
@@ -98,8 +69,8 @@ func TestMiltersAndRspamdAsTheyAreLookAtMail(t *testing.T) {
 	conf := write(t, filepath.Join(dir, "opendkim.conf"), "Mode v\nSocket local:"+socket+"\nUMask 0\n"+
 		"AlwaysAddARHeader yes\nAuthservID m.test\nUserID root\nSyslog no\n")
 	background(t, "unix", socket, "opendkim", "-f", "-x", conf)
-	setControl(t, "milters", "unix:"+socket)
-	if err := send(address, from); err != nil {
+	testserver.SetControl(t, "milters", "unix:"+socket)
+	if err := testserver.Send(address, from); err != nil {
 		t.Fatal(err)
 	}
 	m := testserver.Queued(t)
@@ -119,35 +90,30 @@ func TestMiltersAndRspamdAsTheyAreLookAtMail(t *testing.T) {
 		"upstream \"local\" { default = yes; hosts = \"127.0.0.1:11333\"; } }\n"+
 		"actions { reject = 15; add_header = 6; greylist = 4; }\n")
 	background(t, "tcp", "127.0.0.1:11333", "rspamd", "-f", "-i", "-c", rules)
-	poll.Until(t, "its milter listens", func() bool {
-		c, err := net.Dial("tcp", "127.0.0.1:11332")
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}, func() string { return "" })
+	testserver.Listens(t, "tcp", "127.0.0.1:11332", func() string { return "" })
 	for _, line := range []string{"rspamd:127.0.0.1:11333", "inet:127.0.0.1:11332"} {
-		setControl(t, "milters", line)
-		if err := send(address, from); err != nil {
+		testserver.SetControl(t, "milters", line)
+		if err := testserver.Send(address, from); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
 		testserver.Queued(t)
-		err := send(address, from+"\r\n\r\n"+gtube)
+		err := testserver.Send(address, from+"\r\n\r\n"+gtube)
 		if err == nil || !strings.HasPrefix(err.Error(), "554 ") || !strings.Contains(err.Error(), "tube") {
 			t.Errorf("%s: what every filter refuses: %v", line, err)
 		}
 	}
-	setControl(t, "milters", "unix:/nobody/there")
-	if err := send(address, from); err == nil || !strings.HasPrefix(err.Error(), "451 sorry, a content filter") {
+	testserver.SetControl(t, "milters", "unix:/nobody/there")
+	err := testserver.Send(address, from)
+	if err == nil || !strings.HasPrefix(err.Error(), "451 sorry, a content filter") {
 		t.Errorf("without the filter: %v", err)
 	}
-	setControl(t, "milters", "unix:/nobody/there accept")
-	if err := send(address, from); err != nil {
+	testserver.SetControl(t, "milters", "unix:/nobody/there accept")
+	if err := testserver.Send(address, from); err != nil {
 		t.Errorf("without a filter that need not be there: %v", err)
 	}
 	testserver.Queued(t)
-	setControl(t, "milters", "nonsense")
-	if err := send(address, from); err == nil || !strings.HasPrefix(err.Error(), "451 ") {
+	testserver.SetControl(t, "milters", "nonsense")
+	if err := testserver.Send(address, from); err == nil || !strings.HasPrefix(err.Error(), "451 ") {
 		t.Errorf("with a wrong line: %v", err)
 	}
 }

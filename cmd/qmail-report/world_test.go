@@ -25,13 +25,6 @@ func TestMain(m *testing.M) {
 
 func home(path string) string { return filepath.Join(conf.Home(), path) }
 
-func setControl(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(home("control/"+name), []byte(text+"\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // reporter runs qmail-report as an account.
 func reporter(t *testing.T, account string, args ...string) (string, int) {
 	t.Helper()
@@ -69,7 +62,7 @@ func TestDomainsGetTheReportsThatTheyWant(t *testing.T) {
 		"_dmarc.a.test,v=DMARC1; p=none; rua=mailto:in@a.test", "_dmarc.b.test,v=DMARC1; p=none",
 		"_smtp._tls.a.test,v=TLSRPTv1; rua=mailto:tls@a.test")
 	for name, text := range map[string]string{"me": "m.test", "rcpthosts": "m.test", "filters": "qmail-verify"} {
-		setControl(t, name, text)
+		testserver.SetControl(t, name, text)
 	}
 	address, _ := testserver.Serve(t, "qmail-smtpd")
 	send := func(domain string) {
@@ -84,7 +77,7 @@ func TestDomainsGetTheReportsThatTheyWant(t *testing.T) {
 	if list, _ := filepath.Glob(home("reports/*/*")); len(list) > 0 {
 		t.Fatalf("nobody makes reports, and %q are noted", list)
 	}
-	setControl(t, "dmarcreports", "postmaster@m.test")
+	testserver.SetControl(t, "dmarcreports", "postmaster@m.test")
 	send("a.test")
 	send("a.test")
 	send("b.test") // which wants none
@@ -112,7 +105,7 @@ func TestDomainsGetTheReportsThatTheyWant(t *testing.T) {
 	if list, _ := filepath.Glob(home("reports/*/*")); len(list) > 0 {
 		t.Errorf("%q are left", list)
 	}
-	setControl(t, "tlsreports", "postmaster@m.test")
+	testserver.SetControl(t, "tlsreports", "postmaster@m.test")
 	s := reporting.Session{Kind: "sts", Domain: "a.test", Host: "mx.a.test", IP: "192.0.2.1",
 		Result: "certificate-expired"}
 	book := daybook.Of(conf.Home(), daybook.TLS)

@@ -1,10 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"net/smtp"
-	"net/textproto"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,43 +19,27 @@ func TestMain(m *testing.M) {
 
 func home(path string) string { return filepath.Join(conf.Home(), path) }
 
-func setControl(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(home("control/"+name), []byte(text+"\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// send sends a message of joe@a.test, and returns what the server answers.
-func send(address, header string) error {
-	err := smtp.SendMail(address, nil, "joe@a.test", []string{"ann@m.test"}, []byte(header+"\r\n\r\nbody\r\n"))
-	if e, ok := errors.AsType[*textproto.Error](err); ok {
-		return fmt.Errorf("%d %s", e.Code, e.Msg)
-	}
-	return err
-}
-
 func TestMailOfStrangersIsCheckedBeforeItIsQueued(t *testing.T) {
 	if !testqmail.Inside(t) {
 		return
 	}
 	stop := testserver.Resolve(t, "a.test,v=spf1 ip4:127.0.0.1 -all", "_dmarc.a.test,v=DMARC1; p=reject",
 		"_dmarc.b.test,v=DMARC1; p=reject")
-	setControl(t, "me", "m.test")
-	setControl(t, "rcpthosts", "m.test")
-	setControl(t, "dmarc", "refuse")
-	setControl(t, "spfbehavior", "2")
+	testserver.SetControl(t, "me", "m.test")
+	testserver.SetControl(t, "rcpthosts", "m.test")
+	testserver.SetControl(t, "dmarc", "refuse")
+	testserver.SetControl(t, "spfbehavior", "2")
 	address, _ := testserver.Serve(t, "qmail-smtpd")
 	from := "From: Joe <joe@a.test>\r\nAuthentication-Results: m.test; dkim=pass"
-	if err := send(address, from); err != nil {
+	if err := testserver.Send(address, from); err != nil {
 		t.Fatal(err)
 	}
 	if m := testserver.Queued(t); !strings.Contains(m, "Authentication-Results: m.test; dkim=pass") {
 		t.Errorf("nobody has asked for a filter, and the message is another: %q", m)
 	}
-	setControl(t, "filters", "qmail-verify")
+	testserver.SetControl(t, "filters", "qmail-verify")
 	for range 3 { // by more than one message of one qmail-verify
-		if err := send(address, from); err != nil {
+		if err := testserver.Send(address, from); err != nil {
 			t.Fatal(err)
 		}
 		m := testserver.Queued(t)
@@ -74,31 +54,32 @@ func TestMailOfStrangersIsCheckedBeforeItIsQueued(t *testing.T) {
 		}
 	}
 	long := from + "\r\nX-Long: x" + strings.Repeat("\r\n "+strings.Repeat("y", 900), 200)
-	if err := send(address, long); err != nil {
+	if err := testserver.Send(address, long); err != nil {
 		t.Fatal(err)
 	}
 	testserver.Queued(t)
-	err := send(address, "From: Eve <eve@b.test>")
+	err := testserver.Send(address, "From: Eve <eve@b.test>")
 	if err == nil || err.Error() != "554 sorry, refused by the DMARC policy of b.test (#5.7.1)" {
 		t.Errorf("a forged author: %v", err)
 	}
 	stop()
-	err = send(address, from)
+	err = testserver.Send(address, from)
 	if err == nil || !strings.HasPrefix(err.Error(), "451 sorry, the DNS does not say now") {
 		t.Errorf("without the DNS: %v", err)
 	}
-	setControl(t, "dmarc", "maybe")
-	if err = send(address, from); err == nil || !strings.HasPrefix(err.Error(), "451 qq unable to read configuration") {
+	testserver.SetControl(t, "dmarc", "maybe")
+	err = testserver.Send(address, from)
+	if err == nil || !strings.HasPrefix(err.Error(), "451 qq unable to read configuration") {
 		t.Errorf("with a wrong control file: %v", err)
 	}
-	setControl(t, "filters", "no-such-filter")
-	if err = send(address, from); err == nil || !strings.HasPrefix(err.Error(), "451 unable to exec qq") {
+	testserver.SetControl(t, "filters", "no-such-filter")
+	if err = testserver.Send(address, from); err == nil || !strings.HasPrefix(err.Error(), "451 unable to exec qq") {
 		t.Errorf("without the filter: %v", err)
 	}
 	os.Remove(home("control/filters"))
 	relay, _ := testserver.Serve(t, "qmail-smtpd", "RELAYCLIENT=")
-	setControl(t, "filters", "qmail-verify")
-	if err = send(relay, from); err != nil {
+	testserver.SetControl(t, "filters", "qmail-verify")
+	if err = testserver.Send(relay, from); err != nil {
 		t.Fatal(err)
 	}
 	if m := testserver.Queued(t); strings.Contains(m, "spf=") {

@@ -8,8 +8,12 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"math/big"
 	"net"
+	"net/smtp"
+	"net/textproto"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,14 +121,37 @@ func Resolve(t *testing.T, texts ...string) (stop func()) {
 	}
 	stop = func() { cmd.Process.Kill(); cmd.Wait() }
 	t.Cleanup(stop)
-	poll.Until(t, "dnsmasq listens", func() bool {
-		c, err := net.Dial("tcp", "127.0.0.5:53")
+	Listens(t, "tcp", "127.0.0.5:53", func() string { return "" })
+	return stop
+}
+
+// Listens waits until somebody accepts connections at an address; said is told if that takes too long.
+func Listens(t *testing.T, network, address string, said func() string) {
+	t.Helper()
+	poll.Until(t, "somebody listens at "+address, func() bool {
+		c, err := net.Dial(network, address)
 		if err == nil {
 			c.Close()
 		}
 		return err == nil
-	}, func() string { return "" })
-	return stop
+	}, said)
+}
+
+// SetControl writes a control file of one line, or more.
+func SetControl(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(home("control/"+name), []byte(text+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Send sends a message from joe@a.test to ann@m.test, and returns what the server answers.
+func Send(address, header string) error {
+	err := smtp.SendMail(address, nil, "joe@a.test", []string{"ann@m.test"}, []byte(header+"\r\n\r\nbody\r\n"))
+	if e, ok := errors.AsType[*textproto.Error](err); ok {
+		return fmt.Errorf("%d %s", e.Code, e.Msg)
+	}
+	return err
 }
 
 // Queued returns the text of the one message that is waiting in todo's company, and removes it.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"qmail/internal/mailauth/authres"
+	"qmail/internal/net/dns"
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/rfc822"
 	"qmail/internal/text/trace"
@@ -62,7 +63,7 @@ func authorOf(head []byte) author {
 	for i, text := range list {
 		at := strings.LastIndexByte(text, '@')
 		domain := ascii.LowerString(strings.TrimSuffix(text[at+1:], "."))
-		if at < 0 || !isDomain(domain) {
+		if at < 0 || !dns.Askable(domain) {
 			return author{why: "an address in From without a domain"}
 		}
 		if i > 0 && domain != a.domain {
@@ -71,17 +72,6 @@ func authorOf(head []byte) author {
 		a.domain = domain
 	}
 	return a
-}
-
-// isDomain reports whether a domain can be asked for.
-func isDomain(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_') {
-			return false
-		}
-	}
-	return strings.Contains(s, ".") && len(s) <= 253
 }
 
 // A cleaner passes a message on without the fields of its header that claim results in our name.

@@ -103,7 +103,7 @@ func (r *Resolver) PTR(ip netip.Addr) ([]string, error) {
 	var list []string
 	err := r.lookup(reverse(ip), dnsmessage.TypePTR, func(b dnsmessage.ResourceBody) {
 		if p, ok := b.(*dnsmessage.PTRResource); ok {
-			if name := undot(p.PTR.String()); hostname(name) {
+			if name := undot(p.PTR.String()); isName(name) {
 				list = append(list, name)
 			}
 		}
@@ -227,7 +227,11 @@ func undot(s string) string {
 	return s
 }
 
-func hostname(s string) bool {
+// Askable reports whether s can be a name in the DNS that is worth a question: it has at least one dot, and no byte but
+// letters, digits, hyphens and underscores besides.
+func Askable(s string) bool { return len(s) <= 253 && strings.Contains(s, ".") && isName(s) }
+
+func isName(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"qmail/internal/net/dns"
 )
 
 const (
@@ -28,7 +30,7 @@ type code [4][2]byte
 func parseList(line string) (l list, ok bool) {
 	words := strings.SplitN(line, ":", 4)
 	l.zone, l.weight = strings.Trim(words[0], "."), 1
-	if !isName(l.zone) {
+	if !dns.Askable(l.zone) {
 		return l, false
 	}
 	if len(words) > 1 && words[1] != "" {
@@ -111,17 +113,4 @@ func (l *list) reply(who string) string {
 		text = "sorry, " + who + " is listed by " + l.zone
 	}
 	return "553 " + line(text) + " (#5.7.1)"
-}
-
-// isName reports whether s can be a name in the DNS that is worth a question. It has at least one dot.
-func isName(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_':
-		default:
-			return false
-		}
-	}
-	return len(s) <= 253 && strings.Contains(s, ".")
 }

@@ -178,10 +178,10 @@ func (d *Door) within(more int) resolver {
 func (d *Door) ofSender(v *smtpd.Visit) (verdict, bool) {
 	domain := ascii.LowerString(v.Sender[strings.LastIndexByte(v.Sender, '@')+1:])
 	helo := ascii.LowerString(v.Helo)
-	if !strings.Contains(v.Sender, "@") || !isName(domain) {
+	if !strings.Contains(v.Sender, "@") || !dns.Askable(domain) {
 		domain = ""
 	}
-	if !isName(helo) || helo == domain || isAddress(helo) {
+	if !dns.Askable(helo) || helo == domain || isAddress(helo) {
 		helo = ""
 	}
 	key := domain + "\n" + helo
