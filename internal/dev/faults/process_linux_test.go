@@ -36,10 +36,12 @@ func (w *world) supervised() (end func()) {
 			w.start()
 		}
 	}()
-	return func() {
+	end = sync.OnceFunc(func() {
 		close(stop)
 		<-over
-	}
+	})
+	w.t.Cleanup(end)
+	return end
 }
 
 // burst sends messages of all kinds from several injectors at once.
