@@ -6,7 +6,7 @@
 //	fd by SSLCTLFD, SSLREADFD, SSLWRITEFD  where it asks for TLS, what is said there, where it answers
 //	args  [host] checkpassword program [ arg ... ]: users may log in
 //	env   tcp-environ(5), RELAYCLIENT, DATABYTES, RBLSMTPD, MFDNSCHECK, QMAILQUEUE,
-//	      LOGREFUSED, UCSPITLS, SSL_PROTOCOL, SSL_CIPHER,
+//	      GREETDELAY, SMTPD_GREETDELAY, TARPITCOUNT, TARPITDELAY, LOGREFUSED, UCSPITLS, SSL_PROTOCOL, SSL_CIPHER,
 //	      FORCETLS, SMTPAUTH, REQUIREAUTH, FORCEAUTHMAILFROM
 //	exit  0 after QUIT; 1 when the session ended otherwise
 //

@@ -64,6 +64,12 @@ func (d *Dialogue) Read(b []byte) (int, error) {
 	return n, expired(err)
 }
 
+// Awaits reports whether anything comes, or the other end closes, before d has passed. It reads nothing.
+func (d *Dialogue) Awaits(t time.Duration) bool {
+	ok, err := WaitReadable(d.in.f, t)
+	return ok || err != nil
+}
+
 // Write writes all of b.
 func (d *Dialogue) Write(b []byte) (int, error) {
 	switch {

@@ -14,6 +14,7 @@ type Door struct {
 	helo, rcpt             control.Set
 	heloNoRelay            control.Set
 	rcptNoRelay            control.Set
+	senderNoRelay          control.Set
 	senders, rcptsPatterns patterns
 }
 
@@ -26,7 +27,8 @@ func Open(dir control.Dir) (*Door, error) {
 		list *patterns
 	}{
 		{"badhelo", &d.helo, nil}, {"badhelonorelay", &d.heloNoRelay, nil}, {"badrcptto", &d.rcpt, nil},
-		{"badrcpttonorelay", &d.rcptNoRelay, nil}, {"badmailfrompatterns", nil, &d.senders},
+		{"badrcpttonorelay", &d.rcptNoRelay, nil}, {"badmailfromnorelay", &d.senderNoRelay, nil},
+		{"badmailfrompatterns", nil, &d.senders},
 		{"badrcptpatterns", nil, &d.rcptsPatterns},
 	} {
 		lines, _, err := dir.List(f.name)
@@ -56,6 +58,8 @@ func (d *Door) Admit(stage smtpd.Stage, v *smtpd.Visit) string {
 		return "550 sorry, your HELO name is in my badhelo list (#5.7.1)"
 	case stage != smtpd.AtRcpt:
 		return ""
+	case !v.Relays && names(d.senderNoRelay, v.Sender):
+		return "553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)"
 	case d.senders.match(v.Sender):
 		return "553 sorry, your envelope sender is in my badmailfrompatterns list (#5.7.1)"
 	case names(d.rcpt, v.Recipient) || !v.Relays && names(d.rcptNoRelay, v.Recipient):

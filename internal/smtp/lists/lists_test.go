@@ -29,7 +29,8 @@ func door(t *testing.T, files map[string]string) *Door {
 func TestWhatTheListsNameIsRefused(t *testing.T) {
 	d := door(t, map[string]string{
 		"badhelo": "localhost\n", "badhelonorelay": "our.test\n", "badrcptto": "Gone@m.test\n@old.test\n",
-		"badrcpttonorelay": "staff@m.test\n", "badmailfrompatterns": "*@*.spam.test\n!good@*\n", "badrcptpatterns": "*%*\n",
+		"badrcpttonorelay": "staff@m.test\n", "badmailfromnorelay": "@m.test\nboss@far.test\n",
+		"badmailfrompatterns": "*@*.spam.test\n!good@*\n", "badrcptpatterns": "*%*\n",
 	})
 	for _, c := range []struct {
 		stage  smtpd.Stage
@@ -44,6 +45,10 @@ func TestWhatTheListsNameIsRefused(t *testing.T) {
 		{smtpd.AtMail, smtpd.Visit{Sender: "a@x.spam.test"}, ""},
 		{smtpd.AtRcpt, smtpd.Visit{Sender: "a@x.spam.test", Recipient: "ann@m.test"}, "553 "},
 		{smtpd.AtRcpt, smtpd.Visit{Sender: "good@x.spam.test", Recipient: "ann@m.test"}, ""},
+		{smtpd.AtRcpt, smtpd.Visit{Sender: "ann@M.test", Recipient: "ann@m.test"}, "553 "},
+		{smtpd.AtRcpt, smtpd.Visit{Sender: "ann@m.test", Recipient: "ann@m.test", Relays: true}, ""},
+		{smtpd.AtRcpt, smtpd.Visit{Sender: "boss@far.test", Recipient: "ann@m.test"}, "553 "},
+		{smtpd.AtRcpt, smtpd.Visit{Sender: "clerk@far.test", Recipient: "ann@m.test"}, ""},
 		{smtpd.AtRcpt, smtpd.Visit{Recipient: "gone@M.test"}, "553 "},
 		{smtpd.AtRcpt, smtpd.Visit{Recipient: "any@old.test"}, "553 "},
 		{smtpd.AtRcpt, smtpd.Visit{Recipient: "staff@m.test"}, "553 "},

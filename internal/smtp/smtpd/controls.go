@@ -22,6 +22,7 @@ type controls struct {
 	limit       control.RecipientLimit
 	badMailFrom control.Set
 	extensions  control.Set
+	pace        pace
 	filter      string // what mail of strangers goes through; empty: nothing
 	userFilter  string // what that of others does
 	hosts       *rcpthosts.Hosts
@@ -61,6 +62,9 @@ func readControls(dir control.Dir, env []string) (c controls, ok bool) {
 	}
 	c.dataBytes = tcpenv.DataBytes(env, n)
 	if c.limit, err = dir.StrangersRecipients(); err != nil {
+		return c, false
+	}
+	if c.pace, err = readPace(dir, env); err != nil {
 		return c, false
 	}
 	bad, _, err := dir.List("badmailfrom")

@@ -81,7 +81,7 @@ func (s *session) mail(arg []byte) {
 		return
 	}
 	s.sender, s.barred = addr, s.controls.barred(addr)
-	s.recipients, s.count, s.full = s.recipients[:0], 0, false
+	s.recipients, s.count, s.asked, s.full = s.recipients[:0], 0, 0, false
 	s.mailSeen = true
 	s.say("250 ok")
 }
@@ -91,6 +91,7 @@ func (s *session) rcpt(arg []byte) {
 		s.say("503 MAIL first (#5.5.1)")
 		return
 	}
+	s.tarpit()
 	addr, ok := parseAddress(arg)
 	if !ok {
 		s.refuse("555 syntax error (#5.5.4)", "from", s.sender)
@@ -133,7 +134,8 @@ func (s *session) rcpt(arg []byte) {
 
 // fail ends the session for a trouble of ours.
 func (s *session) fail(reply string) {
-	s.refuse(reply)
+	s.server.Log.Say(reply)
+	s.say(reply)
 	s.end(ended)
 }
 

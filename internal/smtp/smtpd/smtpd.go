@@ -46,6 +46,7 @@ type Server struct {
 	Env     []string
 	Queue   *submit.Client
 	Now     func() time.Time
+	Sleep   func(time.Duration)      // nil: time.Sleep
 	Mine    func() (ipme.Set, error) // nil: ipme.Mine
 	Log     *peerlog.Log             // of what is refused, and what it came to
 	Room    func() bool              // whether there is room for a message; nil: there is
@@ -131,6 +132,7 @@ type session struct {
 	barred     bool
 	recipients []byte // each with a NUL behind it
 	count      int    // of them
+	asked      int    // of those that the client named
 	full       bool   // there were more
 	over       bool
 	code       exit.Code
@@ -139,9 +141,11 @@ type session struct {
 	began      time.Time
 	taken      int    // messages
 	refused    [2]int // replies of 4xx and 5xx
+	slowed     bool   // in the tarpit
 
 	// Until a message is accepted:
 	errors, idle, commands int
+	noted                  int // refusals in the log
 	since                  time.Time
 }
 
@@ -189,7 +193,7 @@ func (s *session) put(text string) {
 
 // refuse says no, and says so in the log, with what the client wanted.
 func (s *session) refuse(reply string, wanted ...string) {
-	s.server.Log.Say(reply, wanted...)
+	s.note(reply, wanted...)
 	s.say(reply)
 }
 
@@ -203,7 +207,7 @@ func (s *session) run() exit.Code {
 	if s.implicit() {
 		s.secure()
 	}
-	if !s.over && s.admits(AtConnect, "", "") {
+	if !s.over && s.admits(AtConnect, "", "") && s.waits() {
 		s.put("220 " + s.greeting + " ESMTP")
 	}
 	for !s.over {
@@ -235,7 +239,9 @@ func (s *session) told() {
 }
 
 // accepted begins anew what bounds a session.
-func (s *session) accepted(now time.Time) { s.errors, s.idle, s.commands, s.since = 0, 0, 0, now }
+func (s *session) accepted(now time.Time) {
+	s.errors, s.idle, s.commands, s.noted, s.since = 0, 0, 0, 0, now
+}
 
 // exhausted ends a session that goes on and on without a message.
 func (s *session) exhausted(now time.Time) bool {
