@@ -1,5 +1,5 @@
-// Package dsn is what a sender asks for beside an address: delivery status notifications (RFC 3461) and TLS all the
-// way (RFC 8689), in MAIL and RCPT commands and in the queue.
+// Package dsn is what a sender asks for beside an address: delivery status notifications (RFC 3461), in MAIL and RCPT
+// commands, in the queue, and on the way to whoever delivers.
 package dsn
 
 import (
@@ -12,9 +12,20 @@ import (
 const (
 	// MaxEnvID and MaxOrcpt are the most bytes of ENVID and of ORCPT, in xtext.
 	MaxEnvID, MaxOrcpt = 100, 500
-	// MaxRecord exceeds every record that Record makes, and bounds those that are read.
+	// MaxRecord exceeds every record of an address that qmail-queue takes, and bounds those that are read.
 	MaxRecord = 4 << 10
+	// MaxRecords is the most bytes of the records of a message that come with its envelope.
+	MaxRecords = 64 << 10
+	// maxSet is the most bytes of records of which a Set is made; it exceeds what MaxRecords come to with the addresses
+	// in the place of the numbers, unless these are of a length that is none of mail's.
+	maxSet = 512 << 10
 )
+
+// Variable is the environment variable in which a program that sends finds the Record of a delivery.
+const Variable = "DSN"
+
+// PassedOn ends the first line of the report of a delivery to a host that has taken over what was asked for.
+const PassedOn = " accepted message and what its sender asked for.\n"
 
 // Notify says when a sender wants to be told of a recipient. 0 is what is usual: of failures.
 type Notify uint8
@@ -65,9 +76,8 @@ func ParseNotify(s string) (n Notify, ok bool) {
 
 // A Message is what is asked for about a message.
 type Message struct {
-	Ret        string // FULL, HDRS, or nothing
-	EnvID      string // in xtext
-	RequireTLS bool
+	Ret   string // FULL, HDRS, or nothing
+	EnvID string // in xtext
 }
 
 // A Recipient is what is asked for about a recipient.
@@ -87,12 +97,12 @@ func ParseRet(s string) (string, bool) {
 }
 
 // IsEnvID reports whether s is the value of an ENVID parameter.
-func IsEnvID(s string) bool { return len(s) <= MaxEnvID && isXtext(s) }
+func IsEnvID(s string) bool { return len(s) <= MaxEnvID && isXtext(s) && isPlain(Text(s)) }
 
 // IsOrcpt reports whether s is the value of an ORCPT parameter.
 func IsOrcpt(s string) bool {
 	kind, addr, ok := strings.Cut(s, ";")
-	return ok && len(s) <= MaxOrcpt && isAtom(kind) && isXtext(addr)
+	return ok && len(s) <= MaxOrcpt && isAtom(kind) && isXtext(addr) && isPlain(Text(addr))
 }
 
 func isAtom(s string) bool {
@@ -104,7 +114,17 @@ func isAtom(s string) bool {
 	return s != ""
 }
 
-// isXtext reports whether s is xtext of printable characters, at least one: what it stands for goes into reports.
+// isPlain reports whether there are no control bytes in what goes into reports.
+func isPlain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if ascii.IsControl(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isXtext reports whether s is xtext, at least one byte of it.
 func isXtext(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]

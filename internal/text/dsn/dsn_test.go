@@ -27,14 +27,14 @@ func TestOnlyStrictXtextIsTaken(t *testing.T) {
 			t.Errorf("%q is refused", s)
 		}
 	}
-	for _, s := range []string{"", "a b", "a=b", "+", "+2", "+2b", "+G0", "a\x7f", "a\xe9", "a\n", strings.Repeat("x", MaxEnvID+1)} {
+	for _, s := range []string{"", "a b", "a=b", "+", "+2", "+2b", "+G0", "a\x7f", "a\xe9", "a\n", "a+0A", "+00", "+7F", strings.Repeat("x", MaxEnvID+1)} {
 		if IsEnvID(s) {
 			t.Errorf("%q is taken", s)
 		}
 	}
 	for s, want := range map[string]bool{
 		"rfc822;a@b": true, "RFC822;a+2Bx@b": true, "utf-8;+C3+BC@b": true, "rfc822;": false, ";a@b": false, "a@b": false,
-		"rfc 822;a@b": false, "rfc822;" + strings.Repeat("x", MaxOrcpt): false,
+		"rfc 822;a@b": false, "rfc822;a+0D+0Ab": false, "rfc822;" + strings.Repeat("x", MaxOrcpt): false,
 	} {
 		if IsOrcpt(s) != want {
 			t.Errorf("%q: %v", s, !want)
@@ -54,6 +54,41 @@ func TestADamagedFieldLeavesTheOthers(t *testing.T) {
 	}
 }
 
+func TestASetHasTheFirstThatIsSaidOfARecipient(t *testing.T) {
+	var s *Set
+	if s.To("a@b") != (Recipient{}) || s.Delivery("a@b") != "" {
+		t.Error("nothing is something")
+	}
+	for _, record := range []string{
+		";RET=HDRS;ENVID=e", ";TO=a@b;NOTIFY=NEVER", ";TO=a@b;NOTIFY=DELAY", ";TO=c+2Bd@b;ORCPT=rfc822+3Bx@y",
+	} {
+		r, ok := ParseRecord(record)
+		if !ok {
+			t.Fatal(record)
+		}
+		s = s.Add(r)
+	}
+	for addr, want := range map[string]string{
+		"a@b":   ";RET=HDRS;ENVID=e;NOTIFY=NEVER",
+		"c+d@b": ";RET=HDRS;ENVID=e;ORCPT=rfc822+3Bx@y",
+		"z@b":   ";RET=HDRS;ENVID=e",
+	} {
+		if got := s.Delivery(addr); got != want {
+			t.Errorf("%s: %q", addr, got)
+		}
+		r, ok := ParseRecord(want)
+		if !ok || r.Message != s.Message || r.Recipient != s.To(addr) {
+			t.Errorf("%s: %+v", addr, r)
+		}
+	}
+	for range 1000 {
+		s = s.Add(Record{N: -1, To: strings.Repeat("x", 1000) + s.EnvID, Recipient: Recipient{Notify: Never}})
+	}
+	if s.Add(Record{N: -1, To: "late@b", Recipient: Recipient{Notify: Never}}).To("late@b") != (Recipient{}) {
+		t.Error("a Set has no bound")
+	}
+}
+
 func FuzzXtext(f *testing.F) {
 	f.Add("a+b=c\x00\xff")
 	f.Add("+2B")
@@ -67,7 +102,7 @@ func FuzzXtext(f *testing.F) {
 }
 
 func FuzzRecord(f *testing.F) {
-	f.Add("1234;RET=HDRS;ENVID=a+3Bb;REQUIRETLS")
+	f.Add("1234;RET=HDRS;ENVID=a+3Bb;NOTIFY=DELAY")
 	f.Add(";N=3;NOTIFY=SUCCESS,DELAY;ORCPT=rfc822+3Ba+3Bb@c")
 	f.Add(";TO=x+2By@z;NOTIFY=NEVER")
 	f.Fuzz(func(t *testing.T, s string) {

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// A Record is one record of the parameters of a message in the queue: of the message, or of one recipient.
+// A Record is what is asked for about a message, about one of its recipients, or, in one delivery, about both.
 //
-// It is a list of fields, each with a semicolon before it: of the message RET, ENVID and REQUIRETLS, of a recipient
-// its number in the envelope (N) or its address in xtext (TO), and NOTIFY and ORCPT. A semicolon in a value is +3B.
+// It is a list of fields, each with a semicolon before it: of the message RET and ENVID, of a recipient its number in
+// the envelope (N) or its address in xtext (TO), and NOTIFY and ORCPT. A semicolon in a value is +3B.
 type Record struct {
 	Message
 	Recipient
-	N  int    // the recipient with this number, from 0; -1: none
-	To string // the recipient with this address, where N is -1; "": this is about the message
+	N  int    // the recipient with this number, from 0; -1: none. Then there is nothing about the message.
+	To string // the same for the recipient with this address; "": none
 }
 
 // Append appends the record.
@@ -34,10 +34,6 @@ func (r Record) Append(b []byte) []byte {
 		if r.EnvID != "" {
 			field("ENVID", r.EnvID)
 		}
-		if r.RequireTLS {
-			b = append(b, ";REQUIRETLS"...)
-		}
-		return b
 	}
 	if r.Notify != 0 {
 		field("NOTIFY", r.Notify.String())
@@ -67,8 +63,6 @@ func ParseRecord(s string) (r Record, ok bool) {
 			if value = semicolons(value); IsEnvID(value) {
 				r.EnvID = value
 			}
-		case "REQUIRETLS":
-			r.RequireTLS = true
 		case "N":
 			if n, err := strconv.ParseUint(value, 10, 31); err == nil && !whose {
 				r.N, whose = int(n), true
@@ -89,63 +83,39 @@ func ParseRecord(s string) (r Record, ok bool) {
 	}
 	if whose {
 		r.Message = Message{}
-		return r, r.Recipient != Recipient{}
 	}
-	r.Recipient = Recipient{}
-	return r, r.Message != Message{}
+	return r, r.Message != Message{} || r.Recipient != Recipient{}
 }
 
 func semicolons(value string) string { return strings.ReplaceAll(value, "+3B", ";") }
 
-// A Set is what is asked for about a message and its recipients. A nil one asks for nothing.
+// A Set is what is asked for about a message and its recipients, by their addresses. A nil one asks for nothing.
 type Set struct {
 	Message
-	numbers map[int]Recipient
-	to      map[string]Recipient
+	to   map[string]Recipient
+	size int // of the records
 }
 
-// Add adds a record, as it stands in the queue. Of several about one recipient the first counts.
-func (s *Set) Add(record string) *Set {
-	r, ok := ParseRecord(record)
-	if !ok {
-		return s
-	}
+// Add adds a record about the message or about a recipient by its address. Of several about one of them the first
+// counts, and none when there are too many.
+func (s *Set) Add(r Record) *Set {
 	if s == nil {
 		s = new(Set)
 	}
-	switch {
-	case r.N >= 0:
-		if _, again := s.numbers[r.N]; !again {
-			if s.numbers == nil {
-				s.numbers = make(map[int]Recipient)
-			}
-			s.numbers[r.N] = r.Recipient
+	s.size += len(r.To) + len(r.Orcpt) + len(r.EnvID) + len(";TO=;NOTIFY=;ORCPT=")
+	switch _, again := s.to[r.To]; {
+	case s.size > maxSet || again:
+	case r.To == "":
+		if s.Message == (Message{}) {
+			s.Message = r.Message
 		}
-	case r.To != "":
-		s.Name(r.To, r.Recipient)
 	default:
-		s.Message = r.Message
+		if s.to == nil {
+			s.to = make(map[string]Recipient)
+		}
+		s.to[r.To] = r.Recipient
 	}
 	return s
-}
-
-// Name says what is asked for about the recipient with an address.
-func (s *Set) Name(to string, r Recipient) {
-	if _, again := s.to[to]; again {
-		return
-	}
-	if s.to == nil {
-		s.to = make(map[string]Recipient)
-	}
-	s.to[to] = r
-}
-
-// Number returns what is asked for about the recipient with a number.
-func (s *Set) Number(n int) Recipient {
-	if s == nil {
-		return Recipient{}
-	}
-	return s.numbers[n]
 }
 
 // To returns what is asked for about the recipient with an address.
@@ -156,8 +126,16 @@ func (s *Set) To(addr string) Recipient {
 	return s.to[addr]
 }
 
-// Named calls f for each recipient that is known by its address.
-func (s *Set) Named(f func(addr string, r Recipient)) {
+// Delivery returns the record of a delivery to the recipient with an address, empty where nothing is asked for.
+func (s *Set) Delivery(addr string) string {
+	if s == nil {
+		return ""
+	}
+	return string(Record{Message: s.Message, Recipient: s.to[addr], N: -1}.Append(nil))
+}
+
+// Each calls f for each recipient about whom something is asked for.
+func (s *Set) Each(f func(addr string, r Recipient)) {
 	if s != nil {
 		for a, r := range s.to {
 			f(a, r)
