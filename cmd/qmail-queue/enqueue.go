@@ -49,8 +49,8 @@ func (s *series) next(now time.Time) uint64 {
 }
 
 // enqueue takes one message from S1 to S4; see docs/INTERNALS.md. qp is its number. A text that may be long is a
-// bounded.
-func enqueue(q *queue.Queue, us caller, qp uint64, text, env io.Reader) exit.Code {
+// bounded. asks is whether the envelope may be followed by what its sender asks for.
+func enqueue(q *queue.Queue, us caller, qp uint64, text, env io.Reader, asks bool) exit.Code {
 	if !room.InQueue(".") {
 		return envelope.WriteError
 	}
@@ -67,7 +67,7 @@ func enqueue(q *queue.Queue, us caller, qp uint64, text, env io.Reader) exit.Cod
 	}
 	if err == nil {
 		var rec []byte
-		if rec, err = copyEnvelope(in, env); err == envelope.ErrFormat || err == envelope.ErrTooLong {
+		if rec, err = copyEnvelope(in, env, asks); err == envelope.ErrFormat || err == envelope.ErrTooLong {
 			in.Leave(rec)
 			return code(err)
 		}
@@ -82,7 +82,7 @@ func enqueue(q *queue.Queue, us caller, qp uint64, text, env io.Reader) exit.Cod
 }
 
 // copyEnvelope copies each record. Of one that is too long it returns what was read.
-func copyEnvelope(in *queue.Intake, env io.Reader) ([]byte, error) {
+func copyEnvelope(in *queue.Intake, env io.Reader, asks bool) ([]byte, error) {
 	bytes, ok := env.(io.ByteReader)
 	if !ok {
 		bytes = bufio.NewReaderSize(env, 2048)
@@ -96,11 +96,35 @@ func copyEnvelope(in *queue.Intake, env io.Reader) ([]byte, error) {
 				return nil, err
 			}
 		case io.EOF:
-			return nil, nil
+			if !asks {
+				return nil, nil
+			}
+			return nil, copyParameters(in, r)
 		case envelope.ErrFormat, envelope.ErrTooLong:
 			return rec, err
 		default:
 			return nil, queue.ErrRead
+		}
+	}
+}
+
+// copyParameters copies what follows the envelope, in the form that it has in the queue.
+func copyParameters(in *queue.Intake, r *envelope.Reader) error {
+	var b []byte
+	for {
+		p, err := r.Parameter()
+		switch err {
+		case nil:
+			b = p.Append(b[:0])
+			if err := in.Parameter(b); err != nil {
+				return err
+			}
+		case io.EOF:
+			return nil
+		case envelope.ErrFormat:
+			return err
+		default:
+			return queue.ErrRead
 		}
 	}
 }

@@ -3,6 +3,7 @@
 //	uid   qmailq by its setuid bit, started by anybody; the real uid is the caller's
 //	fd 0  the message, read to its end; then
 //	fd 1  the envelope: F sender NUL, T recipient NUL for each recipient, NUL
+//	args  dsn alone: records of what the sender asks for follow the envelope; of a worker they do without it
 //	fd 3  of a worker only, which qmaild's and qmails's programs start: jobs, each with a message and an
 //	      envelope, by two descriptors or in the job itself; the output is the message's number
 //	exec  nothing
@@ -10,7 +11,7 @@
 //	      52 a day has passed, 53 write error or nearly no space, 54 read error, 61 no home, 62 no queue,
 //	      63-66 a file could not be made, 81 a signal that only a bug sends, 91 malformed envelope
 //
-// Arguments and environment are not looked at.
+// Other arguments are not looked at, and nothing of the environment is.
 package main
 
 import (
@@ -52,9 +53,11 @@ func main() {
 				qp := numbers.next(time.Now())
 				out.Write(strconv.AppendUint(nil, qp, 10))
 				if c := j.Contents; len(c) > 0 {
-					return worker.Answer{Code: enqueue(q, us, qp, bytes.NewReader(c[0]), bytes.NewReader(c[1]))}
+					return worker.Answer{Code: enqueue(q, us, qp, bytes.NewReader(c[0]), bytes.NewReader(c[1]), true)}
 				}
-				return worker.Answer{Code: inTime(func() exit.Code { return enqueue(q, us, qp, j.Files[0], j.Files[1]) })}
+				return worker.Answer{Code: inTime(func() exit.Code {
+					return enqueue(q, us, qp, j.Files[0], j.Files[1], true)
+				})}
 			}))
 		}
 	}
@@ -62,5 +65,6 @@ func main() {
 	if proc.WasClosed(text) || proc.WasClosed(env) {
 		proc.Exit(envelope.ReadError)
 	}
-	proc.Exit(inTime(func() exit.Code { return enqueue(q, us, uint64(us.pid), &bounded{r: text}, env) }))
+	asks := len(os.Args) == 2 && os.Args[1] == envelope.AskArgument
+	proc.Exit(inTime(func() exit.Code { return enqueue(q, us, uint64(us.pid), &bounded{r: text}, env, asks) }))
 }

@@ -28,6 +28,7 @@ type home struct {
 	dir     string
 	program string
 	root    bool
+	asked   string // what is to stand behind the envelope, without the number of the message
 }
 
 // homeDir is where the program of this run of the tests is built for.
@@ -196,8 +197,10 @@ func (h *home) whole(what, name, todo, text string) {
 	if h.root {
 		uid = someone
 	}
-	if err != nil || !bytes.HasPrefix(env, []byte("u"+strconv.Itoa(uid)+"\x00p")) ||
-		!bytes.HasSuffix(env, []byte("\x00Fa@b\x00Tc@d\x00")) {
+	head := []byte("u" + strconv.Itoa(uid) + "\x00p")
+	pid, _, _ := bytes.Cut(bytes.TrimPrefix(env, head), []byte{0})
+	asked := strings.ReplaceAll(h.asked, "p;", "p"+string(pid)+";")
+	if err != nil || !bytes.HasPrefix(env, head) || !bytes.HasSuffix(env, []byte("\x00Fa@b\x00Tc@d\x00"+asked)) {
 		h.t.Errorf("%s: envelope %q, %v", what, env, err)
 	}
 }
@@ -279,6 +282,28 @@ func TestEnvelopesThatAreNotAllRightAreRefusedByTheirCodes(t *testing.T) {
 		code := h.feed(h.command(), testText, c.env)
 		if left := h.check(c.env, code, testText); code != c.code || left != c.left {
 			t.Errorf("%.20q: exit code %d, %d files left", c.env, code, left)
+		}
+	}
+}
+
+func TestWhatFollowsTheEnvelopeIsTakenByThoseWhoSayThatItDoes(t *testing.T) {
+	h := newHome(t)
+	const asked = "p;RET=HDRS;ENVID=a+2Bb\x00p;N=0;NOTIFY=NEVER;ORCPT=rfc822+3Bc@d\x00"
+	for _, c := range []struct {
+		argument, more, queued string
+		code, left             int // files of one that is refused
+	}{
+		{"dsn", asked + "\x00", asked, 0, 1}, {"dsn", "", "", 0, 1}, {"dsn", "\x00", "", 0, 1},
+		{"dsn", "p;n=1;X=y;N=0;NOTIFY=delay,Success\x00\x00", "p;N=0;NOTIFY=SUCCESS,DELAY\x00", 0, 1},
+		{"-dsn", asked + "\x00", "", 0, 1},
+		{"dsn", asked, "", 54, 0}, {"dsn", "p;RET", "", 54, 0},
+		{"dsn", "p;N=1;NOTIFY=NEVER\x00\x00", "", 91, 2}, {"dsn", "x", "", 91, 2},
+		{"dsn", strings.Repeat("p;N=0;NOTIFY=NEVER\x00", 2), "", 91, 2},
+	} {
+		h.asked = c.queued
+		code := h.feed(h.command(h.program, c.argument), testText, testEnvelope+c.more)
+		if left := h.check(c.more, code, testText); code != c.code || left != c.left && code != 0 {
+			t.Errorf("%s %q: exit code %d, %d files left", c.argument, c.more, code, left)
 		}
 	}
 }

@@ -33,14 +33,15 @@ const (
 )
 
 // An Intake takes one message into the queue, from S1 to S4. The steps are Begin, Text, Envelope (with a call of
-// Record for each record), Commit. After an error the caller calls Abandon, or Leave where the original leaves its
-// files to the cleaning after 36 hours.
+// Record for each record, then of Parameter for each of those), Commit. After an error the caller calls Abandon, or
+// Leave where the original leaves its files to the cleaning after 36 hours.
 type Intake struct {
 	q    *Queue
 	id   ID
 	mess File
 	intd File
 	env  []byte // of the envelope, not yet written
+	qp   uint64 // the message's number
 	head int    // bytes of uid and pid, as they stand before the envelope
 	sent int    // bytes of all this already written
 	made bool   // todo may have its entry: from here on the message is qmail-send's
@@ -169,7 +170,7 @@ func (in *Intake) Envelope(uid int, qp uint64) error {
 	if err != nil {
 		return ErrIntd
 	}
-	in.intd = f
+	in.intd, in.qp = f, qp
 	in.env = append(make([]byte, 0, 512), 'u')
 	in.env = strconv.AppendInt(in.env, int64(uid), 10)
 	in.env = append(in.env, 0, 'p')
@@ -186,6 +187,13 @@ func (in *Intake) Record(rec []byte) error {
 		return nil
 	}
 	return in.write(len(in.env) - leftover)
+}
+
+// Parameter adds a record of package dsn behind those of the envelope. It stands behind the number once more: whoever
+// does not know of it takes it for that.
+func (in *Intake) Parameter(rec []byte) error {
+	b := strconv.AppendUint([]byte{'p'}, in.qp, 10)
+	return in.Record(append(append(b, rec...), 0))
 }
 
 // write writes the first n bytes of what is held.

@@ -107,7 +107,55 @@ func (q *Queue) writeRecords(m *Prepared, t *TodoReader, p Plan) error {
 			}
 		}
 	}
+	if t.Asks() {
+		if err := q.writeAsked(info, t, p); err != nil {
+			return err
+		}
+	}
 	return q.birth(m, info, p.Birth)
+}
+
+// writeAsked writes behind the sender what is asked for, with addresses as they are delivered to in the place of
+// numbers. So it reads the recipients, of whom there may be any number, once more.
+func (q *Queue) writeAsked(info File, t *TodoReader, p Plan) error {
+	again, err := q.OpenTodo(p.ID)
+	if err != nil {
+		return err
+	}
+	defer again.Close()
+	w := bufio.NewWriterSize(info, bufSize)
+	for at := 0; ; {
+		r, err := t.Parameter()
+		if err == io.EOF {
+			return w.Flush()
+		}
+		if err != nil {
+			return err
+		}
+		if r.N >= 0 {
+			if r.N < at {
+				return ErrDamaged
+			}
+			for ; at <= r.N; at++ {
+				rcpt, err := again.Next()
+				if err == io.EOF {
+					err = ErrDamaged
+				}
+				if err != nil {
+					return err
+				}
+				r.To, _ = p.Route(string(rcpt))
+			}
+			if p.Done != nil && p.Done(r.N) {
+				continue
+			}
+			r.N = -1
+			if r.To == "" {
+				continue
+			}
+		}
+		w.Write(record('p', r.Append(nil)))
+	}
 }
 
 // birth sets and notes the time of the info file, which is the birth time of the message.

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"strconv"
 	"time"
+
+	"qmail/internal/text/dsn"
 )
 
 // MaxRecord bounds one record of a queue file, its letter counted. It exceeds what qmail-queue accepts by far, since a
@@ -125,6 +127,7 @@ func (q *Queue) Mark(c Channel, id ID, at ...int64) error {
 type Message struct {
 	Sender string
 	Birth  time.Time
+	Asked  *dsn.Set // by its sender; nil: nothing
 }
 
 // ReadInfo reads the info file of a message.
@@ -138,14 +141,26 @@ func (q *Queue) ReadInfo(id ID) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	rec, _, err := newRecords(f, 0).next()
+	r := newRecords(f, 0)
+	rec, _, err := r.next()
 	if err == io.EOF || err == nil && rec[0] != 'F' {
 		err = ErrDamaged
 	}
 	if err != nil {
 		return Message{}, err
 	}
-	return Message{Sender: string(rec[1:]), Birth: fi.ModTime()}, nil
+	m := Message{Sender: string(rec[1:]), Birth: fi.ModTime()}
+	for { // what follows asks for reports; where it makes no sense the mail itself goes on
+		if rec, _, err = r.next(); err == io.EOF || err == ErrDamaged {
+			return m, nil
+		}
+		if err != nil {
+			return Message{}, err
+		}
+		if p, ok := dsn.ParseRecord(string(rec[1:])); ok && rec[0] == 'p' {
+			m.Asked = m.Asked.Add(p)
+		}
+	}
 }
 
 // Size returns the bytes of a message.
@@ -170,6 +185,7 @@ type TodoReader struct {
 	Queued   time.Time // when qmail-queue wrote it
 	f        File
 	r        *records
+	asked    []byte // the record behind the last recipient
 }
 
 // OpenTodo opens the todo file of a message and reads it as far as the sender.
@@ -227,14 +243,46 @@ func number(b []byte) (uint64, error) {
 // Next returns the next recipient as it was given to qmail-queue, valid until the next call;
 // io.EOF after the last.
 func (t *TodoReader) Next() ([]byte, error) {
+	if t.asked != nil {
+		return nil, io.EOF
+	}
 	rec, _, err := t.r.next()
 	if err != nil {
 		return nil, err
 	}
-	if rec[0] != 'T' {
-		return nil, ErrDamaged
+	switch rec[0] {
+	case 'T':
+		return rec[1:], nil
+	case 'p':
+		t.asked = rec
+		return nil, io.EOF
 	}
-	return rec[1:], nil
+	return nil, ErrDamaged
+}
+
+// Asks reports, once Next has returned io.EOF, whether reports are asked for.
+func (t *TodoReader) Asks() bool { return t.asked != nil }
+
+// Parameter returns the next record of what is asked for, once Next has returned io.EOF; io.EOF after the last. One
+// that makes no sense is left out.
+func (t *TodoReader) Parameter() (dsn.Record, error) {
+	for {
+		rec := t.asked
+		if rec == nil {
+			return dsn.Record{}, io.EOF
+		}
+		p, ok := dsn.ParseRecord(string(rec[1:]))
+		var err error
+		if t.asked, _, err = t.r.next(); err == nil && t.asked[0] != 'p' {
+			err = ErrDamaged
+		}
+		if err != nil && err != io.EOF {
+			return dsn.Record{}, err
+		}
+		if ok && p.To == "" {
+			return p, nil
+		}
+	}
 }
 
 // Close closes the file.

@@ -58,6 +58,7 @@ func TestDamagedFilesAreToldFromGoodOnes(t *testing.T) {
 		{"u1000\x00", false},
 		{"u1000\x00p77\x00Fa@b", false},
 		{"u1000\x00p77\x00Fa@b\x00Tc@d", false},
+		{"u1000\x00p77\x00Fa@b\x00Tc@d\x00p77;N=0;NOTIFY=NEVER\x00", true},
 		{"u1000;x=y\x00p77;RET=HDRS;ENVID=a\x00p77;b\x00Fa@b\x00Tc@d\x00", true},
 		{"u1000\x00p;RET=HDRS\x00Fa@b\x00", false},
 		{"u1000\x00p77x\x00Fa@b\x00", false},
@@ -75,6 +76,65 @@ func TestDamagedFilesAreToldFromGoodOnes(t *testing.T) {
 		}
 		if (err == io.EOF) != c.good {
 			t.Errorf("%.40q: %v", c.data, err)
+		}
+	}
+}
+
+func TestWhatIsAskedForGoesFromTodoToInfoByAddress(t *testing.T) {
+	const todo = "u1\x00p77\x00Fs@t\x00Ta@b\x00Tc@d\x00Te@f\x00Tg@h\x00"
+	for asked, want := range map[string]string{
+		"": "",
+		"p77;RET=HDRS;ENVID=e\x00p77;N=1;NOTIFY=NEVER\x00p77;N=3;NOTIFY=DELAY;ORCPT=utf-8+3Bo\x00": "" +
+			"p;RET=HDRS;ENVID=e\x00p;TO=x-c@d;NOTIFY=NEVER\x00p;TO=x-g@h;NOTIFY=DELAY;ORCPT=utf-8+3Bo\x00",
+		"p77;N=0;NOTIFY=NEVER\x00p77;N=2;NOTIFY=NEVER\x00": "p;TO=x-a@b;NOTIFY=NEVER\x00", // the third is done
+		"p77;NONSENSE\x00p77;TO=a@b;NOTIFY=NEVER\x00p\x00": "",
+		"p77;N=4;NOTIFY=NEVER\x00":                         "damaged",
+		"p77;N=1;NOTIFY=NEVER\x00p77;N=0;NOTIFY=NEVER\x00": "damaged",
+		"p77;N=1;NOTIFY=NEVER\x00Ti@j\x00":                 "damaged",
+	} {
+		q := onDisk(Todo(7), []byte(todo+asked))
+		m, err := q.Prepare(Plan{
+			ID:    7,
+			Route: func(addr string) (string, Channel) { return "x-" + addr, Remote },
+			Done:  func(n int) bool { return n == 2 },
+		})
+		if want == "damaged" {
+			if err != ErrDamaged {
+				t.Errorf("%q: %v", asked, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q: %v", asked, err)
+			continue
+		}
+		if err := q.Settle([]*Prepared{m})[0]; err != nil {
+			t.Fatal(err)
+		}
+		f, err := q.fs.Open(Info(7))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, _ := io.ReadAll(f); string(b) != "Fs@t\x00"+want {
+			t.Errorf("%q: %q", asked, b)
+		}
+		info, err := q.ReadInfo(7)
+		if err != nil || info.Sender != "s@t" || (info.Asked != nil) != (want != "") {
+			t.Errorf("%q: %+v, %v", asked, info, err)
+		}
+		const both = ";RET=HDRS;ENVID=e;NOTIFY=DELAY;ORCPT=utf-8+3Bo"
+		if strings.Contains(want, "x-g@h") && info.Asked.Delivery("x-g@h") != both {
+			t.Errorf("%q: %+v", asked, info.Asked)
+		}
+	}
+}
+
+func TestInfoIsReadWhateverStandsBehindTheSender(t *testing.T) {
+	for _, more := range []string{"", "x", "p;N", "\x00", "p;TO=a@b;NOTIFY=NEVER",
+		"T\x00p;TO=a@b;NOTIFY=NEVER\x00p", strings.Repeat("z", MaxRecord+9)} {
+		m, err := onDisk(Info(7), []byte("Fa@b\x00"+more)).ReadInfo(7)
+		if err != nil || m.Sender != "a@b" {
+			t.Errorf("%.40q: %+v, %v", more, m, err)
 		}
 	}
 }
@@ -110,6 +170,7 @@ func FuzzTodo(f *testing.F) {
 	f.Add([]byte("u1000\x00p77\x00Fa@b\x00Tc@d\x00Te@f\x00"))
 	f.Add([]byte("u\x00"))
 	f.Add([]byte("Fa\x00T\x00"))
+	f.Add([]byte("u1\x00p7\x00Fa@b\x00Tc@d\x00p7;RET=HDRS\x00p7;N=0;NOTIFY=NEVER\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		q := onDisk(Todo(7), data)
 		r, err := q.OpenTodo(7)
@@ -127,14 +188,18 @@ func FuzzTodo(f *testing.F) {
 			}
 			again = append(again, record('T', rcpt)...)
 		}
-		if !bytes.HasSuffix(data, again) {
+		if !bytes.HasSuffix(data, again) && !(r.Asks() && bytes.Contains(data, append(again, 'p'))) {
 			t.Errorf("%q was read as %q", data, again)
+		}
+		for err = nil; err == nil; {
+			_, err = r.Parameter()
 		}
 	})
 }
 
 func FuzzInfo(f *testing.F) {
 	f.Add([]byte("Fa@b\x00"))
+	f.Add([]byte("Fa@b\x00p;RET=HDRS\x00p;TO=a@b;NOTIFY=NEVER\x00"))
 	f.Add([]byte("F"))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {

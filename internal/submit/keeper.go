@@ -48,7 +48,7 @@ func (k *keeper) leave(h *held) {
 	}
 	clear(h.text)
 	clear(h.envelope)
-	h.text, h.envelope = h.text[:0], h.envelope[:0]
+	h.text, h.envelope, h.asked = h.text[:0], h.envelope[:0], nil
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.memory = h
@@ -63,10 +63,13 @@ func (k *keeper) take() *pool.Worker {
 }
 
 // held is a message that is not yet sent, at most worker.MaxContents of it.
-type held struct{ text, envelope []byte }
+type held struct {
+	text []byte
+	envelopes
+}
 
 // size is what it takes in a packet, with the NUL at the end.
-func (h *held) size() int { return len(h.text) + len(h.envelope) + 1 }
+func (h *held) size() int { return len(h.text) + len(h.envelope) + 1 + len(h.asked) }
 
 // hand gives a whole message to the kept qmail-queue; nil means that it did not get it.
 func (c *Client) hand(h *held) job {
@@ -74,7 +77,7 @@ func (c *Client) hand(h *held) job {
 		return nil
 	}
 	w := c.keeper.take()
-	if w == nil || w.Send(worker.Job{Contents: [][]byte{h.text, append(h.envelope, 0)}}) != nil {
+	if w == nil || w.Send(worker.Job{Contents: [][]byte{h.text, h.end(true)}}) != nil {
 		return nil
 	}
 	return kept{w}

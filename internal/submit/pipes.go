@@ -26,6 +26,7 @@ type pipes struct {
 	textR, textW *os.File
 	rcptR, rcptW *os.File
 	job          job
+	asks         bool // something may follow the envelope
 }
 
 func newPipes() (*pipes, *report.Report) {
@@ -43,9 +44,10 @@ func newPipes() (*pipes, *report.Report) {
 }
 
 // open starts a qmail-queue for a message that is yet to be written.
-func (c *Client) open() (*pipes, *report.Report) {
+func (c *Client) open(asks bool) (*pipes, *report.Report) {
 	p, r := newPipes()
 	if r == nil {
+		p.asks = asks && c.TakesAsked()
 		r = c.begin(p)
 	}
 	if r != nil {
@@ -58,14 +60,15 @@ func (c *Client) open() (*pipes, *report.Report) {
 // whole starts a qmail-queue for a message that is all here, or of which nothing more comes: then it has no envelope.
 // If the pipes can hold it, it is in them before, so that nobody waits for anybody and switches between two processes
 // are saved.
-func (c *Client) whole(h *held, ends bool) (job, *report.Report) {
+func (c *Client) whole(h *held, ends, asks bool) (job, *report.Report) {
 	p, r := newPipes()
 	if r != nil {
 		return nil, r
 	}
+	p.asks = asks && c.TakesAsked()
 	var envelope []byte
 	if ends {
-		envelope = append(h.envelope, 0)
+		envelope = h.end(p.asks)
 	}
 	fits := len(h.text) <= sys.PipeRoom(p.textW) && len(envelope) <= sys.PipeRoom(p.rcptW)
 	if fits {
@@ -93,7 +96,7 @@ func (p *pipes) write(text, envelope []byte) {
 // begin has a qmail-queue read the pipes.
 func (c *Client) begin(p *pipes) *report.Report {
 	var err error
-	p.job, err = c.start(p.textR, p.rcptR)
+	p.job, err = c.start(p.textR, p.rcptR, p.asks)
 	p.textR.Close()
 	p.rcptR.Close()
 	if err != nil {
@@ -110,7 +113,7 @@ func (c *Client) begin(p *pipes) *report.Report {
 // start has the kept qmail-queue do the message, or runs one the classic way: a process of its own, with the
 // message on descriptor 0 and the envelope on 1. What stands in its place was always started in HOME, with SIGPIPE
 // ignored, by whoever had mail.
-func (c *Client) start(text, rcpt *os.File) (job, error) {
+func (c *Client) start(text, rcpt *os.File, asks bool) (job, error) {
 	if c.keeper != nil {
 		if w := c.keeper.take(); w != nil && w.Send(worker.Job{Files: []*os.File{text, rcpt}}) == nil {
 			return kept{w}, nil
@@ -118,6 +121,9 @@ func (c *Client) start(text, rcpt *os.File) (job, error) {
 	}
 	child := priv.Child{
 		Path: c.path, Args: []string{c.path}, Env: c.env, Dir: c.home, Files: []*os.File{text, rcpt, c.stderr},
+	}
+	if asks {
+		child.Args = append(child.Args, envelope.AskArgument)
 	}
 	var reason, why *os.File
 	if fi, err := os.Lstat(c.file()); err == nil && setuid(fi) {

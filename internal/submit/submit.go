@@ -20,6 +20,7 @@ type Client struct {
 	env    []string
 	stderr *os.File
 	keeper *keeper // nil: each message has a qmail-queue of its own
+	filter bool    // it is a program of control/filters
 	// filters are the kept ones of Through, by their names; clients by With share them.
 	filters map[string]*keeper
 }
@@ -80,7 +81,7 @@ func (c *Client) Through(name string) *Client {
 	if _, set := environ.Get(c.env, "QMAILQUEUE"); set {
 		return c
 	}
-	f := &Client{home: c.home, path: "bin/" + name, env: c.env, stderr: c.stderr}
+	f := &Client{home: c.home, path: "bin/" + name, env: c.env, stderr: c.stderr, filter: true}
 	if k := c.keeper; k != nil {
 		if c.filters[name] == nil {
 			c.filters[name] = &keeper{path: f.file(), taken: true, fit: isProgram,
@@ -111,8 +112,10 @@ type Message struct {
 	client   *Client
 	held     *held // nil once there are pipes
 	pipes    *pipes
-	envelope []byte              // once there are pipes
+	envelope envelopes           // once there are pipes
 	named    map[string]struct{} // by ToOnce
+	count    int                 // recipients
+	asks     bool
 	qp       uint64
 	ended    bool // the text
 	failed   bool
@@ -133,12 +136,12 @@ func (c *Client) Open() (*Message, error) {
 // open goes over to pipes; h is what was held until now.
 func (m *Message) open(h *held) {
 	m.held = nil
-	if m.pipes, m.broken = m.client.open(); m.broken != nil {
+	if m.pipes, m.broken = m.client.open(m.asks); m.broken != nil {
 		m.failed = true
 		return
 	}
 	m.pipes.text.Write(h.text)
-	m.envelope = append(m.envelope, h.envelope...)
+	m.envelope = h.envelopes
 	if m.ended {
 		m.endText()
 	}
@@ -189,29 +192,38 @@ func (m *Message) From(sender string) {
 }
 
 // To adds a recipient; it comes after From.
-func (m *Message) To(recipient string) { m.record('T', recipient) }
+func (m *Message) To(recipient string) {
+	m.record('T', recipient)
+	m.count++
+}
 
-// ToOnce is To for the list of a stranger: a recipient that it has named before is left out.
-func (m *Message) ToOnce(recipient string) {
+// ToOnce is To for the list of a stranger: a recipient that it has named before is left out, and then it is false.
+func (m *Message) ToOnce(recipient string) bool {
 	if _, again := m.named[recipient]; again || m.failed {
-		return
+		return false
 	}
 	if m.named == nil {
 		m.named = make(map[string]struct{})
 	}
 	m.named[recipient] = struct{}{}
 	m.To(recipient)
+	return true
 }
 
 func (m *Message) record(letter byte, address string) {
 	if m.failed {
 		return
 	}
-	envelope := &m.envelope
-	if m.holds(len(address) + 2) {
-		envelope = &m.held.envelope
+	e := m.room(len(address) + 2)
+	e.envelope = append(append(append(e.envelope, letter), address...), 0)
+}
+
+// room returns where n more bytes of the envelope go.
+func (m *Message) room(n int) *envelopes {
+	if m.holds(n) {
+		return &m.held.envelopes
 	}
-	*envelope = append(append(append(*envelope, letter), address...), 0)
+	return &m.envelope
 }
 
 // Fail spoils the message: qmail-queue will see no more of it and no envelope, or nothing at all, and queue nothing.
@@ -269,7 +281,7 @@ func (m *Message) send() job {
 			return nil
 		}
 		if j == nil {
-			j, m.broken = m.client.whole(h, !m.failed)
+			j, m.broken = m.client.whole(h, !m.failed, m.asks)
 		}
 		return j
 	}
@@ -277,12 +289,11 @@ func (m *Message) send() job {
 		return nil
 	}
 	m.endText()
-	if m.failed {
-		m.envelope = nil
-	} else {
-		m.envelope = append(m.envelope, 0)
+	var envelope []byte
+	if !m.failed {
+		envelope = m.envelope.end(m.pipes.asks)
 	}
-	m.pipes.end(m.envelope)
+	m.pipes.end(envelope)
 	return m.pipes.job
 }
 

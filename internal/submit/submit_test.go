@@ -13,6 +13,7 @@ import (
 	"qmail/internal/dev/poll"
 	"qmail/internal/submit/envelope"
 	"qmail/internal/sys"
+	"qmail/internal/text/dsn"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 	"qmail/internal/worker"
@@ -158,6 +159,68 @@ func TestAnEnvelopeThatOutgrowsAPacketTakesThePipes(t *testing.T) {
 		w.expect("pipes", strings.Repeat("x", size), "s", many...)
 	}
 	w.expect("pipes", "x", strings.Repeat("s", worker.MaxContents), "r")
+}
+
+// asking queues a message of a size, with something asked for about it and one of its two recipients.
+func (w *world) asking(c *Client, size int) (way, env string) {
+	w.t.Helper()
+	os.Remove(w.store)
+	m, err := c.Open()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m.Ask(dsn.Message{Ret: "HDRS", EnvID: "e"})
+	m.Write(bytes.Repeat([]byte("x"), size))
+	m.From("s")
+	m.ToOnce("a")
+	m.AskTo(dsn.Recipient{})
+	if m.ToOnce("a") {
+		w.t.Error("a recipient is there twice")
+	}
+	m.ToOnce("b")
+	m.AskTo(dsn.Recipient{Notify: dsn.Never})
+	if err := m.Commit(); err != nil {
+		w.t.Fatal(err)
+	}
+	b, err := os.ReadFile(w.store)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	part := strings.SplitN(string(b), "|", 3)
+	way, _, _ = strings.Cut(part[0], " ")
+	return way, part[2]
+}
+
+func TestWhatIsAskedForFollowsTheEnvelopeButNeverToAForeignProgram(t *testing.T) {
+	w := newWorld(t)
+	w.warm()
+	w.c.filter = true
+	const plain, asked = "Fs\x00Ta\x00Tb\x00\x00", "p;RET=HDRS;ENVID=e\x00p;N=1;NOTIFY=NEVER\x00\x00"
+	for size, want := range map[int]string{10: "packet", 100_000: "pipes"} {
+		poll.Until(t, "a worker takes it", func() bool {
+			way, env := w.asking(w.c, size)
+			if env != plain+asked {
+				t.Errorf("%s: %q", way, env)
+			}
+			return way == want
+		})
+	}
+	own := NewIn(w.c.home, append(w.c.env, "QMAILQUEUE="+w.c.path), nil)
+	foreign := NewIn(w.c.home, w.c.env, nil)
+	foreign.path = w.c.path // no set-uid program
+	for _, c := range []*Client{own, own.Through("filter"), foreign} {
+		for _, size := range []int{10, 100_000} {
+			if _, env := w.asking(c, size); env != plain || c.TakesAsked() {
+				t.Errorf("what is no qmail-queue got %q", env)
+			}
+		}
+	}
+	filter := &Client{home: w.c.home, path: w.c.path, env: w.c.env, filter: true}
+	for _, size := range []int{10, 100_000} {
+		if _, env := w.asking(filter, size); env != plain+asked {
+			t.Errorf("a filter got %q", env)
+		}
+	}
 }
 
 func TestNothingIsQueuedThatFailsBeforeCommit(t *testing.T) {

@@ -1,5 +1,5 @@
 // Package envelope is the interface of qmail-queue: the envelope that it reads from
-// descriptor 1 and the exit codes by which it answers; see qmail-queue(8) and envelopes(5).
+// descriptor 1, with what may follow it, and the exit codes by which it answers; see qmail-queue(8) and envelopes(5).
 package envelope
 
 import (
@@ -32,9 +32,13 @@ func Append(b []byte, sender string, recipients []string) []byte {
 
 // A Reader reads an envelope record by record.
 type Reader struct {
-	r   io.ByteReader
-	buf []byte
-	any bool
+	r     io.ByteReader
+	buf   []byte
+	any   bool
+	count int // recipients
+	// Of what follows:
+	size  int // in bytes
+	least int // the number that the next record must have at least
 }
 
 // NewReader returns a Reader of r; it reads nothing after the envelope's last NUL but what r has buffered.
@@ -52,12 +56,18 @@ func (e *Reader) Next() ([]byte, error) {
 	switch {
 	case !e.any && letter == 'F':
 	case e.any && letter == 'T':
+		e.count++
 	case e.any && letter == 0:
 		return nil, io.EOF
 	default:
 		return nil, ErrFormat
 	}
 	e.any = true
+	return e.record(letter, MaxAddress)
+}
+
+// record reads the rest of a record, of which limit is the most bytes.
+func (e *Reader) record(letter byte, limit int) ([]byte, error) {
 	e.buf = append(e.buf[:0], letter)
 	for {
 		c, err := e.r.ReadByte()
@@ -68,7 +78,7 @@ func (e *Reader) Next() ([]byte, error) {
 			return append(e.buf, 0), nil
 		}
 		e.buf = append(e.buf, c)
-		if len(e.buf) > MaxAddress {
+		if len(e.buf) > limit {
 			return e.buf, ErrTooLong
 		}
 	}

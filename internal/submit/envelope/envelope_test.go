@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"qmail/internal/text/dsn"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 )
@@ -51,6 +52,48 @@ func TestEnvelopesAreReadAsQmailQueueDocuments(t *testing.T) {
 	}
 }
 
+// parameters reads what follows an envelope of two recipients.
+func parameters(b []byte) (list []dsn.Record, err error) {
+	r := NewReader(bufio.NewReader(io.MultiReader(strings.NewReader("F\x00Ta@b\x00Tc@d\x00\x00"), bytes.NewReader(b))))
+	for err == nil {
+		_, err = r.Next()
+	}
+	for err = nil; ; {
+		p, err := r.Parameter()
+		if err != nil {
+			return list, err
+		}
+		list = append(list, p)
+	}
+}
+
+func TestWhatFollowsAnEnvelopeIsInItsOrderAndBounded(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		err  error
+		want int
+	}{
+		{"", io.EOF, 0}, {"\x00", io.EOF, 0}, {"\x00x", io.EOF, 0},
+		{"p;RET=HDRS\x00p;N=0;NOTIFY=NEVER\x00p;N=1;NOTIFY=DELAY\x00\x00", io.EOF, 3},
+		{"p;N=1;NOTIFY=DELAY\x00\x00", io.EOF, 1},
+		{"p;N=1;NOTIFY=DELAY\x00", io.ErrUnexpectedEOF, 1},
+		{"p;N=1;NOT", io.ErrUnexpectedEOF, 0},
+		{"p;N=2;NOTIFY=DELAY\x00\x00", ErrFormat, 0},
+		{"p;N=1;NOTIFY=DELAY\x00p;N=0;NOTIFY=DELAY\x00\x00", ErrFormat, 1},
+		{"p;N=1;NOTIFY=DELAY\x00p;N=1;NOTIFY=DELAY\x00\x00", ErrFormat, 1},
+		{"p;N=1;NOTIFY=DELAY\x00p;RET=FULL\x00\x00", ErrFormat, 1},
+		{"p;RET=FULL\x00p;RET=FULL\x00\x00", ErrFormat, 1},
+		{"p;TO=a@b;NOTIFY=DELAY\x00\x00", ErrFormat, 0},
+		{"p;NOTIFY=DELAY\x00\x00", ErrFormat, 0},
+		{"p;N=0\x00\x00", ErrFormat, 0}, {"p\x00\x00", ErrFormat, 0}, {"Ta@b\x00\x00", ErrFormat, 0},
+		{"p;ENVID=" + strings.Repeat("x", dsn.MaxRecord) + "\x00", ErrFormat, 0},
+	} {
+		if list, err := parameters([]byte(c.in)); err != c.err || len(list) != c.want {
+			t.Errorf("%.40q: %d records, %v", c.in, len(list), err)
+		}
+	}
+}
+
 func TestEveryExitCodeButZeroIsAReport(t *testing.T) {
 	for c := exit.Code(0); c < 256; c++ {
 		r := Meaning(c)
@@ -84,6 +127,27 @@ func FuzzEnvelope(f *testing.F) {
 		}
 		if !bytes.HasPrefix(b, Append(nil, sender, recipients)) {
 			t.Errorf("%q was read as %q, %q", b, sender, recipients)
+		}
+	})
+}
+
+func FuzzParameters(f *testing.F) {
+	f.Add([]byte("p;RET=HDRS;ENVID=a+3Bb\x00p;N=0;NOTIFY=NEVER;ORCPT=rfc822+3Ba@b\x00\x00"))
+	f.Add([]byte("p;N=1;NOTIFY=DELAY"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		list, err := parameters(b)
+		if err != io.EOF {
+			return
+		}
+		var again []byte
+		for _, r := range list {
+			again = AppendParameter(again, r)
+		}
+		if len(again) > dsn.MaxRecords {
+			return // a semicolon takes three bytes
+		}
+		if got, err := parameters(append(again, 0)); err != io.EOF || len(got) != len(list) || len(list) > 3 {
+			t.Errorf("%q came back as %q: %v, %v", b, again, got, err)
 		}
 	})
 }

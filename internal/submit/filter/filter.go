@@ -13,6 +13,7 @@ import (
 	"qmail/internal/submit"
 	"qmail/internal/submit/envelope"
 	"qmail/internal/sys"
+	"qmail/internal/text/dsn"
 	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
@@ -25,6 +26,7 @@ type Message struct {
 	Text   Spool
 	Sender string
 	To     []string
+	Asked  *dsn.Set // by the sender; nil: nothing
 	Known  bool     // it comes from a client who may relay, or has logged in
 	Env    []string // of this process
 }
@@ -60,7 +62,7 @@ func (f Filter) Serve(link *worker.Link) exit.Code {
 		} else {
 			text, rcpt = j.Files[0], j.Files[1]
 		}
-		qp, r := f.pass(queue, false, text, rcpt)
+		qp, r := f.pass(queue, false, text, rcpt, true)
 		return answer(out, qp, r)
 	})
 }
@@ -70,7 +72,8 @@ func (f Filter) Once(text, rcpt io.Reader, why *os.File) exit.Code {
 	queue := f.client(false)
 	defer queue.Close()
 	_, known := environ.Get(f.Env, "RELAYCLIENT")
-	_, r := f.pass(queue, known, text, rcpt)
+	asks := len(os.Args) == 2 && os.Args[1] == envelope.AskArgument
+	_, r := f.pass(queue, known, text, rcpt, asks)
 	return classic(r, why)
 }
 
@@ -106,8 +109,8 @@ func classic(r *report.Report, why *os.File) exit.Code {
 	return envelope.NotNow
 }
 
-// pass looks at a message and passes it on.
-func (f Filter) pass(queue *submit.Client, known bool, text, rcpt io.Reader) (qp uint64, r *report.Report) {
+// pass looks at a message and passes it on. asks is whether something may follow its envelope.
+func (f Filter) pass(queue *submit.Client, known bool, text, rcpt io.Reader, asks bool) (qp uint64, r *report.Report) {
 	m := Message{Env: f.Env}
 	defer m.Text.Close()
 	if _, err := m.Text.ReadFrom(text); err != nil {
@@ -116,7 +119,7 @@ func (f Filter) pass(queue *submit.Client, known bool, text, rcpt io.Reader) (qp
 		}
 		return 0, envelope.Meaning(envelope.ReadError)
 	}
-	if m.Sender, m.To, r = readEnvelope(rcpt); r != nil {
+	if r = m.readEnvelope(rcpt, asks); r != nil {
 		return 0, r
 	}
 	tr, _, _, _ := trace.Find(m.Text.Head())
@@ -150,6 +153,9 @@ func send(queue *submit.Client, m *Message, v Verdict) (qp uint64, _ *report.Rep
 	if err != nil {
 		return 0, report.Of(err)
 	}
+	if m.Asked != nil {
+		q.Ask(m.Asked.Message)
+	}
 	if v.Write(q) != nil {
 		q.Abort()
 		return 0, envelope.Meaning(envelope.ReadError)
@@ -157,6 +163,7 @@ func send(queue *submit.Client, m *Message, v Verdict) (qp uint64, _ *report.Rep
 	q.From(m.Sender)
 	for _, a := range m.To {
 		q.To(a)
+		q.AskTo(m.Asked.To(a))
 	}
 	if err := q.Commit(); err != nil {
 		return 0, report.Of(err)
@@ -164,26 +171,46 @@ func send(queue *submit.Client, m *Message, v Verdict) (qp uint64, _ *report.Rep
 	return q.QP(), nil
 }
 
-// readEnvelope reads an envelope that is whole, or says what qmail-queue would.
-func readEnvelope(r io.Reader) (sender string, to []string, _ *report.Report) {
+// readEnvelope reads an envelope that is whole, and what follows it, or says what qmail-queue would.
+func (m *Message) readEnvelope(r io.Reader, asks bool) *report.Report {
 	e := envelope.NewReader(bufio.NewReader(r))
 	for first := true; ; first = false {
 		rec, err := e.Next()
-		switch {
-		case err == io.EOF && !first:
-			return sender, to, nil
-		case errors.Is(err, envelope.ErrTooLong):
-			return "", nil, envelope.Meaning(envelope.TooLong)
-		case errors.Is(err, envelope.ErrFormat):
-			return "", nil, envelope.Meaning(envelope.BadEnvelope)
-		case err != nil:
-			return "", nil, envelope.Meaning(envelope.ReadError)
+		if err == io.EOF && !first {
+			break
+		}
+		if err != nil {
+			return unread(err)
 		}
 		address := strings.TrimSuffix(string(rec[1:]), "\x00")
 		if first {
-			sender = address
+			m.Sender = address
 		} else {
-			to = append(to, address)
+			m.To = append(m.To, address)
 		}
 	}
+	for asks {
+		p, err := e.Parameter()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return unread(err)
+		}
+		if p.N >= 0 {
+			p.To, p.N = m.To[p.N], -1
+		}
+		m.Asked = m.Asked.Add(p)
+	}
+	return nil
+}
+
+func unread(err error) *report.Report {
+	switch {
+	case errors.Is(err, envelope.ErrTooLong):
+		return envelope.Meaning(envelope.TooLong)
+	case errors.Is(err, envelope.ErrFormat):
+		return envelope.Meaning(envelope.BadEnvelope)
+	}
+	return envelope.Meaning(envelope.ReadError)
 }

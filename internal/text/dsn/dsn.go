@@ -13,7 +13,7 @@ const (
 	// MaxEnvID and MaxOrcpt are the most bytes of ENVID and of ORCPT, in xtext.
 	MaxEnvID, MaxOrcpt = 100, 500
 	// MaxRecord exceeds every record of an address that qmail-queue takes, and bounds those that are read.
-	MaxRecord = 4 << 10
+	MaxRecord = 8 << 10
 	// MaxRecords is the most bytes of the records of a message that come with its envelope.
 	MaxRecords = 64 << 10
 	// maxSet is the most bytes of records of which a Set is made; it exceeds what MaxRecords come to with the addresses

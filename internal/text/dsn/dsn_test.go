@@ -14,7 +14,9 @@ func TestNotifyIsReadAsRFC3461SaysAndComesBack(t *testing.T) {
 			t.Errorf("%q: %v %v", s, n, ok)
 		}
 	}
-	for _, s := range []string{"", ",", "NEVER,SUCCESS", "SUCCESS,", "SUCCESS,SUCCESS", "SUCCESS FAILURE", "ſuccess", "all"} {
+	for _, s := range []string{
+		"", ",", "NEVER,SUCCESS", "SUCCESS,", "SUCCESS,SUCCESS", "SUCCESS FAILURE", "ſuccess", "all",
+	} {
 		if n, ok := ParseNotify(s); ok {
 			t.Errorf("%q: %v", s, n)
 		}
@@ -27,7 +29,10 @@ func TestOnlyStrictXtextIsTaken(t *testing.T) {
 			t.Errorf("%q is refused", s)
 		}
 	}
-	for _, s := range []string{"", "a b", "a=b", "+", "+2", "+2b", "+G0", "a\x7f", "a\xe9", "a\n", "a+0A", "+00", "+7F", strings.Repeat("x", MaxEnvID+1)} {
+	for _, s := range []string{
+		"", "a b", "a=b", "+", "+2", "+2b", "+G0", "a\x7f", "a\xe9", "a\n", "a+0A", "+00", "+7F",
+		strings.Repeat("x", MaxEnvID+1),
+	} {
 		if IsEnvID(s) {
 			t.Errorf("%q is taken", s)
 		}
@@ -47,7 +52,9 @@ func TestADamagedFieldLeavesTheOthers(t *testing.T) {
 	if !ok || r.N != 7 || r.Notify != Never || r.Orcpt != "" || r.Message != (Message{}) {
 		t.Errorf("%+v %v", r, ok)
 	}
-	for _, s := range []string{"", "1234", ";N=99999999999;", ";TO=a@b", ";N=1;NOTIFY=MAYBE", ";RET=", strings.Repeat(";RET=HDRS", 1000)} {
+	for _, s := range []string{
+		"", "1234", ";N=99999999999;", ";TO=a@b", ";N=1;NOTIFY=MAYBE", ";RET=", strings.Repeat(";RET=HDRS", 1000),
+	} {
 		if r, ok := ParseRecord(s); ok {
 			t.Errorf("%.30q: %+v", s, r)
 		}
