@@ -13,9 +13,9 @@ import (
 const maxAddress = 899
 
 // parseAddress returns the address in the argument of MAIL or RCPT: what stands between < and >, or from a colon to
-// a space, without quotes, backslashes and a source route. An argument with neither is the empty address. ok is
-// false for one that is too long or has a control byte.
-func parseAddress(arg []byte) (addr string, ok bool) {
+// a space, without quotes, backslashes and a source route; and what follows it. An argument with neither is the empty
+// address. ok is false for one that is too long or has a control byte.
+func parseAddress(arg []byte) (addr string, rest []byte, ok bool) {
 	end := byte('>')
 	if i := bytes.IndexByte(arg, '<'); i >= 0 {
 		arg = arg[i+1:]
@@ -36,15 +36,15 @@ func parseAddress(arg []byte) (addr string, ok bool) {
 	}
 	b := make([]byte, 0, min(len(arg), maxAddress+1))
 	quoted, escaped := false, false
-	for _, c := range arg {
+	for i, c := range arg {
 		switch {
 		case ascii.IsControl(c) || len(b) > maxAddress:
-			return "", false
+			return "", nil, false
 		case escaped:
 			b = append(b, c)
 			escaped = false
 		case c == end && !quoted:
-			return string(b), len(b) <= maxAddress
+			return string(b), arg[i+1:], len(b) <= maxAddress
 		case c == '\\':
 			escaped = true
 		case c == '"':
@@ -53,7 +53,7 @@ func parseAddress(arg []byte) (addr string, ok bool) {
 			b = append(b, c)
 		}
 	}
-	return string(b), len(b) <= maxAddress
+	return string(b), nil, len(b) <= maxAddress
 }
 
 // literal returns the IP address that a host part like [1.2.3.4] or [IPv6:::1] stands for.

@@ -14,7 +14,7 @@ func TestAddressIsWhatStandsBetweenTheBrackets(t *testing.T) {
 		"FROM:@x:a@b": "a@b",
 		"a@b":         "",
 	} {
-		if got, ok := parseAddress([]byte(arg)); !ok || got != want {
+		if got, _, ok := parseAddress([]byte(arg)); !ok || got != want {
 			t.Errorf("%q: %q, %v", arg, got, ok)
 		}
 	}
@@ -22,7 +22,7 @@ func TestAddressIsWhatStandsBetweenTheBrackets(t *testing.T) {
 
 func TestAddressThatIsTooLongIsRefused(t *testing.T) {
 	for n, want := range map[int]bool{maxAddress: true, maxAddress + 1: false, 100 * maxAddress: false} {
-		if _, ok := parseAddress([]byte("FROM:<" + strings.Repeat("x", n) + ">")); ok != want {
+		if _, _, ok := parseAddress([]byte("FROM:<" + strings.Repeat("x", n) + ">")); ok != want {
 			t.Errorf("%d bytes: %v", n, ok)
 		}
 	}
@@ -84,7 +84,7 @@ func FuzzAddress(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, arg string) {
-		got, ok := parseAddress([]byte(arg))
+		got, _, ok := parseAddress([]byte(arg))
 		want, wantOK := modelAddress(arg)
 		if ok != wantOK || ok && got != want {
 			t.Errorf("%q: %q, %v; want %q, %v", arg, got, ok, want, wantOK)

@@ -57,7 +57,7 @@ func (s *session) welcome(extended bool) {
 }
 
 func (s *session) mail(arg []byte) {
-	addr, ok := parseAddress(arg)
+	addr, rest, ok := parseAddress(arg)
 	if !ok {
 		s.refuse("555 syntax error (#5.5.4)")
 		return
@@ -80,7 +80,7 @@ func (s *session) mail(arg []byte) {
 		s.mailSeen = false
 		return
 	}
-	s.sender, s.barred = addr, s.controls.barred(addr)
+	s.sender, s.barred, s.params = addr, s.controls.barred(addr), parseParameters(rest)
 	s.recipients, s.count, s.asked, s.full = s.recipients[:0], 0, 0, false
 	s.mailSeen = true
 	s.say("250 ok")
@@ -92,7 +92,7 @@ func (s *session) rcpt(arg []byte) {
 		return
 	}
 	s.tarpit()
-	addr, ok := parseAddress(arg)
+	addr, _, ok := parseAddress(arg)
 	if !ok {
 		s.refuse("555 syntax error (#5.5.4)", "from", s.sender)
 		return

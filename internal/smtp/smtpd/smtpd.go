@@ -130,10 +130,11 @@ type session struct {
 	mailSeen   bool
 	sender     string
 	barred     bool
-	recipients []byte // each with a NUL behind it
-	count      int    // of them
-	asked      int    // of those that the client named
-	full       bool   // there were more
+	params     parameters // of MAIL
+	recipients []byte     // each with a NUL behind it
+	count      int        // of them
+	asked      int        // of those that the client named
+	full       bool       // there were more
 	over       bool
 	code       exit.Code
 	user       string // who has logged in
