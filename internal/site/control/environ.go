@@ -57,6 +57,8 @@ func Variables() []Variable {
 		{"SMTPD_GREETDELAY", hosts, nil, "The same, where GREETDELAY is not set."},
 		{"TARPITCOUNT", hosts, nil, "Stands for control/tarpitcount."},
 		{"TARPITDELAY", hosts, nil, "Stands for control/tarpitdelay."},
+		{"NOSPP", hosts, nil, "Where it is set, no plugins of control/smtpplugins are run."},
+		{"SPPCONFFILE", hosts, nil, "Names a file that stands for control/smtpplugins."},
 		{"SPFBEHAVIOR", []string{"qmail-verify"}, nil, "Stands for control/spfbehavior."},
 		{"LOGREFUSED", append([]string{"qmail-popup", "qmail-tlsfront"}, servers...), tcpEnv,
 			"Where it is set, a server writes a line to descriptor 2 for what it refuses a client."},

@@ -199,6 +199,8 @@ var files = [...]File{
 		"Patterns of recipients that are refused; behind ! of those that are not.", true},
 	{"rcptchecks", Entries, "No program is asked about recipients.", "About recipients is asked: ", ".", smtpd,
 		"Programs, one on a line with its arguments, that say whether there is a recipient.", true},
+	{"smtpplugins", Entries, "No plugins.", "Plugins: ", "", smtpd,
+		"Programs made for qmail-spp, in sections named by what they are asked about: [connection] to [data].", true},
 	{"greetdelay", Number, "0", "Strangers wait for the greeting: ", seconds, smtpd,
 		"How many seconds, at most 60, strangers wait for the greeting; who speaks before it is refused.", true},
 	{"tarpitcount", Number, "0", "Recipients before strangers are slowed down: ", ".", smtpd,

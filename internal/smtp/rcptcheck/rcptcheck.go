@@ -11,6 +11,7 @@ import (
 	"qmail/internal/smtp/smtpd"
 	"qmail/internal/sys/priv"
 	"qmail/internal/sys/proc"
+	"qmail/internal/text/ascii"
 	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
 )
@@ -61,7 +62,7 @@ func (d *Door) Admit(stage smtpd.Stage, v *smtpd.Visit) string {
 		return ""
 	}
 	env := environ.With(environ.Without(d.env, "SENDER", "RECIPIENT", "HELO"), "SENDER="+v.Sender,
-		"RECIPIENT="+v.Recipient, "HELO="+v.Helo)
+		"RECIPIENT="+v.Recipient, "HELO="+ascii.OneLine(v.Helo))
 	for _, p := range d.programs {
 		switch code, ok := d.run(p, env); {
 		case !ok || code == int(exit.Temp) || code == cannotRun:

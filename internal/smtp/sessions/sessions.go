@@ -14,6 +14,7 @@ import (
 	"qmail/internal/smtp/grey"
 	"qmail/internal/smtp/lists"
 	"qmail/internal/smtp/namecheck"
+	"qmail/internal/smtp/plugins"
 	"qmail/internal/smtp/rcptcheck"
 	"qmail/internal/smtp/smtpd"
 	"qmail/internal/submit"
@@ -22,6 +23,7 @@ import (
 	"qmail/internal/sys/counters"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/crlf"
+	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/peerlog"
 	"qmail/internal/worker"
@@ -114,6 +116,17 @@ func (p Program) serve(
 			doors = append(doors, later) // only what is welcome otherwise is remembered
 		}
 		return doors, err
+	}
+	s.Plugins = func() (smtpd.Plugins, error) {
+		if s.Submission != nil {
+			return nil, nil
+		}
+		said := peerlog.Of(log, p.Name, environ.With(s.Env, peerlog.Variable+"="), os.Getpid())
+		asked, err := plugins.Open(s.Control, s.Env, filepath.Dir(string(s.Control)), said)
+		if asked == nil {
+			return nil, err
+		}
+		return asked, nil
 	}
 	if p.counters != nil {
 		s.Tally = p.count

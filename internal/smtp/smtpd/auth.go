@@ -121,6 +121,7 @@ func (s *session) auth(arg []byte) {
 		s.refuse("504 no such mechanism (#5.5.4)")
 		return
 	}
+	s.mechanism = offered
 	step, err := s.server.Login.Begin(offered, first, s.binding())
 	s.login(step, err)
 }
@@ -196,13 +197,18 @@ func (s *session) login(step Step, err error) {
 // loggedIn makes the client one that may relay; the programs behind see who it is in the variables of the successors.
 func (s *session) loggedIn(user string) {
 	s.user = user
+	if _, ok := s.consult(AtLogin, "", "", false); !ok {
+		s.user = ""
+		return
+	}
 	s.relayClient, s.relay = true, ""
 	if sub := s.server.Submission; sub != nil && sub.Hide {
 		s.peer.RemoteInfo = ""
 	} else {
 		s.peer.RemoteInfo = user
 	}
-	s.server.Queue = s.server.Queue.With(environ.With(s.server.Env, "TCPREMOTEINFO="+user, "RELAYCLIENT="))
+	s.server.Env = environ.With(s.server.Env, "TCPREMOTEINFO="+user, "RELAYCLIENT=")
+	s.server.Queue = s.server.Queue.With(s.server.Env)
 	s.server.Log.Say("logged in", "user", user)
 	s.say("235 welcome (#2.7.0)")
 }

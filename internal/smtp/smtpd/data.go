@@ -24,7 +24,8 @@ func (s *session) data() {
 		return
 	}
 	s.mailSeen = false
-	if !s.admits(AtData, s.sender, "") {
+	a, ok := s.consult(AtData, s.sender, "", true)
+	if !ok || !s.admits(AtData, s.sender, "") {
 		return
 	}
 	queue, filter := s.server.Queue, s.filter
@@ -46,6 +47,7 @@ func (s *session) data() {
 	}
 	now := s.server.Now()
 	m.Write(rfc822.ReceivedFrom(s.trace(), s.protocol(), now))
+	m.Write(a.Header)
 	s.conn.Within(now.Add(maxMessageTime))
 	text, letter := s.letter(m)
 	var id rfc822.Identity

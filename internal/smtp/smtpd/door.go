@@ -11,7 +11,8 @@ const (
 	AtHelo
 	AtMail
 	AtRcpt
-	AtData // before a message with recipients comes
+	AtData  // before a message with recipients comes
+	AtLogin // when somebody has logged in; doors are not asked
 )
 
 // A Visit is what a session knows of its client and its message.
@@ -21,6 +22,11 @@ type Visit struct {
 	Sender    string
 	Recipient string // the one that is asked for
 	Relays    bool   // a client that may send anywhere, as who has logged in may
+
+	// For plugins:
+	User, Mechanism string // of a login
+	Count, Named    int    // recipients that are accepted, and that were asked for, this one too
+	Hosted          bool   // the recipient is one of ours, or the client may send anywhere
 }
 
 // Public returns the client's address; ok is false where it is not known, or is one of a private network.
@@ -41,27 +47,35 @@ func (s *session) admits(stage Stage, sender, recipient string) bool {
 	if len(s.doors) == 0 {
 		return true
 	}
-	v := Visit{
-		IP: s.peer.RemoteIP, Helo: s.helo, Sender: sender, Recipient: recipient,
-		Relays: s.relayClient || s.trusted(),
-	}
+	v := s.visit(sender, recipient)
 	for _, d := range s.doors {
 		reply := d.Admit(stage, &v)
 		if reply == "" {
 			continue
 		}
-		var wanted []string
-		if stage >= AtMail {
-			wanted = append(wanted, "from", sender)
-		}
-		if recipient != "" {
-			wanted = append(wanted, "to", recipient)
-		}
-		s.refuse(reply, wanted...)
+		s.refuse(reply, wanted(stage, sender, recipient)...)
 		if stage == AtConnect || reply[:3] == "421" {
 			s.end(ended)
 		}
 		return false
 	}
 	return true
+}
+
+func (s *session) visit(sender, recipient string) Visit {
+	return Visit{
+		IP: s.peer.RemoteIP, Helo: s.helo, Sender: sender, Recipient: recipient,
+		Relays: s.relayClient || s.trusted(),
+	}
+}
+
+// wanted is what a line of the log says of a refusal at a stage.
+func wanted(stage Stage, sender, recipient string) (pairs []string) {
+	if stage >= AtMail && stage != AtLogin {
+		pairs = append(pairs, "from", sender)
+	}
+	if recipient != "" {
+		pairs = append(pairs, "to", recipient)
+	}
+	return pairs
 }

@@ -25,7 +25,7 @@ func (s *session) meets(name []byte) bool {
 	s.mailSeen = false
 	before := s.helo
 	s.helo = string(name)
-	if !s.admits(AtHelo, "", "") {
+	if _, ok := s.consult(AtHelo, "", "", false); !ok || !s.admits(AtHelo, "", "") {
 		s.helo = before
 		return false
 	}
@@ -76,11 +76,13 @@ func (s *session) mail(arg []byte) {
 		s.refuse("452 the queue's disk is nearly full (#4.3.1)", "from", addr)
 		return
 	}
-	if !s.admits(AtMail, addr, "") {
+	a, ok := s.consult(AtMail, addr, "", false)
+	addr = a.Address
+	if !ok || !a.Vouched && !s.admits(AtMail, addr, "") {
 		s.mailSeen = false
 		return
 	}
-	s.sender, s.barred, s.params = addr, s.controls.barred(addr), parseParameters(rest)
+	s.sender, s.barred, s.params = addr, !a.Vouched && s.controls.barred(addr), parseParameters(rest)
 	s.recipients, s.count, s.asked, s.full = s.recipients[:0], 0, 0, false
 	s.mailSeen = true
 	s.say("250 ok")
@@ -102,20 +104,36 @@ func (s *session) rcpt(arg []byte) {
 		s.fail("421 unable to figure out my IP addresses (#4.3.0)")
 		return
 	}
-	if s.barred {
+	hosted, vouched := false, false
+	if s.plugins != nil && !s.full {
+		if hosted, err = s.takes(addr); err != nil {
+			s.fail("421 unable to read controls (#4.3.0)")
+			return
+		}
+		a, ok := s.consult(AtRcpt, s.sender, addr, hosted)
+		if !ok {
+			return
+		}
+		addr, vouched = a.Address, a.Vouched
+	}
+	if s.barred && !vouched {
 		s.refuse("553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)", "from", s.sender, "to", addr)
 		return
 	}
+	if !hosted && !vouched {
+		if hosted, err = s.takes(addr); err != nil {
+			s.fail("421 unable to read controls (#4.3.0)")
+			return
+		}
+		if !hosted {
+			s.refuse("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "from", s.sender, "to", addr)
+			return
+		}
+	}
 	if s.relayClient {
 		addr += s.relay
-	} else if ok, err := s.hosts.Accepts(addr); err != nil {
-		s.fail("421 unable to read controls (#4.3.0)")
-		return
-	} else if !ok && !s.trusted() {
-		s.refuse("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "from", s.sender, "to", addr)
-		return
 	}
-	if !s.admits(AtRcpt, s.sender, addr) {
+	if !vouched && !s.admits(AtRcpt, s.sender, addr) {
 		return
 	}
 	if !s.limit.Allows(s.count+1, len(s.recipients)+len(addr)+1) {
@@ -130,6 +148,15 @@ func (s *session) rcpt(arg []byte) {
 	s.recipients = append(append(s.recipients, addr...), 0)
 	s.count++
 	s.say("250 ok")
+}
+
+// takes reports whether the client may send to an address.
+func (s *session) takes(addr string) (bool, error) {
+	if s.relayClient {
+		return true, nil
+	}
+	ok, err := s.hosts.Accepts(addr)
+	return ok || err == nil && s.trusted(), err
 }
 
 // fail ends the session for a trouble of ours.

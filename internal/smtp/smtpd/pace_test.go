@@ -111,11 +111,11 @@ func TestOneClientCannotFloodTheLog(t *testing.T) {
 	}
 }
 
-// A greylist defers all recipients but now@m.test.
+// A greylist defers later@m.test.
 type greylist struct{}
 
 func (greylist) Admit(stage Stage, v *Visit) string {
-	if stage == AtRcpt && v.Recipient != "now@m.test" {
+	if stage == AtRcpt && v.Recipient == "later@m.test" {
 		return "450 come again (#4.7.1)"
 	}
 	return ""

@@ -59,6 +59,8 @@ type Server struct {
 	// Doors returns what else may refuse the client, in the order in which it is asked; nil: nothing. An error means
 	// that the session cannot be held now.
 	Doors func() ([]Door, error)
+	// Plugins returns what is asked before everything else; it may be nil, and so may what it returns.
+	Plugins func() (Plugins, error)
 	// Tally is told at its end what a session came to; it may be nil.
 	Tally func(Tally)
 	// In is the one that Serve reads by where it has more than one session, after one another: its memory is. Nil: a
@@ -86,6 +88,12 @@ func (s Server) Serve(in, out *os.File) exit.Code {
 		doors, err = s.Doors()
 		ok = err == nil
 	}
+	var plugins Plugins
+	if ok && s.Plugins != nil {
+		var err error
+		plugins, err = s.Plugins()
+		ok = err == nil
+	}
 	if !ok {
 		io.WriteString(conn, "421 unable to read controls (#4.3.0)\r\n")
 		return ended
@@ -93,7 +101,7 @@ func (s Server) Serve(in, out *os.File) exit.Code {
 	if c.noLogin && s.Submission == nil {
 		s.Login = nil
 	}
-	t := &session{controls: c, server: s, doors: doors, conn: conn, wire: conn, timeout: c.timeout}
+	t := &session{controls: c, server: s, doors: doors, plugins: plugins, conn: conn, wire: conn, timeout: c.timeout}
 	if s.In == nil {
 		t.in = crlf.NewReader(t)
 		return t.run()
@@ -115,12 +123,14 @@ type session struct {
 	controls
 	server  Server
 	doors   []Door
+	plugins Plugins
 	conn    *sys.Dialogue
 	wire    io.ReadWriter // conn, or TLS over it
 	tls     Channel       // nil: not yet
 	timeout time.Duration
 	in      *crlf.Reader
-	out     []byte // replies that wait
+	out     []byte   // replies that wait
+	notes   []string // for the front of the next reply
 	addrs   ipme.Set
 	looked  bool // addrs is set
 
@@ -138,6 +148,7 @@ type session struct {
 	over       bool
 	code       exit.Code
 	user       string // who has logged in
+	mechanism  string // by which
 	logins     int    // that failed
 	began      time.Time
 	taken      int    // messages
@@ -186,6 +197,10 @@ func (s *session) say(text string) {
 
 // put is say for a line that has no code of RFC 2034.
 func (s *session) put(text string) {
+	for _, n := range s.notes {
+		s.out = append(append(append(append(s.out, text[:3]...), '-'), n...), '\r', '\n')
+	}
+	s.notes = nil
 	s.out = append(append(s.out, text...), '\r', '\n')
 	if len(s.out) > replyRoom {
 		s.flush()
@@ -208,9 +223,7 @@ func (s *session) run() exit.Code {
 	if s.implicit() {
 		s.secure()
 	}
-	if !s.over && s.admits(AtConnect, "", "") && s.waits() {
-		s.put("220 " + s.greeting + " ESMTP")
-	}
+	s.connected()
 	for !s.over {
 		now := s.server.Now()
 		if s.exhausted(now) {
@@ -227,6 +240,16 @@ func (s *session) run() exit.Code {
 	s.flush()
 	s.hangUp()
 	return s.code
+}
+
+// connected greets the client where it may come in.
+func (s *session) connected() {
+	if s.over {
+		return
+	}
+	if _, ok := s.consult(AtConnect, "", "", false); ok && s.admits(AtConnect, "", "") && s.waits() {
+		s.put("220 " + s.greeting + " ESMTP")
+	}
 }
 
 // told says in the log what the session was.
