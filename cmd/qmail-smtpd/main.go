@@ -1,12 +1,13 @@
 // Qmail-smtpd receives messages by SMTP; see qmail-smtpd(8).
 //
 //	uid   qmaild          exec  qmail-queue, or what QMAILQUEUE names, for each message; the program of its arguments,
-//	                            for each login
+//	                            for each login; what control/rcptchecks and smtpplugins name
 //	fd 0  the client      fd 1  the client
 //	fd by SSLCTLFD, SSLREADFD, SSLWRITEFD  where it asks for TLS, what is said there, where it answers
 //	args  [host] checkpassword program [ arg ... ]: users may log in
 //	env   tcp-environ(5), RELAYCLIENT, DATABYTES, RBLSMTPD, MFDNSCHECK, QMAILQUEUE,
-//	      GREETDELAY, SMTPD_GREETDELAY, TARPITCOUNT, TARPITDELAY, LOGREFUSED, UCSPITLS, SSL_PROTOCOL, SSL_CIPHER,
+//	      GREETDELAY, SMTPD_GREETDELAY, TARPITCOUNT, TARPITDELAY, NOSPP, SPPCONFFILE,
+//	      LOGREFUSED, UCSPITLS, SSL_PROTOCOL, SSL_CIPHER,
 //	      FORCETLS, SMTPAUTH, REQUIREAUTH, FORCEAUTHMAILFROM
 //	exit  0 after QUIT; 1 when the session ended otherwise
 //
