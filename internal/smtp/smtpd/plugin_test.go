@@ -35,7 +35,9 @@ func (a *adviser) Ask(stage Stage, v *Visit, env []string) Advice {
 }
 
 // advised holds a whole session with plugins that say so.
-func advised(t *testing.T, says map[Stage]Advice, input string) (replies, log string, code exit.Code, a *adviser, w *world) {
+func advised(t *testing.T, says map[Stage]Advice, input string) (
+	replies, log string, code exit.Code, a *adviser, w *world,
+) {
 	t.Helper()
 	w = newWorld(t, map[string]string{
 		"me": "m.test\n", "rcpthosts": "m.test\n", "badmailfrom": "bad@b.test\n", "maxrcpt": "3\n",
