@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"qmail/internal/text/ascii"
+	"qmail/internal/text/dsn"
 	"qmail/internal/text/rfc822"
 )
 
@@ -24,11 +25,11 @@ type Names struct {
 	Host       string // bouncehost
 	DoubleTo   string // doublebounceto
 	DoubleHost string // doublebouncehost
-	Multipart  bool   // bounceformat: each is a multipart/report
+	Multipart  bool   // bounceformat: each is a multipart/report, not only where the sender asks for reports
 	MaxBytes   int64  // bouncemaxbytes: the most of the message that is copied; 0: all
 }
 
-// A Bounce is what to send about one message whose deliveries have failed.
+// A Bounce is what to send about one message whose deliveries have failed, or whose sender wants to be told more.
 type Bounce struct {
 	Sender    string // the envelope sender of the bounce
 	Recipient string // and its recipient
@@ -51,21 +52,36 @@ func For(sender string, names Names) (b Bounce, ok bool) {
 	return b, true
 }
 
+// Told reports whether the sender of a message may be told of anything but failures: there is no report on a bounce.
+func Told(sender string) bool { return sender != "" && sender != doubleSender }
+
 // A Message is what a bounce is about.
 type Message struct {
 	Text    io.Reader
 	Size    int64
 	Arrived time.Time
+	Delay   bool                     // the bounce tells of delays, and of nothing else; else of all but those
+	Asked   *dsn.Set                 // what its sender asks for; nil: nothing
+	Shown   func(addr string) string // how the address of a recipient is shown
 }
 
-// Write writes the text of the bounce: paragraphs are those of the failed recipients, m is what could not be
-// delivered.
+// A kind is what a bounce is about.
+type kind uint8
+
+const (
+	failure     kind = iota
+	failuresToo      // and other ends
+	success
+	delay
+)
+
+// Write writes the text of the bounce: paragraphs are those of the recipients, m is what they are about.
 func (b Bounce) Write(w io.Writer, date time.Time, paragraphs io.ReadSeeker, m Message) error {
-	if b.names.Multipart {
+	if b.names.Multipart || m.Asked != nil {
 		return b.writeReport(w, date, paragraphs, m)
 	}
-	h := b.appendHeader(make([]byte, 0, 1024), date)
-	h = b.appendIntroduction(append(h, '\n'))
+	h := b.appendHeader(make([]byte, 0, 1024), date, failure)
+	h = b.appendIntroduction(append(h, '\n'), failure)
 	if _, err := w.Write(h); err != nil {
 		return err
 	}
@@ -88,21 +104,33 @@ func (b Bounce) Write(w io.Writer, date time.Time, paragraphs io.ReadSeeker, m M
 	return err
 }
 
-func (b Bounce) appendHeader(h []byte, date time.Time) []byte {
+func (b Bounce) appendHeader(h []byte, date time.Time, k kind) []byte {
 	h = append(h, "Date: "...)
 	h = rfc822.AppendDate(h, date)
 	h = append(h, "\nFrom: "...)
 	h = append(h, rfc822.Quote(b.names.From+"@"+b.names.Host)...)
 	h = append(h, "\nTo: "...)
 	h = append(h, ascii.OneLine(rfc822.Quote(b.Recipient))...)
-	return append(h, "\nSubject: failure notice\n"...)
+	h = append(h, "\nSubject: "...)
+	return append(h, [...]string{"failure notice\n", "failure notice\n", "delivery notice\n", "delay notice\n"}[k]...)
 }
 
-// appendIntroduction appends the first paragraph. By its first words programs know a bounce of qmail.
-func (b Bounce) appendIntroduction(h []byte) []byte {
-	h = append(h, "Hi. This is the qmail-send program at "...)
+// appendIntroduction appends the first paragraph. By its first words programs know a bounce of qmail, and take each
+// recipient in it for one that has failed.
+func (b Bounce) appendIntroduction(h []byte, k kind) []byte {
+	if k == failure {
+		h = append(h, "Hi. This is the qmail-send program at "...)
+	} else {
+		h = append(h, "This is a notice from the qmail-send program at "...)
+	}
 	h = append(h, b.names.Host...)
-	if b.double {
+	switch {
+	case k == delay:
+		return append(h, ".\nYour message has not been delivered to the following addresses yet.\n"+
+			"You need not send it again: I keep trying.\n\n"...)
+	case k != failure:
+		return append(h, ".\nYou asked to be told what becomes of your message at the following addresses.\n\n"...)
+	case b.double:
 		return append(h, ".\nI tried to deliver a bounce message to this address, but the bounce bounced!\n\n"...)
 	}
 	return append(h, ".\nI'm afraid I wasn't able to deliver your message to the following addresses.\n"+

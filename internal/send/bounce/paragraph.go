@@ -2,15 +2,70 @@ package bounce
 
 import (
 	"bytes"
+	"errors"
 	"io"
 
 	"qmail/internal/text/ascii"
 )
 
+// An Action is what a paragraph says of its recipient, in the words of RFC 3464.
+type Action uint8
+
+// The actions. Relayed is to a host that tells the sender no more, Expanded to several addresses.
+const (
+	Failed Action = iota
+	Delivered
+	Relayed
+	Expanded
+	Delayed
+	actions
+)
+
+// word returns the value of an Action field.
+func (a Action) word() string {
+	return [...]string{"failed", "delivered", "relayed", "expanded", "delayed"}[a]
+}
+
+// opening begins the text of a paragraph that tells of no failure, and no other. It says so itself, for whoever meets
+// it in a classic bounce: a C qmail that has got the queue sends one.
+func (a Action) opening() string {
+	return [...]string{"",
+		"This is no failure: your message has been delivered, which you asked to be told.\n",
+		"This is no failure: your message has been passed on, and nobody may tell you more.\n",
+		"This is no failure: your message has been passed on to several addresses.\n",
+		"This is no failure yet: your message has not been delivered. I'm still trying.\n",
+	}[a]
+}
+
+// class is the first digit of a Status field.
+func (a Action) class() string { return [...]string{"5.", "2.", "2.", "2.", "4."}[a] }
+
+// actionOf tells by its opening what a paragraph says; rest is what follows that.
+func actionOf(text []byte) (a Action, rest []byte) {
+	for a = Delivered; a < actions; a++ {
+		if rest, ok := bytes.CutPrefix(text, []byte(a.opening())); ok {
+			return a, rest
+		}
+	}
+	return Failed, text
+}
+
+// Note appends a paragraph that tells of no failure. text is the report of the delivery.
+func Note(b []byte, a Action, recipient string, text []byte) []byte {
+	return appendParagraph(b, recipient, append([]byte(a.opening()), text...))
+}
+
 // Paragraph appends the paragraph about a recipient, as it is kept in bounce/ID until the bounce is sent. text is the
 // report of the delivery, in which control bytes become _ but for tabs and line ends. Only its end has an empty line,
 // so that a reader finds the next one.
 func Paragraph(b []byte, recipient string, text []byte) []byte {
+	if a, _ := actionOf(text); a != Failed {
+		text = append([]byte("The report of the failure begins with these words:\n"), text...)
+	}
+	return appendParagraph(b, recipient, text)
+}
+
+func appendParagraph(b []byte, recipient string, text []byte) []byte {
 	start := len(b)
 	b = append(b, '<')
 	b = append(b, ascii.OneLine(recipient)...)
@@ -38,7 +93,8 @@ const maxText = 32 << 10
 // A paragraph is one that was read.
 type paragraph struct {
 	recipient []byte // as it is shown; nil where the paragraph names none
-	text      []byte // what stands behind the recipient, or all where there is none
+	action    Action
+	text      []byte // what stands behind recipient and opening, or all where there is neither
 	whole     []byte // with the empty line at the end
 }
 
@@ -72,8 +128,29 @@ func parse(b []byte) (p paragraph) {
 	}
 	p.text = b
 	if first, rest, _ := bytes.Cut(b, []byte{'\n'}); b[0] == '<' && bytes.HasSuffix(first, []byte(">:")) {
-		p.recipient, p.text = first[1:len(first)-2], rest
+		p.recipient = first[1 : len(first)-2]
+		p.action, p.text = actionOf(rest)
 	}
 	p.whole = append(b, '\n')
 	return p
+}
+
+// Tells reports whether there is anything in paragraphs that is for the end of a message: more than delays.
+func Tells(paragraphs io.ReadSeeker) (tells bool, err error) {
+	err = each(paragraphs, func(p paragraph) error {
+		tells = tells || p.action != Delayed
+		return nil
+	})
+	return tells, errors.Join(err, rewind(paragraphs))
+}
+
+// Warned returns of whose delays paragraphs tell, as they are shown.
+func Warned(paragraphs io.Reader) (map[string]bool, error) {
+	list := map[string]bool{}
+	return list, each(paragraphs, func(p paragraph) error {
+		if p.action == Delayed {
+			list[string(p.recipient)] = true
+		}
+		return nil
+	})
 }
