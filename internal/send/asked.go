@@ -7,6 +7,7 @@ import (
 	"qmail/internal/queue"
 	"qmail/internal/send/bounce"
 	"qmail/internal/send/sendctl"
+	"qmail/internal/text/dsn"
 )
 
 // heldUntil is the next attempt of a message that is held, as the time of its files: so another qmail leaves it alone
@@ -249,6 +250,10 @@ func left(q *queue.Queue, id queue.ID, public func(string) string) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
+	info, err := q.ReadInfo(id)
+	if err != nil {
+		return nil, err
+	}
 	n := 0
 	for _, c := range queue.Channels() {
 		if !f.Has[c] {
@@ -267,7 +272,7 @@ func left(q *queue.Queue, id queue.ID, public func(string) string) ([]byte, erro
 				r.Close()
 				return nil, err
 			}
-			if !x.Done {
+			if !x.Done && info.Asked.To(string(x.Addr)).Notify.Wants(dsn.Failure) {
 				text = bounce.Paragraph(
 					text,
 					public(string(x.Addr)),

@@ -12,6 +12,7 @@ type Controls struct {
 	table       *route.Table
 	names       bounce.Names
 	lifetime    int64  // queuelifetime, in seconds
+	warnAfter   int64  // queuewarn, in seconds; 0: nobody is told of delays
 	stopTime    int64  // stoptime, in seconds; 0: for ever
 	concurrency [2]int // by channel, before the spawner's limit is known
 	shares      [2]int // of these, for one user or remote address; 0: see shares.room
@@ -38,12 +39,13 @@ func ReadControls(dir control.Dir) (c Controls, err error) {
 		return c, err
 	}
 	c.names.Multipart = format == "multipart"
-	lifetime, stopTime, bytes := 0, 0, 0
+	lifetime, stopTime, bytes, warnAfter := 0, 0, 0, 0
 	for _, v := range [...]struct {
 		into *int
 		file string
 	}{
 		{&lifetime, "queuelifetime"}, {&stopTime, "stoptime"}, {&bytes, "bouncemaxbytes"},
+		{&warnAfter, "queuewarn"},
 		{&c.concurrency[queue.Local], "concurrencylocal"}, {&c.concurrency[queue.Remote], "concurrencyremote"},
 		{&c.shares[queue.Local], "concurrencyperuser"}, {&c.shares[queue.Remote], "concurrencyperhost"},
 	} {
@@ -52,6 +54,6 @@ func ReadControls(dir control.Dir) (c Controls, err error) {
 		}
 	}
 	c.names.MaxBytes = int64(bytes)
-	c.lifetime, c.stopTime = int64(lifetime), int64(stopTime)
+	c.lifetime, c.stopTime, c.warnAfter = int64(lifetime), int64(stopTime), int64(warnAfter)
 	return c, nil
 }

@@ -74,23 +74,16 @@ func (p *passes) reply(c queue.Channel, r sendproto.Reply, ok bool) {
 // ended gives the recipient the fate that the report says.
 func (p *passes) ended(c queue.Channel, v delivery, r sendproto.Reply) {
 	j, m := v.j, v.j.m
+	if m.wants != nil && p.told(c, v, r) {
+		return
+	}
 	switch r.Kind {
 	case report.Success:
-		j.running--
-		j.left--
-		switch {
-		case m.direct == nil:
-			j.letters = append(j.letters, j.pos(v.r))
-			p.advance(m)
-		case m.writing:
-			m.direct.late = append(m.direct.late, failure{j, v.r})
-		default:
-			m.direct.done[v.r.n] = true
-		}
+		p.done(v)
 	case report.Failure:
 		// It counts as running until its paragraph is on disk.
 		m.bounce = bounce.Paragraph(m.bounce, p.controls.table.Public(v.r.addr), r.Text)
-		m.failures = append(m.failures, failure{j, v.r})
+		m.failures = append(m.failures, failure{j, v.r, false})
 		p.advance(m)
 	default:
 		j.running--
@@ -98,6 +91,22 @@ func (p *passes) ended(c queue.Channel, v delivery, r sendproto.Reply) {
 		if m.direct != nil {
 			p.intake.write(m)
 		}
+	}
+}
+
+// done takes note that nothing is left to do about a recipient, and nothing to tell.
+func (p *passes) done(v delivery) {
+	j, m := v.j, v.j.m
+	j.running--
+	j.left--
+	switch {
+	case m.direct == nil:
+		j.letters = append(j.letters, j.pos(v.r))
+		p.advance(m)
+	case m.writing:
+		m.direct.late = append(m.direct.late, failure{j, v.r, true})
+	default:
+		m.direct.done[v.r.n] = true
 	}
 }
 

@@ -23,7 +23,7 @@ type ending struct {
 	order    bounceOrder
 	gone     gone
 	injector Injector
-	names    bounce.Names
+	controls *Controls
 }
 
 // work does the next thing on disk that a message in S5 needs, one at a time: the letters of those who are done, the
@@ -46,6 +46,9 @@ func (e *ending) workOn(m *message, c queue.Channel, j *job) bool {
 		return true
 	case len(j.letters) > 0:
 		e.mark(m, c, j)
+		return true
+	case j.over() && len(m.delays) > 0:
+		e.warn(m)
 		return true
 	case j.over():
 		m.jobs[c] = nil
@@ -88,7 +91,7 @@ func (e *ending) appendBounce(m *message) {
 			e.trouble("unable to append to "+queue.Bounce(id)+"; will try again later", err)
 		}
 		for _, f := range failures {
-			if err == nil {
+			if err == nil || f.served {
 				f.j.left--
 				f.j.letters = append(f.j.letters, f.j.pos(f.r))
 			} else {
@@ -136,11 +139,12 @@ type end struct {
 
 // finish bounces what failed, and ends a message without recipients left.
 func (e *ending) finish(id queue.ID) {
-	q, in, names, now := e.queue, e.injector, e.names, e.now
+	q, in, names, shown, now := e.queue, e.injector, e.controls.names, e.controls.table.Public, e.now
 	e.gone.add(id)
 	n := e.order.began()
 	e.bouncing.start(func() func() {
 		x := bounceAndFinish(q, id, names, func(b bounce.Bounce, text io.ReadSeeker, m bounce.Message) (uint64, error) {
+			m.Shown = shown
 			return in.Inject(b.Sender, b.Recipient, func(w io.Writer) error { return b.Write(w, now(), text, m) })
 		})
 		return func() { e.finished(id, n, x) }
@@ -159,9 +163,15 @@ func bounceAndFinish(q *queue.Queue, id queue.ID, names bounce.Names,
 			return end{err: err, what: "unable to read " + queue.Info(id)}
 		}
 		b, ok := bounce.For(info.Sender, names)
+		tells := true
+		if info.Asked != nil {
+			if tells, err = bounce.Tells(text); err != nil {
+				return end{err: err, what: "unable to read " + queue.Bounce(id)}
+			}
+		}
 		if !ok {
 			x.triple = true
-		} else {
+		} else if tells {
 			mess, err := q.OpenMess(id)
 			if err != nil {
 				return end{err: err, what: "unable to read " + queue.Mess(id)}
@@ -171,7 +181,8 @@ func bounceAndFinish(q *queue.Queue, id queue.ID, names bounce.Names,
 			if err != nil {
 				return end{err: err, what: "unable to read " + queue.Mess(id)}
 			}
-			if x.qp, err = inject(b, text, bounce.Message{Text: mess, Size: fi.Size(), Arrived: info.Birth}); err != nil {
+			about := bounce.Message{Text: mess, Size: fi.Size(), Arrived: info.Birth, Asked: info.Asked}
+			if x.qp, err = inject(b, text, about); err != nil {
 				return end{err: err, what: "trouble injecting bounce message, will try later"}
 			}
 			x.double = b.Sender != ""

@@ -66,7 +66,7 @@ type arrival struct {
 	info  qlog.Info
 	rcpts [2][]recipient
 	count int  // recipients
-	many  bool // there are more recipients than were read
+	many  bool // there are more recipients than were read, or what is asked for
 	gone  bool // the entry, or its mess, was there no more
 	err   error
 }
@@ -195,6 +195,7 @@ func readTodo(q *queue.Queue, table *route.Table, id queue.ID) (f arrival) {
 	for ; ; f.count++ {
 		addr, err := t.Next()
 		if err == io.EOF {
+			f.many = t.Asks()
 			return f
 		}
 		if err != nil {

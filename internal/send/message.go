@@ -1,6 +1,9 @@
 package send
 
-import "qmail/internal/queue"
+import (
+	"qmail/internal/queue"
+	"qmail/internal/text/dsn"
+)
 
 // messages are those that something is being done about.
 type messages struct {
@@ -38,6 +41,9 @@ type message struct {
 	busy     bool      // a task about it is under way
 	wish     *wish     // what a queue tool wants of it
 	writing  bool      // it is to get, or getting, its info, local and remote files
+	wants    *dsn.Set  // what its sender asks for; nil: nothing, or it has no files yet
+	warned   warned    // whose delays its sender knows of; nil: none is to be told yet
+	delays   []byte    // paragraphs about delays that the sender is to be told
 }
 
 // retryNow has those passes followed by the next one at once that have ended for all but the disk.
@@ -85,8 +91,10 @@ type recipient struct {
 	n    int   // its number in todo, for a message that is there only
 }
 
-// A failure is a recipient that failed. Its delivery counts as running until the paragraph about it is on disk.
+// A failure is a recipient that failed. Its delivery counts as running until the paragraph about it is on disk. One that
+// was served has such a paragraph where the sender wants it, and is not tried again if that cannot be written.
 type failure struct {
-	j *job
-	r recipient
+	j      *job
+	r      recipient
+	served bool
 }

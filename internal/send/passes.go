@@ -111,13 +111,19 @@ func (p *passes) open(c queue.Channel, id queue.ID, first bool) {
 	m := p.get(id)
 	j := &job{m: m, first: first, reading: true}
 	m.jobs[c] = j
-	q, now := p.queue, p.sec
+	q, now, warnAfter := p.queue, p.sec, p.controls.warnAfter
 	p.disk.start(func() func() {
 		info, err := q.ReadInfo(id)
 		var some piece
 		var birth int64
+		var knows warned
 		if err == nil {
 			birth = age(q, id, info.Birth.Unix(), now)
+			if info.Asked != nil && warnAfter > 0 && now >= birth+warnAfter {
+				knows, err = readWarned(q, id, info)
+			}
+		}
+		if err == nil {
 			some, err = readPiece(q, c, id, 0)
 			if errors.Is(err, fs.ErrNotExist) { // everybody is done, but it was not certain that the name is gone
 				some, err = piece{eof: true}, nil
@@ -132,7 +138,10 @@ func (p *passes) open(c queue.Channel, id queue.ID, first bool) {
 				p.advance(m)
 				return
 			}
-			m.sender, m.birth = info.Sender, min(birth, p.sec)
+			m.sender, m.birth, m.wants = info.Sender, min(birth, p.sec), info.Asked
+			if m.warned == nil {
+				m.warned = knows
+			}
 			j.retry = schedule.Next(m.birth, p.sec, c)
 			j.dying = p.sec > m.birth+p.controls.lifetime
 			p.read(c, j, some, nil)

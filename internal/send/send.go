@@ -90,7 +90,7 @@ func newDaemon(cfg Config) *daemon {
 	d.clean = &cleaner{}
 	d.ending = ending{
 		desk: &d.desk, messages: &d.messages, slots: d.slots, clean: d.clean, bouncing: newTasks(injectors),
-		order: bounceOrder{release: d.arrive}, injector: cfg.Injector, names: cfg.Controls.names,
+		order: bounceOrder{release: d.arrive}, injector: cfg.Injector, controls: &d.Controls,
 	}
 	d.ending.gone.begin()
 	d.intake = intake{

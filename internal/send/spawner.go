@@ -64,7 +64,11 @@ func (x *spawner) hurry() {
 func (x *spawner) order(m *message, members []sendproto.Member) {
 	mess, sender := queue.MessName(m.id), route.SenderFor(m.sender, members[0].Recipient)
 	if x.grouped {
-		x.out.buf = sendproto.Group{Mess: mess, Sender: sender, Members: members}.Append(x.out.buf, x.width)
+		g := sendproto.Group{Mess: mess, Sender: sender, Members: members}
+		if m.wants != nil {
+			g.Asked = m.wants.Delivery(members[0].Recipient)
+		}
+		x.out.buf = g.Append(x.out.buf, x.width)
 		return
 	}
 	for _, to := range members {

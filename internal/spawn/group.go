@@ -54,7 +54,7 @@ func (e *engine) beginGroup(g sendproto.Group, f *os.File) {
 			e.refuse([]sendproto.Member{m}, r)
 			continue
 		}
-		d.Message, d.shared = f, sh
+		d.Message, d.shared, d.Asked = f, sh, g.Asked
 		e.take(d, s)
 		list = append(list, d)
 	}

@@ -18,6 +18,7 @@ import (
 type Delivery struct {
 	sendproto.Order
 	Local, Host string     // of the recipient, parted at the last @
+	Asked       string     // what the sender asks for, a record of package dsn
 	Message     *os.File   // closed by Reply, that of the last of a group
 	Address     netip.Addr // of the host that it went to; Reply passes it on
 	shared      *shared    // not nil: one of a group

@@ -128,7 +128,10 @@ func (b Bounce) appendIntroduction(h []byte, k kind) []byte {
 	case k == delay:
 		return append(h, ".\nYour message has not been delivered to the following addresses yet.\n"+
 			"You need not send it again: I keep trying.\n\n"...)
-	case k != failure:
+	case k == failuresToo:
+		return append(h, ".\nThis is what became of your message at the following addresses.\n"+
+			"Where it failed I've given up. Sorry it didn't work out.\n\n"...)
+	case k == success:
 		return append(h, ".\nYou asked to be told what becomes of your message at the following addresses.\n\n"...)
 	case b.double:
 		return append(h, ".\nI tried to deliver a bounce message to this address, but the bounce bounced!\n\n"...)

@@ -50,6 +50,12 @@ func actionOf(text []byte) (a Action, rest []byte) {
 	return Failed, text
 }
 
+// IsFailure reports whether the text behind the recipient of a paragraph tells of a failure.
+func IsFailure(text []byte) bool {
+	a, _ := actionOf(text)
+	return a == Failed
+}
+
 // Note appends a paragraph that tells of no failure. text is the report of the delivery.
 func Note(b []byte, a Action, recipient string, text []byte) []byte {
 	return appendParagraph(b, recipient, append([]byte(a.opening()), text...))
@@ -59,7 +65,7 @@ func Note(b []byte, a Action, recipient string, text []byte) []byte {
 // report of the delivery, in which control bytes become _ but for tabs and line ends. Only its end has an empty line,
 // so that a reader finds the next one.
 func Paragraph(b []byte, recipient string, text []byte) []byte {
-	if a, _ := actionOf(text); a != Failed {
+	if !IsFailure(text) {
 		text = append([]byte("The report of the failure begins with these words:\n"), text...)
 	}
 	return appendParagraph(b, recipient, text)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"qmail/internal/queue"
+	"qmail/internal/send/bounce"
 	"qmail/internal/send/reasons"
 	"qmail/internal/send/route"
 	"qmail/internal/send/schedule"
@@ -240,7 +241,7 @@ func (l List) failures(m *Message) {
 		case about == "" && strings.HasPrefix(line, "<") && strings.HasSuffix(line, ">:\n"):
 			about = line[1 : len(line)-3]
 		case line == "\n" || err == io.EOF:
-			if about != "" {
+			if about != "" && bounce.IsFailure([]byte(text)) {
 				texts[about] = text + strings.TrimSuffix(line, "\n")
 			}
 			about, text = "", ""

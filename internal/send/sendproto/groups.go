@@ -25,6 +25,8 @@ const (
 	hurry = "hurry?"
 	// groupMark begins the name of the message in a group's order.
 	groupMark = "+"
+	// askedMark begins it where the sender asks for something; that comes before the recipients.
+	askedMark = "*"
 	// MaxGrouped is how many numbers there are for the deliveries of groups.
 	MaxGrouped = 1 << 16
 	// MaxGroup is the most recipients of a group.
@@ -76,6 +78,7 @@ func (p Reply) Answer(w Width) (combine int, ok bool) {
 type Group struct {
 	Mess, Sender string
 	Members      []Member
+	Asked        string // what the sender asks for, a record of package dsn; empty: nothing
 }
 
 // A Member is one recipient of a group.
@@ -85,12 +88,20 @@ type Member struct {
 }
 
 // Append appends the group as it goes over the wire: the place of the recipient has, for each, number, length, and
-// address.
+// address. What is asked for comes before them, with its length.
 func (g Group) Append(b []byte, w Width) []byte {
 	b = w.AppendNumber(b, w.Reserved())
-	b = append(b, groupMark...)
+	if g.Asked == "" {
+		b = append(b, groupMark...)
+	} else {
+		b = append(b, askedMark...)
+	}
 	b = append(append(b, g.Mess...), 0)
 	b = append(append(b, g.Sender...), 0)
+	if g.Asked != "" {
+		b = append(strconv.AppendInt(b, int64(len(g.Asked)), 10), ' ')
+		b = append(b, g.Asked...)
+	}
 	for _, m := range g.Members {
 		b = append(strconv.AppendInt(b, int64(m.Delnum), 10), ' ')
 		b = append(strconv.AppendInt(b, int64(len(m.Recipient)), 10), ' ')
@@ -101,15 +112,24 @@ func (g Group) Append(b []byte, w Width) []byte {
 
 // IsGroup reports whether an order is a group's.
 func (o Order) IsGroup(w Width) bool {
-	return o.Delnum == w.Reserved() && strings.HasPrefix(o.Mess, groupMark)
+	return o.Delnum == w.Reserved() && (strings.HasPrefix(o.Mess, groupMark) || strings.HasPrefix(o.Mess, askedMark))
 }
 
 // Group reads a group. One that is malformed, or has more than it may, has those members that came before that, and
 // is not ok.
 func (o Order) Group() (g Group, ok bool) {
 	g = Group{Mess: strings.TrimPrefix(o.Mess, groupMark), Sender: o.Sender}
+	s := o.Recipient
+	if mess, asks := strings.CutPrefix(o.Mess, askedMark); asks {
+		size, rest, ok := cutNumber(s)
+		g.Mess = mess
+		if !ok || size == 0 || size > len(rest) {
+			return g, false
+		}
+		g.Asked, s = rest[:size], rest[size:]
+	}
 	bytes := 0
-	for s := o.Recipient; s != ""; {
+	for s != "" {
 		n, size := 0, 0
 		if n, s, ok = cutNumber(s); !ok || n >= MaxGrouped {
 			return g, false

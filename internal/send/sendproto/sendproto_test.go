@@ -123,6 +123,7 @@ func width(wide bool) Width {
 
 func FuzzGroup(f *testing.F) {
 	f.Add([]byte("\xff+2/25\x00a@b\x000 3 c@d65535 0 7 1 x\x00"), false)
+	f.Add([]byte("\xff*2/25\x00a@b\x0014 ;NOTIFY=DELAY0 3 c@d\x00"), false)
 	f.Add([]byte("\xff\xff+2/25\x00\x007 00 \x00"), true)
 	f.Fuzz(func(t *testing.T, b []byte, wide bool) {
 		w := width(wide)
@@ -151,8 +152,11 @@ func FuzzGroup(f *testing.F) {
 }
 
 func TestAGroupComesBackAsItWas(t *testing.T) {
-	for _, w := range []Width{1, 2} {
-		want := Group{"2/25", "sender@here", []Member{{0, "a@b"}, {MaxGrouped - 1, ""}, {300, "7 2 \xff\n@far"}}}
+	for n, w := range []Width{1, 2, 1, 2} {
+		want := Group{"2/25", "sender@here", []Member{{0, "a@b"}, {MaxGrouped - 1, ""}, {300, "7 2 \xff\n@far"}}, ""}
+		if n >= 2 {
+			want.Asked = ";RET=HDRS;NOTIFY=DELAY"
+		}
 		r := bufio.NewReader(bytes.NewReader(want.Append(nil, w)))
 		o, err := ReadOrder(r, w)
 		if err != nil || !o.IsGroup(w) || o.IsQuestion(w) {
@@ -177,8 +181,13 @@ func TestAMalformedGroupIsNone(t *testing.T) {
 		{"", 0}, {"1", 0}, {"1 ", 0}, {"1 3 ab", 0}, {"01 1 x", 0}, {"65536 1 x", 0}, {"-1 1 x", 0}, {"1 1 x2", 1},
 		{"1 1 x2 2 y", 1},
 		{"123456 1 x", 0}, {" 1 x", 0}, {many, MaxGroup}, {long, 1},
+		{"*0 1 1 x", 0}, {"*3 ;A", 0}, {"*2 ;A", 0}, {"*", 0}, {"*x 1 1 x", 0},
 	} {
-		g, ok := Order{Delnum: Width(1).Reserved(), Mess: "+2/25", Recipient: c.text}.Group()
+		mess := "+2/25"
+		if rest, asks := strings.CutPrefix(c.text, "*"); asks {
+			mess, c.text = "*2/25", rest
+		}
+		g, ok := Order{Delnum: Width(1).Reserved(), Mess: mess, Recipient: c.text}.Group()
 		if ok || len(g.Members) != c.members {
 			t.Errorf("%.20q: %d members, %v", c.text, len(g.Members), ok)
 		}

@@ -143,6 +143,8 @@ var files = [...]File{
 		"How many seconds a local delivery may take, with the programs that it runs; 0 is no limit.", true},
 	{"timeoutdelivery", Number, "1800", "Time for one remote delivery: ", seconds, remote,
 		"How many seconds a remote delivery may take, plus one for each 1000 bytes sent and ten for each recipient.", true},
+	{"queuewarn", Number, "14400", "Senders who ask for that are told of delays after ", seconds, send,
+		"After how many seconds a sender who asks for that is told that a message is late; 0 is never.", true},
 	{"stoptime", Number, "0", "Silent hosts are given up after SIGTERM: ", seconds, send,
 		"How many seconds after SIGTERM deliveries to silent hosts are given up; 0: at a second SIGTERM.", true},
 	{"authcheck", Entries, "No program checks passwords.", "Passwords are checked by ", ".", "qmail-authd",

@@ -114,7 +114,7 @@ func (r *Deliverer) run(group []*spawn.Delivery) {
 	}
 	o, err := r.runner.Run(spawn.Job{
 		Extra: key,
-		Name:  program, Arg0: program, Args: args, Env: signed(signatures), Near: hostOf(first),
+		Name:  program, Arg0: program, Args: args, Env: environment(signatures, first.Asked), Near: hostOf(first),
 		Message: first.Message, Keep: keepPerPart * (len(group) + 1), Worker: r.note(),
 	})
 	if err != nil {

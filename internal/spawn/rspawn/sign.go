@@ -10,6 +10,7 @@ import (
 	"qmail/internal/site/control"
 	"qmail/internal/spawn"
 	"qmail/internal/sys"
+	"qmail/internal/text/dsn"
 	"qmail/internal/text/environ"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
@@ -139,10 +140,13 @@ func (r *Deliverer) sign(message *os.File) ([]byte, *report.Report) {
 	return nil, report.Defer("4.7.0", "Unable to sign the message: "+why)
 }
 
-// signed returns what hands signatures to the program that sends.
-func signed(fields []byte) []string {
-	if len(fields) == 0 {
-		return nil
+// environment returns what hands signatures, and what the sender asks for, to the program that sends.
+func environment(signatures []byte, asked string) (env []string) {
+	if len(signatures) > 0 {
+		env = environ.With(env, rfc822.SignatureVariable+"="+string(signatures))
 	}
-	return environ.With(nil, rfc822.SignatureVariable+"="+string(fields))
+	if asked != "" {
+		env = environ.With(env, dsn.Variable+"="+asked)
+	}
+	return env
 }

@@ -22,7 +22,7 @@ const (
 )
 
 // Variable is the environment variable in which a program that sends finds the Record of a delivery.
-const Variable = "DSN"
+const Variable = "QMAILDSN"
 
 // PassedOn ends the first line of the report of a delivery to a host that has taken over what was asked for.
 const PassedOn = " accepted message and what its sender asked for.\n"
