@@ -32,6 +32,6 @@ func main() {
 		remotejobs.Confine(home, nil)
 		proc.Exit(remotejobs.Serve(l, r))
 	}
-	r.Sign(os.Environ())
+	r.Take(os.Environ())
 	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))
 }

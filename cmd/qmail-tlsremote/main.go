@@ -57,7 +57,7 @@ func main() {
 		}
 		proc.Exit(remotejobs.Serve(l, r))
 	}
-	r.Sign(os.Environ())
+	r.Take(os.Environ())
 	proc.Exit(r.Deliver(os.Args[1:], proc.FD(0, "message"), out))
 }
 

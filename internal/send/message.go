@@ -91,8 +91,8 @@ type recipient struct {
 	n    int   // its number in todo, for a message that is there only
 }
 
-// A failure is a recipient that failed. Its delivery counts as running until the paragraph about it is on disk. One that
-// was served has such a paragraph where the sender wants it, and is not tried again if that cannot be written.
+// A failure is a recipient that failed. Its delivery counts as running until the paragraph about it is on disk. One
+// that was served has such a paragraph where the sender wants it, and is not tried again if that cannot be written.
 type failure struct {
 	j      *job
 	r      recipient

@@ -207,7 +207,8 @@ const fewestGrouped = 5
 // cut takes those recipients from a bundle that can start together.
 func (s *slots) cut(b *bundle) []recipient {
 	n := 1
-	if s.combine > 1 && b.j.m.wants == nil && len(b.rcpts) >= fewestGrouped && strings.IndexByte(b.rcpts[0].addr, '@') >= 0 &&
+	if s.combine > 1 && b.j.m.wants == nil && len(b.rcpts) >= fewestGrouped &&
+		strings.IndexByte(b.rcpts[0].addr, '@') >= 0 &&
 		route.SenderFor(b.j.m.sender, b.rcpts[0].addr) == b.j.m.sender { // else each has a sender of its own
 		most, bytes := min(s.combine, s.numbers(), len(b.rcpts)), len(b.rcpts[0].addr)
 		for n < most && bytes+len(b.rcpts[n].addr) <= sendproto.MaxGroupBytes {

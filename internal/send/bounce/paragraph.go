@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"qmail/internal/text/ascii"
+	"qmail/internal/text/dsn"
 )
 
 // An Action is what a paragraph says of its recipient, in the words of RFC 3464.
@@ -30,10 +31,10 @@ func (a Action) word() string {
 // it in a classic bounce: a C qmail that has got the queue sends one.
 func (a Action) opening() string {
 	return [...]string{"",
-		"This is no failure: your message has been delivered, which you asked to be told.\n",
-		"This is no failure: your message has been passed on, and nobody may tell you more.\n",
-		"This is no failure: your message has been passed on to several addresses.\n",
-		"This is no failure yet: your message has not been delivered. I'm still trying.\n",
+		dsn.NoFailure + ": your message has been delivered, which you asked to be told.\n",
+		dsn.NoFailure + ": your message has been passed on, and nobody may tell you more.\n",
+		dsn.NoFailure + ": your message has been passed on to several addresses.\n",
+		dsn.NoFailure + " yet: your message has not been delivered. I'm still trying.\n",
 	}[a]
 }
 
@@ -50,12 +51,6 @@ func actionOf(text []byte) (a Action, rest []byte) {
 	return Failed, text
 }
 
-// IsFailure reports whether the text behind the recipient of a paragraph tells of a failure.
-func IsFailure(text []byte) bool {
-	a, _ := actionOf(text)
-	return a == Failed
-}
-
 // Note appends a paragraph that tells of no failure. text is the report of the delivery.
 func Note(b []byte, a Action, recipient string, text []byte) []byte {
 	return appendParagraph(b, recipient, append([]byte(a.opening()), text...))
@@ -65,7 +60,7 @@ func Note(b []byte, a Action, recipient string, text []byte) []byte {
 // report of the delivery, in which control bytes become _ but for tabs and line ends. Only its end has an empty line,
 // so that a reader finds the next one.
 func Paragraph(b []byte, recipient string, text []byte) []byte {
-	if !IsFailure(text) {
+	if bytes.HasPrefix(text, []byte(dsn.NoFailure)) {
 		text = append([]byte("The report of the failure begins with these words:\n"), text...)
 	}
 	return appendParagraph(b, recipient, text)

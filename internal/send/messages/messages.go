@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"qmail/internal/queue"
-	"qmail/internal/send/bounce"
 	"qmail/internal/send/reasons"
 	"qmail/internal/send/route"
 	"qmail/internal/send/schedule"
 	"qmail/internal/site/control"
+	"qmail/internal/text/dsn"
 )
 
 // A Message is one of the queue as it is now.
@@ -241,7 +241,7 @@ func (l List) failures(m *Message) {
 		case about == "" && strings.HasPrefix(line, "<") && strings.HasSuffix(line, ">:\n"):
 			about = line[1 : len(line)-3]
 		case line == "\n" || err == io.EOF:
-			if about != "" && bounce.IsFailure([]byte(text)) {
+			if about != "" && !strings.HasPrefix(text, dsn.NoFailure) {
 				texts[about] = text + strings.TrimSuffix(line, "\n")
 			}
 			about, text = "", ""

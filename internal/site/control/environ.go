@@ -87,6 +87,8 @@ func Variables() []Variable {
 		{"FORCEAUTHMAILFROM", hosts, nil, "Where it is set, who has logged in sends from its own name only."},
 		{"DKIMSIGNATURE", []string{"qmail-remote", "qmail-tlsremote"}, []string{"qmail-rspawn"},
 			"Fields that go on top of the message."},
+		{"QMAILDSN", []string{"qmail-remote", "qmail-tlsremote"}, []string{"qmail-rspawn"},
+			"The delivery status notifications that the sender asks for."},
 		{"PROTO", nil, tcpEnv, "TCP, or TCP6 on an IPv6 connection."},
 		{"TCPLOCALIP", servers, tcpEnv, "Our address on this connection."},
 		{"TCPLOCALPORT", nil, tcpEnv, "Our port on this connection."},

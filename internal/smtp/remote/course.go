@@ -149,7 +149,8 @@ func (c *course) blame(o *outcome, k kind) tcpto.Ways {
 		return 0
 	case o.pipelined:
 		return tcpto.Pipelining | tcpto.Parameters
-	case o.parameters && o.place == atMail && !o.tooLarge:
+	case o.parameters && o.place == atMail && !o.tooLarge,
+		o.asks() && o.place == atRecipients && o.code >= refused && !o.sober():
 		return tcpto.Parameters
 	case o.ehlo && o.place == atMail && o.code == badSequence:
 		return tcpto.Hello

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"qmail/internal/smtp/tcpto"
+	"qmail/internal/text/dsn"
 	"qmail/internal/text/rfc822"
 )
 
@@ -125,7 +126,16 @@ const (
 	resetCommand = "RSET\r\n"
 )
 
-// mail is the MAIL command; it says what the server wants to know in advance (RFC 1870, RFC 6152).
+// asks returns what is asked for, if the server is to be told: else its sender hears from whoever knows of that.
+func (s *session) asks(j *job, without tcpto.Ways) (a dsn.Record) {
+	if s.dsn && without&tcpto.Parameters == 0 {
+		a = j.asked
+	}
+	return a
+}
+
+// mail is the MAIL command; it says what the server wants to know in advance (RFC 1870, RFC 6152), and what the sender
+// asks for (RFC 3461).
 func (s *session) mail(j *job, without tcpto.Ways) (command string, parameters bool, err error) {
 	from := ""
 	if j.sender != "" {
@@ -145,25 +155,36 @@ func (s *session) mail(j *job, without tcpto.Ways) (command string, parameters b
 		}
 		parameters = len(command) > plain
 	}
+	if a := s.asks(j, without); a.Message != (dsn.Message{}) {
+		command, parameters = command+parameter("RET", a.Ret)+parameter("ENVID", a.EnvID), true
+	}
 	return command + "\r\n", parameters, nil
 }
 
-func rcpt(addr string) string {
+// parameter returns one of a command; a value that is empty is none.
+func parameter(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	return " " + name + "=" + value
+}
+
+func rcpt(addr string, asked dsn.Recipient) string {
 	if addr != "" {
 		addr = rfc822.Quote(addr)
 	}
-	return "RCPT TO:<" + addr + ">\r\n"
+	return "RCPT TO:<" + addr + ">" + parameter("NOTIFY", asked.Notify.String()) + parameter("ORCPT", asked.Orcpt) + "\r\n"
 }
 
 // flightOf is all the commands before the message in one piece.
-func flightOf(reset bool, mail string, recipients []string) string {
+func flightOf(reset bool, mail string, recipients []string, asked dsn.Recipient) string {
 	var b strings.Builder
 	if reset {
 		b.WriteString(resetCommand)
 	}
 	b.WriteString(mail)
 	for _, a := range recipients {
-		b.WriteString(rcpt(a))
+		b.WriteString(rcpt(a, asked))
 	}
 	b.WriteString(dataCommand)
 	return b.String()

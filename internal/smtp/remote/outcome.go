@@ -8,6 +8,7 @@ import (
 
 	"qmail/internal/smtp/tcpto"
 	"qmail/internal/text/ascii"
+	"qmail/internal/text/dsn"
 )
 
 // A place is how far a transaction came.
@@ -36,6 +37,7 @@ type outcome struct {
 	ehlo       bool
 	pipelined  bool
 	parameters bool
+	asked      dsn.Record // and told that the sender asks for this
 	alone      bool       // for one recipient
 	taken      int        // recipients that the connection had accepted before
 	honest     bool       // the host is known to refuse whatever the way
@@ -51,6 +53,11 @@ type outcome struct {
 	said       string   // the text of that reply
 	recipients []answer // r, h or s for each that was asked
 	message    answer   // K, Z or D
+}
+
+// asks reports whether the host was told of something that the sender asks for.
+func (o *outcome) asks() bool {
+	return o.asked.Message != dsn.Message{} || o.asked.Recipient != dsn.Recipient{}
 }
 
 // accepted reports whether the i-th recipient has the message.

@@ -16,6 +16,7 @@ import (
 	"qmail/internal/site/control"
 	"qmail/internal/site/smtproutes"
 	"qmail/internal/smtp/tcpto"
+	"qmail/internal/text/dsn"
 	"qmail/internal/text/exit"
 	"qmail/internal/text/report"
 )
@@ -43,7 +44,8 @@ type Remote struct {
 	Keep bool
 
 	kept    *session
-	top     string // goes before the message
+	top     string     // goes before the message
+	asked   dsn.Record // what its sender asks for
 	address netip.Addr
 	hurry   hurry
 }
@@ -57,6 +59,7 @@ type job struct {
 	host       string
 	sender     string
 	recipients []string
+	asked      dsn.Record
 	message    *letter
 	now        time.Time
 	end        time.Time // when all must be over
@@ -114,7 +117,7 @@ func (m *Remote) run(args []string, message io.Reader, o *output) error {
 	if err != nil {
 		return errControls
 	}
-	j := &job{settings: set, host: args[0], sender: args[1], recipients: args[2:], now: m.Now()}
+	j := &job{settings: set, host: args[0], sender: args[1], recipients: args[2:], asked: m.asked, now: m.Now()}
 	if !sendable(j.sender) {
 		return errSender
 	}

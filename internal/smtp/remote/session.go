@@ -45,6 +45,7 @@ type session struct {
 	size       bool
 	maxSize    int64 // what the host says it takes; 0: it does not say
 	eightBit   bool
+	dsn        bool // RFC 3461
 	quirk      tcpto.Quirk
 	offersTLS  bool
 	mechanisms []string // of logins
@@ -220,6 +221,7 @@ func (s *session) offers() {
 			s.size, s.maxSize = true, int64(n)
 		}
 		s.eightBit = s.eightBit || ascii.Equal(word, "8BITMIME")
+		s.dsn = s.dsn || ascii.Equal(word, "DSN")
 		if ascii.Equal(word, "AUTH") {
 			s.mechanisms = strings.Split(arg, " ")
 		}

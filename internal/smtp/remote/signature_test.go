@@ -11,7 +11,7 @@ import (
 func TestSignaturesGoOnTopOfAShortAndALongMessageEachTimeItIsSent(t *testing.T) {
 	const top = "DKIM-Signature: v=1;\r\n\tb=x\r\n"
 	var m Remote
-	m.Sign([]string{"X=y", "DKIMSIGNATURE=" + top})
+	m.Take([]string{"X=y", "DKIMSIGNATURE=" + top})
 	for _, text := range []string{"", ".\n", "From: x\n\nx\n", strings.Repeat("a line\r\n", 3*pieceSize)} {
 		name := filepath.Join(t.TempDir(), "message")
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
@@ -49,13 +49,13 @@ func TestWhatIsNoSignatureGoesOnTopOfNothing(t *testing.T) {
 		"DKIM-Signature: x\n \t\r\n", "DKIM-Signature: x\n \n",
 	} {
 		var m Remote
-		m.Sign([]string{"DKIMSIGNATURE=" + bad})
+		m.Take([]string{"DKIMSIGNATURE=" + bad})
 		if m.top != "" {
 			t.Errorf("%q", m.top)
 		}
 	}
 	m := Remote{top: "x"}
-	if m.Sign(nil); m.top != "" {
+	if m.Take(nil); m.top != "" {
 		t.Error("the next message gets the signature of the one before")
 	}
 }

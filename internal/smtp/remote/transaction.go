@@ -6,6 +6,7 @@ import (
 
 	"qmail/internal/smtp/tcpto"
 	"qmail/internal/text/crlf"
+	"qmail/internal/text/dsn"
 )
 
 // endWithin is how long the answer to the final dot may take in any case: the host may have the message, and
@@ -25,10 +26,11 @@ func (s *session) transact(j *job, recipients []string, without tcpto.Ways) *out
 		return s.unreadable(o)
 	}
 	reset := s.open
-	o.parameters = parameters
+	o.asked = s.asks(j, without)
+	o.parameters = parameters || o.asks()
 	s.used, s.inherited, s.open, s.finished = true, false, true, false
 	if o.pipelined {
-		s.sendAhead(flightOf(reset, mail, recipients))
+		s.sendAhead(flightOf(reset, mail, recipients, o.asked.Recipient))
 	}
 	if !s.envelope(j, o, reset, mail, recipients) {
 		return o
@@ -69,7 +71,7 @@ func (s *session) envelope(j *job, o *outcome, reset bool, mail string, recipien
 	o.place = atRecipients
 	anyone := false
 	for i, a := range recipients {
-		code, err := s.ask(rcpt(a), within)
+		code, err := s.ask(rcpt(a, o.asked.Recipient), within)
 		if err != nil {
 			s.died(o, err, onceAtMost)
 			return false
@@ -195,7 +197,11 @@ func (s *session) body(l *letter, o *outcome, j *job) *outcome {
 	}
 	s.open, s.finished, s.committed = false, true, false
 	o.code, o.said = code, string(s.text)
-	o.message = answer{success, s.host() + " accepted message.\n" + s.said() + s.factLine()}
+	accepted := " accepted message.\n"
+	if o.asks() {
+		accepted = dsn.PassedOn
+	}
+	o.message = answer{success, s.host() + accepted + s.said() + s.factLine()}
 	return o
 }
 

@@ -49,7 +49,7 @@ func Serve(l *worker.Link, r *remote.Remote) exit.Code {
 	}()
 	l.Idle(remote.RestAfter, r.Rest)
 	return l.Serve(1, func(j worker.Job, out *worker.Output) worker.Answer {
-		r.Sign(j.Env)
+		r.Take(j.Env)
 		a := worker.Answer{Code: r.Deliver(j.Args, j.Files[0], out)}
 		if to := r.Address(); to.IsValid() {
 			a.Note = to.AppendTo(nil)

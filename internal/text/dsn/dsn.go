@@ -24,6 +24,9 @@ const (
 // Variable is the environment variable in which a program that sends finds the Record of a delivery.
 const Variable = "QMAILDSN"
 
+// NoFailure begins the text of a paragraph in the file of a bounce that tells of something else.
+const NoFailure = "This is no failure"
+
 // PassedOn ends the first line of the report of a delivery to a host that has taken over what was asked for.
 const PassedOn = " accepted message and what its sender asked for.\n"
 
