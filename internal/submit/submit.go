@@ -75,8 +75,12 @@ func (c *Client) With(env []string) *Client {
 	return w
 }
 
+// Apart returns a client that keeps nothing: all that is started for its messages sees env, and nobody else does.
+func (c *Client) Apart(env []string) *Client { return NewIn(c.home, env, c.stderr) }
+
 // Through returns a client whose messages go through a filter, a program of HOME/bin that stands in qmail-queue's
-// place and hands them on. It is kept where qmail-queue is. An administrator's QMAILQUEUE comes before it.
+// place and hands them on. It is kept where qmail-queue is, and then has the environment of this process: that of a
+// session would be seen by others'. An administrator's QMAILQUEUE comes before it.
 func (c *Client) Through(name string) *Client {
 	if _, set := environ.Get(c.env, "QMAILQUEUE"); set {
 		return c
@@ -85,7 +89,7 @@ func (c *Client) Through(name string) *Client {
 	if k := c.keeper; k != nil {
 		if c.filters[name] == nil {
 			c.filters[name] = &keeper{path: f.file(), taken: true, fit: isProgram,
-				spec: pool.Spec{Name: name, Env: c.env, Alone: k.spec.Alone}}
+				spec: pool.Spec{Name: name, Env: k.spec.Env, Alone: k.spec.Alone}}
 		}
 		f.keeper = c.filters[name]
 	}

@@ -329,6 +329,12 @@ func TestSessionsShareAKeptFilterAndAnAdministratorsProgramComesBeforeIt(t *test
 	if v := one.env; len(v) != 1 || v[0] != "RELAYCLIENT=" {
 		t.Errorf("a filter that is started for a message sees %q", v)
 	}
+	if v := one.keeper.spec.Env; len(v) != 1 || v[0] != "A=1" {
+		t.Errorf("a filter that is kept for all sees one session's %q", v)
+	}
+	if a := c.Apart([]string{"B=1"}).With([]string{"B=2"}).Through("filter"); a.keeper != nil || a.env[0] != "B=2" {
+		t.Errorf("a filter is kept with an environment that is for one session: %+v", a)
+	}
 	own := c.With([]string{"QMAILQUEUE=/own"})
 	if f := own.Through("filter"); f != own || f.file() != "/own" || f.keeper != nil {
 		t.Errorf("QMAILQUEUE is passed over for %s", f.file())

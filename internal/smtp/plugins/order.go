@@ -13,6 +13,8 @@ type order struct{ verb, text string }
 const (
 	// maxOutput, maxOrders and maxLine bound what one plugin says.
 	maxOutput, maxOrders, maxLine = 64 << 10, 100, 1000
+	// maxText is how much of a text a reply has: a line of it has 512 bytes at most (RFC 5321, section 4.5.3.1.5).
+	maxText = 480
 )
 
 var (
@@ -93,6 +95,7 @@ func isField(line string) bool {
 
 // reply returns the text of a refusal as a reply. One without a code that refuses is for now.
 func reply(text string) string {
+	text = text[:min(maxText, len(text))]
 	if code, _, _ := strings.Cut(text, " "); len(code) == 3 && len(text) > 4 && (code[0] == '4' || code[0] == '5') &&
 		digit(code[1]) && digit(code[2]) {
 		return text
@@ -105,6 +108,7 @@ func reply(text string) string {
 
 // line returns the text of a line that the client is told, without a code in front.
 func line(text string) string {
+	text = text[:min(maxText, len(text))]
 	if len(text) >= 3 && digit(text[0]) && digit(text[1]) && digit(text[2]) &&
 		(len(text) == 3 || text[3] == ' ' || text[3] == '-') {
 		return text[min(4, len(text)):]

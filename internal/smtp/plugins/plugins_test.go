@@ -103,6 +103,7 @@ func TestEachOrderDoesWhatItsLetterMeans(t *testing.T) {
 		{"E553 no (#5.7.1)\n", smtpd.Advice{Reply: "553 no (#5.7.1)"}, false},
 		{"E250 ok\n", smtpd.Advice{Reply: "451 250 ok"}, false},
 		{"Eno\r\n", smtpd.Advice{Reply: "451 no"}, false},
+		{"E550 " + strings.Repeat("x", 900) + "\n", smtpd.Advice{Reply: "550 " + strings.Repeat("x", maxText-4)}, false},
 		{"E\n", smtpd.Advice{Reply: "451 not now (#4.3.0)"}, false},
 		{"R554 go away\n", smtpd.Advice{Reply: "554 go away", End: true}, false},
 		{"D\n", smtpd.Advice{End: true}, false},

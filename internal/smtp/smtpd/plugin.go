@@ -70,7 +70,7 @@ func (s *session) changed(env []string) {
 		s.relayClient, s.relay = now, relay
 	}
 	s.server.Env = env
-	s.server.Queue = s.server.Queue.With(env)
+	s.server.Queue = s.server.Queue.Apart(env) // what is kept for all has not this one
 }
 
 // last returns the last recipient.
