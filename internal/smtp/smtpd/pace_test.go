@@ -103,7 +103,7 @@ func TestOneClientCannotFloodTheLog(t *testing.T) {
 	flood := strings.Repeat("RCPT TO:<later@m.test>\r\n", 5*maxNoted)
 	w.with(s, "HELO x\r\nMAIL FROM:<a@b>\r\n"+flood+"RCPT TO:<now@m.test>\r\nDATA\r\n.\r\nMAIL FROM:<a@b>\r\n"+flood+
 		"QUIT\r\n")
-	if n := strings.Count(log.String(), "450 "); n != 2*maxNoted {
+	if n := strings.Count(log.String(), ": 450 come again"); n != 2*maxNoted {
 		t.Errorf("%d lines of refusals", n)
 	}
 	if !strings.Contains(log.String(), "1 accepted, 2000 refused") {
