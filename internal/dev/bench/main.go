@@ -126,7 +126,7 @@ func inside(o options) error {
 		if !ok {
 			return fmt.Errorf("%s: no such workload; there are "+
 				"inject, smtp, smtp10, relay, list, handshake, smtp-tls, smtp10-tls, submit, relay-tls, "+
-				"sign, sign-list, check", name)
+				"sign, sign-list, check, stranger, milter, lists, dns, greylist, rcptcheck, plugin", name)
 		}
 		for range o.rounds {
 			for _, s := range systems {

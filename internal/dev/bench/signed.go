@@ -121,21 +121,22 @@ func check(_ system, n int, _ *meter) error {
 
 // prove has mail signed or checked where the workload says so.
 func (q *qmail) prove(w way) error {
-	for name, on := range map[string]struct {
-		way  way
-		text string
-	}{"dkimdomains": {signing, author + ":" + selector}, "filters": {checking, "qmail-verify"}} {
-		name = conf.Home() + "/control/" + name
-		if w != on.way {
-			if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
+	dir := conf.Home() + "/control/"
+	for _, files := range switches {
+		for name := range files {
+			if err := os.Remove(dir + name); err != nil && !os.IsNotExist(err) {
 				return err
 			}
-			continue
 		}
-		if err := names(); err != nil {
-			return err
-		}
-		if err := os.WriteFile(name, []byte(on.text+"\n"), 0o644); err != nil {
+	}
+	if w != signing && !w.strange() {
+		return nil
+	}
+	if err := names(); err != nil {
+		return err
+	}
+	for name, text := range switches[w] {
+		if err := os.WriteFile(dir+name, []byte(text+"\n"), 0o644); err != nil {
 			return err
 		}
 	}
@@ -164,6 +165,9 @@ const policySettings = "debugLevel = 0\nHELO_reject = Fail\nMail_From_reject = F
 
 // prove starts the milters of a workload, and returns the settings that have Postfix ask them.
 func (p *postfix) prove(w way) ([]string, error) {
+	if w.strange() && w != checking {
+		return nil, errors.New("the prices of what may refuse a stranger are ours")
+	}
 	asked, policy := []string{}, "permit_mynetworks, reject_unauth_destination"
 	programs := map[way][]string{signing: {"opendkim-s"}, checking: {"opendkim-v", "opendmarc"}}[w]
 	if programs != nil {

@@ -149,7 +149,7 @@ func (q *qmail) start(w way) error {
 		return err
 	}
 	env := []string{"PATH=" + home + "/bin:" + os.Getenv("PATH"), "RELAYCLIENT="}
-	if w == checking {
+	if w.strange() {
 		env = env[:1]
 	}
 	if !q.options.workers {
@@ -167,10 +167,13 @@ func (q *qmail) start(w way) error {
 	if err := q.run(env, nil, home+"/bin/qmail-start", "./Maildir/", "cat"); err != nil {
 		return err
 	}
-	switch w {
-	case plain, signing, checking:
-		return q.serve(env, "2500", "qmail-smtpd")
-	case byLogin:
+	switch {
+	case w == plain || w == signing || w.strange():
+		if err := q.serve(env, "2500", "qmail-smtpd"); err != nil || w != deferring {
+			return err
+		}
+		return pass()
+	case w == byLogin:
 		if err := q.passwords(env); err != nil {
 			return err
 		}

@@ -24,16 +24,27 @@ type work struct {
 type way int
 
 const (
-	plain    way = iota
-	byTLS        // in by STARTTLS
-	bothTLS      // and out
-	byLogin      // in by STARTTLS, at the port for submission, with a password
-	signing      // out with a signature
-	checking     // in from a stranger, whose SPF, DKIM and DMARC are looked at
+	plain   way = iota
+	byTLS       // in by STARTTLS
+	bothTLS     // and out
+	byLogin     // in by STARTTLS, at the port for submission, with a password
+	signing     // out with a signature
+	// From here on it comes from a stranger, and what may refuse that is
+	checking  // SPF, DKIM and DMARC
+	letting   // nothing
+	filtering // a milter
+	listing   // lists of names and patterns
+	naming    // the DNS: a list of domains, and whether the sender's domain is there
+	deferring // the greylist
+	asking    // a program, for each recipient
+	plugging  // a plugin, for each recipient
 )
 
 // secure reports whether it comes in by STARTTLS.
 func (w way) secure() bool { return w == byTLS || w == bothTLS || w == byLogin }
+
+// strange reports whether it comes from a stranger.
+func (w way) strange() bool { return w >= checking }
 
 func workload(name string) (work, bool) {
 	for _, w := range []work{
@@ -51,6 +62,13 @@ func workload(name string) (work, bool) {
 		{"sign", 1500, "relay with a DKIM signature, RSA-2048", signing, relay(signing)},
 		{"sign-list", 2000, "list with a DKIM signature", signing, list(signing)},
 		{"check", 1500, "smtp10 of strangers, by SPF, DKIM and DMARC", checking, check},
+		{"stranger", 1500, "the same without", letting, stranger(letting)},
+		{"milter", 1500, "by a milter", filtering, stranger(filtering)},
+		{"lists", 1500, "by lists of names, addresses and patterns", listing, stranger(listing)},
+		{"dns", 1500, "by a list of addresses, one of domains, and the sender's domain", naming, stranger(naming)},
+		{"greylist", 1500, "by the greylist, where it has passed", deferring, stranger(deferring)},
+		{"rcptcheck", 1500, "by a program for each recipient", asking, stranger(asking)},
+		{"plugin", 1500, "by a plugin for each recipient", plugging, stranger(plugging)},
 	} {
 		if w.name == name {
 			return w, true
