@@ -16,8 +16,9 @@ packages="$packages busybox curl dnsmasq-base dot-forward dovecot-core dovecot-i
 # Those who vouch for names, for hosts, and for mail.
 packages="$packages bind9-utils certbot lego libmail-dkim-perl opendkim pebble python3-dkim python3-flufl.bounce python3-nacl rspamd
   unbound"
-# Those that Debian does not install beside Postfix, which are only unpacked, and what they link.
-unpacked='exim4-daemon-light opensmtpd'
+# Those that Debian does not install beside Postfix, or that come with jobs for cron, which are only unpacked, and what
+# they link.
+unpacked='exim4-daemon-light mlmmj opensmtpd'
 packages="$packages libevent-2.1-7 libgnutls-dane0 libidn12 libnsl2"
 place=/usr/local/lib/qmail-peers
 

@@ -10,7 +10,7 @@ import (
 	"qmail/internal/dev/testqmail"
 )
 
-// unpacked is where scripts/test-packages.sh puts the packages that Debian does not install beside Postfix.
+// unpacked is where scripts/test-packages.sh puts the packages that are not installed.
 const unpacked = "/usr/local/lib/qmail-peers"
 
 // needUnpacked is testqmail.Need for a program there.
