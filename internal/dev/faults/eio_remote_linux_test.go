@@ -58,7 +58,7 @@ func TestQmailRemoteSurvivesAnErrorOfAnyCall(t *testing.T) {
 	var took atomic.Int64
 	go sink(l, &took)
 	run{
-		w: w, args: []string{conf.Home() + "/bin/qmail-remote", "far.test", sam + "@here.test", "x@far.test"},
+		w: w, plain: true, args: []string{conf.Home() + "/bin/qmail-remote", "far.test", sam + "@here.test", "x@far.test"},
 		files: func() []*os.File {
 			took.Store(0)
 			return []*os.File{w.text("/run/text", eioText), w.create("/run/out")}

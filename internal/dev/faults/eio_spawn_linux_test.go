@@ -21,7 +21,7 @@ func (w *world) spawned(args []string, o sendproto.Order, calls string, before f
 	w.t.Helper()
 	width := sendproto.WidthFor(conf.Spawn())
 	run{
-		w: w, args: args, calls: calls,
+		w: w, plain: true, args: args, calls: calls,
 		files: func() []*os.File {
 			before()
 			r, p, err := os.Pipe()

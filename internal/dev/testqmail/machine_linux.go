@@ -187,7 +187,7 @@ func makeMachine(name, disk string) error {
 		makeDev,
 		func() error { return makeEtc(base) },
 		func() error {
-			return os.WriteFile("/run/etc/resolv.conf", []byte("nameserver "+Gateway4+"\noptions timeout:1\n"), 0o644)
+			return os.WriteFile("/etc/resolv.conf", []byte("nameserver "+Gateway4+"\noptions timeout:1\n"), 0o644)
 		},
 		func() error { return useDisk(base, disk, fresh) },
 		func() error { return syscall.Sethostname([]byte(name)) },

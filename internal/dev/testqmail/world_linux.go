@@ -96,28 +96,67 @@ func makeDev() error {
 	return bind("/run/dev", "/dev")
 }
 
-// makeEtc makes /etc a copy with the accounts of the world and a resolver on the loopback.
+// overlay puts what folder from has at folder at, as a layer of its own for changes: copying would take longer than most
+// tests. Where there are no overlays it is a copy.
+func overlay(from, at string) error {
+	upper, work := "/run/layers"+at+"/upper", "/run/layers"+at+"/work"
+	for _, d := range []string{upper, work, at} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := alike(from, upper); err != nil {
+		return err
+	}
+	if mount("overlay", at, "overlay", 0, "lowerdir="+from+",upperdir="+upper+",workdir="+work) == nil {
+		return nil
+	}
+	if err := run("cp", "-a", from+"/.", upper); err != nil {
+		return err
+	}
+	return bind(upper, at)
+}
+
+// alike gives folder to the owner and mode of folder from.
+func alike(from, to string) error {
+	fi, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	own := fi.Sys().(*syscall.Stat_t)
+	if err := os.Chown(to, int(own.Uid), int(own.Gid)); err != nil {
+		return err
+	}
+	return os.Chmod(to, fi.Mode())
+}
+
+// makeEtc makes /etc one with the accounts of the world and a resolver on the loopback.
 func makeEtc(base string) error {
-	if err := run("cp", "-a", "/etc", "/run/etc"); err != nil {
+	if err := overlay("/etc", "/etc"); err != nil {
 		return err
 	}
 	for _, n := range []string{"passwd", "group", "shadow"} {
-		if err := run("cp", filepath.Join(base, "etc", n), "/run/etc/"+n); err != nil {
+		b, err := os.ReadFile(filepath.Join(base, "etc", n))
+		if err == nil {
+			err = os.WriteFile("/etc/"+n, b, 0o644)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	for n, text := range map[string]string{
 		"resolv.conf": "nameserver 127.0.0.1\n", "hosts": "127.0.0.1 localhost\n",
 	} {
-		os.Remove("/run/etc/" + n)
-		if err := os.WriteFile("/run/etc/"+n, []byte(text), 0o644); err != nil {
+		os.Remove("/etc/" + n)
+		if err := os.WriteFile("/etc/"+n, []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
-	return bind("/run/etc", "/etc")
+	return nil
 }
 
-// makeHome puts a fresh copy of the installed tree in its place. The programs are not copied: bin is an overlay.
+// makeHome puts a fresh installed tree in its place. What is large and seldom changes is an overlay; the queue is none,
+// for links and numbers of files are not what they are elsewhere.
 func makeHome(base string) error {
 	home := conf.Home()
 	if err := mountable(home); err != nil {
@@ -127,31 +166,26 @@ func makeHome(base string) error {
 		return err
 	}
 	from := filepath.Join(base, home)
+	if err := alike(from, home); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(from)
 	if err != nil {
 		return err
 	}
+	copied := []string{"-a"}
 	for _, e := range entries {
-		if n := e.Name(); n != "bin" {
-			if err := run("cp", "-a", filepath.Join(from, n), home+"/"+n); err != nil {
-				return err
-			}
+		switch n := e.Name(); n {
+		case "bin", "boot", "doc", "man":
+			err = overlay(filepath.Join(from, n), filepath.Join(home, n))
+		default:
+			copied = append(copied, filepath.Join(from, n))
 		}
-	}
-	for _, d := range []string{home + "/bin", "/run/bin/upper", "/run/bin/work"} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	if err := run("chown", "--reference="+from, home, home+"/bin", "/run/bin/upper"); err != nil {
-		return err
-	}
-	err = mount("overlay", home+"/bin", "overlay", 0,
-		"lowerdir="+from+"/bin,upperdir=/run/bin/upper,workdir=/run/bin/work")
-	if err != nil { // no overlay here: a copy
-		err = run("cp", "-a", from+"/bin/.", home+"/bin")
-	}
-	return err
+	return run("cp", append(copied, home)...)
 }
 
 // mountable makes folder path, which the machine may lack, without touching the machine: its first missing part is made
