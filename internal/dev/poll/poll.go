@@ -40,16 +40,19 @@ func Asleep(pid int) bool {
 	return true
 }
 
-// Within reports whether cond has come true before d is over. It looks often at first, then less.
+// Within reports whether cond has come true before d is over. It looks often at first, then less, and seldom where
+// looking itself takes long: what is waited for needs the processor.
 func Within(d time.Duration, cond func() bool) bool {
 	pause := time.Millisecond
-	for end := time.Now().Add(d); ; pause = min(pause*3/2, 25*time.Millisecond) {
+	for end := time.Now().Add(d); ; pause = min(pause*3/2, 50*time.Millisecond) {
+		began := time.Now()
 		if cond() {
 			return true
 		}
-		if !time.Now().Before(end) {
+		now := time.Now()
+		if !now.Before(end) {
 			return false
 		}
-		time.Sleep(pause)
+		time.Sleep(max(pause, min(5*now.Sub(began), 250*time.Millisecond)))
 	}
 }

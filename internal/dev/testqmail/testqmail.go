@@ -121,6 +121,10 @@ var installation struct {
 	err  error
 }
 
+// treeVariable names a folder that does not outlive the caller, for one installed tree that the tests of all packages
+// have in common.
+const treeVariable = "QMAIL_TEST_TREE"
+
 // Installed builds the suite, installs it below a temporary folder, and returns that folder. Remove ends it.
 func Installed() (string, error) {
 	installation.once.Do(func() { installation.dir, installation.err = install() })
@@ -129,7 +133,7 @@ func Installed() (string, error) {
 
 // Remove removes the tree of Installed.
 func Remove() {
-	if installation.dir != "" {
+	if installation.dir != "" && os.Getenv(treeVariable) == "" {
 		os.RemoveAll(installation.dir)
 	}
 }
@@ -139,6 +143,9 @@ func install() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if common := os.Getenv(treeVariable); common != "" {
+		return installOnce(root, common)
+	}
 	if err := buildOnce(root); err != nil {
 		return "", err
 	}
@@ -146,19 +153,54 @@ func install() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return dir, installBelow(root, dir)
+}
+
+func installBelow(root, dir string) error {
 	os.Chmod(dir, 0o755)
 	if err := os.Mkdir(filepath.Join(dir, "etc"), 0o755); err != nil {
-		return dir, err
+		return err
 	}
 	if err := writeAccounts(filepath.Join(dir, "etc")); err != nil {
-		return dir, err
+		return err
 	}
 	out, err := exec.Command(filepath.Join(root, "build/bin/install"), root, dir,
 		filepath.Join(dir, "manifest")).CombinedOutput()
 	if err != nil {
-		err = fmt.Errorf("install: %w\n%s", err, out)
+		return fmt.Errorf("install: %w\n%s", err, out)
 	}
-	return dir, err
+	return nil
+}
+
+// installOnce installs below dir/tree, which is there only when it is whole; tests of several packages wait for each
+// other.
+func installOnce(root, dir string) (string, error) {
+	lock, err := os.Open(dir)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return "", err
+	}
+	tree := filepath.Join(dir, "tree")
+	if _, err := os.Stat(tree); err == nil {
+		return tree, nil
+	}
+	if err := buildOnce(root); err != nil {
+		return "", err
+	}
+	part := filepath.Join(dir, "part")
+	if err := os.RemoveAll(part); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(part, 0o755); err != nil {
+		return "", err
+	}
+	if err := installBelow(root, part); err != nil {
+		return "", err
+	}
+	return tree, os.Rename(part, tree)
 }
 
 // buildOnce runs make; tests of several packages wait for each other.
