@@ -96,8 +96,8 @@ func makeDev() error {
 	return bind("/run/dev", "/dev")
 }
 
-// overlay puts what folder from has at folder at, as a layer of its own for changes: copying would take longer than most
-// tests. Where there are no overlays it is a copy.
+// overlay puts what folder from has at folder at, with a layer of its own for changes: copying would take longer than
+// most tests. Where there are no overlays it is a copy.
 func overlay(from, at string) error {
 	upper, work := "/run/layers"+at+"/upper", "/run/layers"+at+"/work"
 	for _, d := range []string{upper, work, at} {
