@@ -84,12 +84,12 @@ func TestEachDaemonMayDieAndNothingIsLost(t *testing.T) {
 	end := w.supervised()
 	for _, p := range []string{"qmail-lspawn", "qmail-rspawn", "qmail-clean", "qmail-send"} {
 		for range 2 {
-			wg := w.burst(4, 10)
+			wg := w.burst(4, 6)
 			w.eventually(p+" runs", func() bool { return killOne(p) })
 			wg.Wait()
 		}
 	}
-	w.again(w.n, 160)
+	w.again(w.n, 96)
 	t.Logf("%d second copies", w.settle(nothingOwed))
 	end()
 }
@@ -107,7 +107,7 @@ func TestWorkersMayDieAtAnyTimeAndNothingIsLost(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.start()
-	wg := w.burst(4, 60)
+	wg := w.burst(4, 30)
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
 	kills, pause := 0, time.Tick(5*time.Millisecond)
@@ -135,7 +135,7 @@ func TestTwentyInjectorsWhileQmailSendIsKilledFiveTimes(t *testing.T) {
 		return
 	}
 	w := newWorld(t)
-	const each = 40
+	const each = 15
 	end := w.supervised()
 	wg := w.burst(20, each)
 	done := make(chan struct{})
