@@ -46,6 +46,7 @@ func (s *session) data() {
 		return
 	}
 	now := s.server.Now()
+	s.wish.tell(m)
 	m.Write(rfc822.ReceivedFrom(s.trace(), s.protocol(), now))
 	m.Write(a.Header)
 	s.conn.Within(now.Add(maxMessageTime))
@@ -66,9 +67,12 @@ func (s *session) data() {
 		m.Fail()
 	}
 	m.From(s.sender)
-	for rest := s.recipients; len(rest) > 0; {
+	rest := s.recipients
+	for n := range s.count {
 		i := bytes.IndexByte(rest, 0)
-		m.ToOnce(string(rest[:i]))
+		if m.ToOnce(string(rest[:i])) {
+			m.AskTo(s.wish.to[n])
+		}
 		rest = rest[i+1:]
 	}
 	err = m.Commit()

@@ -49,6 +49,9 @@ func (s *session) welcome(extended bool) {
 	if extended && s.limit.Count > 0 && s.extensions.Has("limits") {
 		s.put("250-LIMITS RCPTMAX=" + strconv.Itoa(s.limit.Count))
 	}
+	if s.dsn = extended && s.offersDSN(); s.dsn {
+		s.put("250-DSN")
+	}
 	s.enhanced = extended && (s.server.Submission != nil || s.extensions.Has("enhanced"))
 	if s.enhanced {
 		s.put("250-ENHANCEDSTATUSCODES")
@@ -67,6 +70,13 @@ func (s *session) mail(arg []byte) {
 		s.fail("421 unable to figure out my IP addresses (#4.3.0)")
 		return
 	}
+	params := parseParameters(rest)
+	w, ok := s.wishOf(&params)
+	if !ok {
+		s.mailSeen = false
+		s.refuse(malformed, "from", addr)
+		return
+	}
 	if s.forbidden(addr) {
 		s.mailSeen = false
 		return
@@ -82,7 +92,7 @@ func (s *session) mail(arg []byte) {
 		s.mailSeen = false
 		return
 	}
-	s.sender, s.barred, s.params = addr, !a.Vouched && s.controls.barred(addr), parseParameters(rest)
+	s.sender, s.barred, s.params, s.wish = addr, !a.Vouched && s.controls.barred(addr), params, w
 	s.recipients, s.count, s.asked, s.full = s.recipients[:0], 0, 0, false
 	s.mailSeen = true
 	s.say("250 ok")
@@ -94,9 +104,15 @@ func (s *session) rcpt(arg []byte) {
 		return
 	}
 	s.tarpit()
-	addr, _, ok := parseAddress(arg)
+	addr, rest, ok := parseAddress(arg)
 	if !ok {
 		s.refuse("555 syntax error (#5.5.4)", "from", s.sender)
+		return
+	}
+	params := parseParameters(rest)
+	w, ok := s.wishFor(&params)
+	if !ok {
+		s.refuse(malformed, "from", s.sender, "to", addr)
 		return
 	}
 	addr, err := s.localized(addr)
@@ -136,7 +152,7 @@ func (s *session) rcpt(arg []byte) {
 	if !vouched && !s.admits(AtRcpt, s.sender, addr) {
 		return
 	}
-	if !s.limit.Allows(s.count+1, len(s.recipients)+len(addr)+1) {
+	if !s.limit.Allows(s.count+1, len(s.recipients)+len(addr)+1) || !s.wish.add(s.count, w) {
 		const reply = "452 too many recipients (#4.5.3)"
 		if !s.full {
 			s.server.Log.Say(reply, "from", s.sender)

@@ -137,14 +137,16 @@ type session struct {
 	helo       string
 	greeted    bool // by HELO or EHLO
 	enhanced   bool // EHLO was told that replies have codes
+	dsn        bool // and that reports can be asked for
 	mailSeen   bool
 	sender     string
 	barred     bool
 	params     parameters // of MAIL
-	recipients []byte     // each with a NUL behind it
-	count      int        // of them
-	asked      int        // of those that the client named
-	full       bool       // there were more
+	wish       wish
+	recipients []byte // each with a NUL behind it
+	count      int    // of them
+	asked      int    // of those that the client named
+	full       bool   // there were more
 	over       bool
 	code       exit.Code
 	user       string // who has logged in
