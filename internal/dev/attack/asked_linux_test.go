@@ -94,7 +94,8 @@ func (s *server) hand(commands ...string) {
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(poll.Limit))
-	io.WriteString(c, "EHLO c\r\n"+strings.Join(commands, "\r\n")+"\r\nDATA\r\nSubject: asked\r\n\r\nsecret\r\n.\r\nQUIT\r\n")
+	io.WriteString(c, "EHLO c\r\n"+strings.Join(commands, "\r\n")+
+		"\r\nDATA\r\nSubject: asked\r\n\r\nsecret\r\n.\r\nQUIT\r\n")
 	b, err := io.ReadAll(c)
 	if err != nil || !strings.Contains(string(b), "\r\n250-DSN\r\n") || !strings.Contains(string(b), " qp ") {
 		s.t.Fatalf("%v %q", err, b)
@@ -150,7 +151,8 @@ func TestASenderIsToldWhatItAskedForOnceAndNobodyElseIsTold(t *testing.T) {
 	control := filepath.Join(conf.Home(), "control")
 	for name, text := range map[string]string{
 		"extensions": "dsn\n", "queuewarn": "1\n",
-		"smtproutes": "knows.test:" + knows.serve(t) + "\nplain.test:" + plain.serve(t) + "\nlate.test:" + late.serve(t) + "\n",
+		"smtproutes": "knows.test:" + knows.serve(t) + "\nplain.test:" + plain.serve(t) +
+			"\nlate.test:" + late.serve(t) + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(control, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -169,7 +171,8 @@ func TestASenderIsToldWhatItAskedForOnceAndNobodyElseIsTold(t *testing.T) {
 	poll.Until(t, "a report comes", func() bool { return len(reports(t)) > 0 })
 	emptied(t)
 	got := reports(t)
-	if len(got) != 1 || ends(got[0], "Action") != "nobody-1@m.test failed, orcsam@m.test delivered, x@plain.test relayed" ||
+	const actions = "nobody-1@m.test failed, orcsam@m.test delivered, x@plain.test relayed"
+	if len(got) != 1 || ends(got[0], "Action") != actions ||
 		ends(got[0], "Original-Recipient") != "nobody-1@m.test , orcsam@m.test rfc822; sam@old.test, x@plain.test " ||
 		!strings.Contains(got[0], "\nOriginal-Envelope-Id: A+1\n") || strings.Contains(got[0], "secret") ||
 		!strings.HasPrefix(got[0], "Return-Path: <>\n") {

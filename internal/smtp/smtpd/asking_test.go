@@ -52,7 +52,8 @@ func TestDSNIsOfferedWhereTheWordIsAndWhoeverQueuesKnowsIt(t *testing.T) {
 		t.Errorf("with QMAILQUEUE: %q", got)
 	}
 	os.WriteFile(filepath.Join(w.dir, "extensions"), []byte("limits\n"), 0o600)
-	if got, _ := w.with(s, "EHLO c\r\n"+pestering+"QUIT\r\n"); strings.Contains(got, "501") || strings.Contains(got, "DSN") {
+	if got, _ := w.with(s, "EHLO c\r\n"+pestering+"QUIT\r\n"); strings.Contains(got, "501") ||
+		strings.Contains(got, "DSN") {
 		t.Errorf("without the word: %q", got)
 	}
 }
@@ -86,8 +87,8 @@ func TestAParameterThatIsWrongIsRefusedAndNothingIsTakenOfItsCommand(t *testing.
 		input.WriteString("MAIL FROM:<a@b.test> " + b + "\r\nRCPT TO:<c@ours.test>\r\n")
 	}
 	input.WriteString(oneRecipient)
-	badTo := []string{"NOTIFY=", "NOTIFY", "NOTIFY=NEVER,DELAY", "NOTIFY=SUCCESS NOTIFY=DELAY", "ORCPT=a@b", "ORCPT=rfc822;",
-		"ORCPT=rfc822;a+0D+0Ab", "ORCPT=rfc822;" + strings.Repeat("+2B", dsn.MaxOrcpt/3), "RET=FULL"}
+	badTo := []string{"NOTIFY=", "NOTIFY", "NOTIFY=NEVER,DELAY", "NOTIFY=SUCCESS NOTIFY=DELAY", "ORCPT=a@b",
+		"ORCPT=rfc822;", "ORCPT=rfc822;a+0D+0Ab", "ORCPT=rfc822;" + strings.Repeat("+2B", dsn.MaxOrcpt/3), "RET=FULL"}
 	for _, b := range badTo {
 		input.WriteString("RCPT TO:<d@ours.test> " + b + "\r\n")
 	}
