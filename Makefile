@@ -101,6 +101,7 @@ deb: all
 	@sh scripts/deb.sh
 
 deb-test: all
+	@! command -v lintian >/dev/null || { sh scripts/deb.sh && lintian --allow-root --fail-on error build/qmail_*.deb; }
 	QMAIL_TEST_DEBIAN=1 $(GO) test ./internal/dev/services -run Debian -v -count=1 -timeout 20m
 
 dist:

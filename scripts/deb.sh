@@ -1,6 +1,6 @@
 #!/bin/sh
-# deb.sh: makes build/qmail_VERSION_ARCH.deb of what make has built. VERSION, MAINTAINER, COMPRESS and OUT may come from
-# the environment.
+# deb.sh: makes build/qmail_VERSION_ARCH.deb of what make has built, for which it needs no root. VERSION, MAINTAINER,
+# COMPRESS and OUT may come from the environment, and so may Debian's DEBFULLNAME and DEBEMAIL, and SOURCE_DATE_EPOCH.
 set -eu
 cd "$(dirname "$0")/.."
 home=$(sed 's/[ \t\r]*$//;q' conf/conf-qmail)
@@ -11,6 +11,11 @@ if git rev-parse --verify -q HEAD >/dev/null 2>&1 && test "$(git describe --tags
   version=$version+$(git log -1 --format=%cd --date=format:%Y%m%d%H%M)
 fi
 version=${VERSION:-$version}
+# Nothing in it is younger than the commit: the same tree gives the same package.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date -r CHANGES.md +%s)}
+export SOURCE_DATE_EPOCH
+maintainer="${DEBFULLNAME:-Postmaster} <${DEBEMAIL:-postmaster@$(hostname -f 2>/dev/null || hostname)}>"
+maintainer=${MAINTAINER:-$maintainer}
 out=${OUT:-build}
 root=$out/deb
 libc=
@@ -19,16 +24,28 @@ user() { sed -n "$1p" conf/conf-users; }
 group() { sed -n "$1p" conf/conf-groups; }
 # fill FILE: what is said in it with @NAMES@
 fill() {
-  sed -e "s|@QMAIL@|$home|g" -e "s|@VERSION@|$version|g" -e "s|@ARCH@|$arch|g" -e "s|@LIBC@|$libc|g" \
-    -e "s|@MAINTAINER@|${MAINTAINER:-Postmaster <postmaster@localhost>}|g" -e "s|@SIZE@|$(du -sk "$root" | cut -f1)|g" \
+  sed -e "s|@QMAIL@|$home|g" -e "s|@TREE@|${home#/}|g" -e "s|@VERSION@|$version|g" -e "s|@ARCH@|$arch|g" -e "s|@LIBC@|$libc|g" \
+    -e "s|@MAINTAINER@|$maintainer|g" -e "s|@SIZE@|$(du -sk "$root" | cut -f1)|g" \
     -e "s|@ALIAS@|$(user 1)|g" -e "s|@QMAILD@|$(user 2)|g" -e "s|@QMAILL@|$(user 3)|g" -e "s|@QMAILP@|$(user 5)|g" \
     -e "s|@QMAILQ@|$(user 6)|g" -e "s|@QMAILR@|$(user 7)|g" -e "s|@QMAILS@|$(user 8)|g" -e "s|@QMAILK@|$(user 9)|g" \
     -e "s|@GROUP@|$(group 1)|g" -e "s|@NOFILES@|$(group 2)|g" "$1"
 }
+# changelog: all versions of CHANGES.md; one that has a tag is of its date.
+changelog() {
+  of=$version
+  for v in $(sed -n 's/^## //p' CHANGES.md); do
+    at=$SOURCE_DATE_EPOCH
+    if test -z "$of"; then at=$(git log -1 --format=%ct "v$v" 2>/dev/null || echo "$at"); fi
+    printf 'qmail (%s) unstable; urgency=medium\n\n' "${of:-$v}"
+    awk -v version="$v" -f scripts/deb/changelog.awk CHANGES.md
+    printf '\n -- %s  %s\n\n' "$maintainer" "$(LC_ALL=C date -u -R -d "@$at")"
+    of=
+  done
+}
 
 rm -rf "$root"
 mkdir -p "$root/DEBIAN" "$root/usr/share/qmail" "$root/usr/lib/qmail" "$root/usr/sbin" "$root/usr/bin" "$root/usr/lib/systemd/system" \
-  "$root/usr/share/doc/qmail" "$root/etc/qmail"
+  "$root/usr/share/doc/qmail" "$root/usr/share/lintian/overrides" "$root/etc/qmail"
 chmod -R u=rwX,go=rX "$root"
 build/bin/install . "$root" "$out/deb.manifest" >/dev/null
 
@@ -54,8 +71,10 @@ done
 # Debian's dot-forward, fastforward and others have this home built in.
 if test "$home" != /var/lib/qmail; then
   mkdir -p "$root/var/lib/qmail/bin"
-  ln -s "$home/bin/qmail-queue" "$root/var/lib/qmail/bin/qmail-queue"
-  ln -s "$home/control" "$root/var/lib/qmail/control"
+  # A link within /var is a relative one, by Debian's rules.
+  case $home in /var/*) to=../..${home#/var} below=../$to;; *) to=$home below=$home;; esac
+  ln -s "$below/bin/qmail-queue" "$root/var/lib/qmail/bin/qmail-queue"
+  ln -s "$to/control" "$root/var/lib/qmail/control"
 fi
 
 cp config-fast "$root/usr/share/qmail/config-fast"
@@ -70,8 +89,13 @@ chmod 755 "$root/usr/bin/mailq" "$root/usr/bin/newaliases"
 {
   cat scripts/deb/copyright LICENSE
   echo
-  cat NOTICES
+  # Debian has this license in a place that all packages name.
+  sed '/^ *Apache License$/,/^ *limitations under the License\.$/c\
+Licensed under the Apache License, Version 2.0: /usr/share/common-licenses/Apache-2.0' NOTICES
 } >"$root/usr/share/doc/qmail/copyright"
+case $version in *-*) name=changelog.Debian.gz;; *) name=changelog.gz;; esac
+changelog | gzip -9nc >"$root/usr/share/doc/qmail/$name"
+fill scripts/deb/lintian-overrides >"$root/usr/share/lintian/overrides/qmail"
 
 # Other packages have pages called mbox(5), forward(1) or maildirmake(1): ours get a section "5qmail", where man(1) looks too.
 for page in "$root$home"/man/man?/*.?; do

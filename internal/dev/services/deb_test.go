@@ -214,10 +214,17 @@ func life(d *debian, first, second string) {
 		"/usr/share/man/man5/dot-qmail.5qmail.gz"} {
 		d.run("test -s " + path)
 	}
-	for _, paper := range []string{"LICENSE", "NOTICES"} {
-		if !strings.Contains(d.run("cat /usr/share/doc/qmail/copyright"), d.run("cat /mnt/"+paper)) {
-			t.Errorf("the copyright of the package does not have %s", paper)
+	copyright := d.run("cat /usr/share/doc/qmail/copyright")
+	before, apache, _ := strings.Cut(d.run("cat /mnt/NOTICES"), "                                 Apache License\n")
+	_, after, _ := strings.Cut(apache, "   limitations under the License.\n")
+	for _, paper := range []string{d.run("cat /mnt/LICENSE"), before, "/usr/share/common-licenses/Apache-2.0", after} {
+		if paper == "" || !strings.Contains(copyright, paper) {
+			t.Errorf("the copyright of the package lacks %s", paper)
 		}
+	}
+	changes := d.run("zcat /usr/share/doc/qmail/changelog.gz")
+	if !strings.HasPrefix(changes, "qmail (1.03+1) ") || !strings.Contains(changes, "\n  * ") {
+		t.Errorf("the changelog of the package:\n%s", changes)
 	}
 
 	// An upgrade: what the administrator wrote stays, no sendmail fails meanwhile.
