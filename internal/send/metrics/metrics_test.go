@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bytes"
+	"encoding/json"
 	"math"
 	"os"
 	"os/exec"
@@ -109,10 +110,12 @@ func TestThePageIsInPrometheusTextFormat(t *testing.T) {
 	}
 }
 
-func TestRulesAndManualNameNothingThatIsNotThere(t *testing.T) {
+func TestRulesDashboardAndManualNameNothingThatIsNotThere(t *testing.T) {
 	_, kinds := parse(t, full())
 	word := regexp.MustCompile(`qmail_[a-z0-9_]+`)
-	for _, path := range []string{"boot/prometheus/qmail.rules.yml", "docs/man/qmail-stats.8"} {
+	for _, path := range []string{
+		"boot/prometheus/qmail.rules.yml", "boot/grafana/qmail.json", "docs/man/qmail-stats.8",
+	} {
 		b, err := os.ReadFile("../../../" + path)
 		if err != nil {
 			t.Fatal(err)
@@ -138,6 +141,37 @@ func TestRulesAndManualNameNothingThatIsNotThere(t *testing.T) {
 		out, err := exec.Command(promtool, "check", "rules", "../../../boot/prometheus/qmail.rules.yml").CombinedOutput()
 		if err != nil {
 			t.Errorf("%v\n%s", err, out)
+		}
+	}
+}
+
+// A dashboard that Grafana cannot read, or with a panel that asks for nothing of ours, shows nothing and says so to
+// nobody.
+func TestEveryPanelOfTheDashboardAsksForANumberOfOurs(t *testing.T) {
+	b, err := os.ReadFile("../../../boot/grafana/qmail.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(b, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	if len(dashboard.Panels) == 0 {
+		t.Error("there is no panel")
+	}
+	for _, p := range dashboard.Panels {
+		if len(p.Targets) == 0 {
+			t.Errorf("%s asks for nothing", p.Title)
+		}
+		for _, q := range p.Targets {
+			if !strings.Contains(q.Expr, "qmail_") || strings.Count(q.Expr, "(") != strings.Count(q.Expr, ")") {
+				t.Errorf("%s: %s", p.Title, q.Expr)
+			}
 		}
 	}
 }

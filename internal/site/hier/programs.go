@@ -80,6 +80,8 @@ func (t *tree) boot() {
 	t.file("boot/fail2ban/qmail-clients.conf", "boot/fail2ban/qmail-clients.conf", 0o644, true)
 	t.dir("boot/prometheus", t.root, 0o755)
 	t.file("boot/prometheus/qmail.rules.yml", "boot/prometheus/qmail.rules.yml", 0o644, false)
+	t.dir("boot/grafana", t.root, 0o755)
+	t.file("boot/grafana/qmail.json", "boot/grafana/qmail.json", 0o644, false)
 	t.dir("boot/sysusers.d", t.root, 0o755)
 	t.file("boot/sysusers.d/qmail.conf", "boot/sysusers.d/qmail.conf", 0o644, true)
 	t.dir("boot/tmpfiles.d", t.root, 0o755)
