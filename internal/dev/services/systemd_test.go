@@ -151,6 +151,14 @@ func TestThePackageRunsUnderSystemdOnDebian(t *testing.T) {
 	d.arrived("inetd")
 	d.run("systemctl stop qmail-smtpd-inetd.socket; systemctl start qmail-smtpd.socket")
 
+	// A restart, too, while its helpers have just been at work.
+	d.run("systemctl restart qmail.service; journalctl --sync")
+	d.active("qmail.service")
+	left := d.run("journalctl -u qmail.service -o cat | grep -i -e left-over -e 'remains running' || :")
+	if left != "" {
+		t.Errorf("after a restart there are processes of before: %s", left)
+	}
+
 	// New programs run after an upgrade, and an administrator's unit files stay.
 	before := d.run("systemctl show -P MainPID qmail.service")
 	d.installs(second)
