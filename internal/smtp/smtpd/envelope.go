@@ -52,6 +52,9 @@ func (s *session) welcome(extended bool) {
 	if s.dsn = extended && s.offersDSN(); s.dsn {
 		s.put("250-DSN")
 	}
+	if s.offeredUTF8 = extended && s.extensions.Has("smtputf8"); s.offeredUTF8 {
+		s.put("250-SMTPUTF8")
+	}
 	s.enhanced = extended && (s.server.Submission != nil || s.extensions.Has("enhanced"))
 	if s.enhanced {
 		s.put("250-ENHANCEDSTATUSCODES")
@@ -81,6 +84,17 @@ func (s *session) mail(arg []byte) {
 		s.mailSeen = false
 		return
 	}
+	international, ok := s.speaksUTF8(&params)
+	if !ok {
+		s.mailSeen = false
+		s.refuse(noValue, "from", addr)
+		return
+	}
+	if no := s.unspeakable(addr, international); no != "" {
+		s.mailSeen = false
+		s.refuse(no, "from", addr)
+		return
+	}
 	if room := s.server.Room; room != nil && !room() {
 		s.mailSeen = false
 		s.refuse("452 the queue's disk is nearly full (#4.3.1)", "from", addr)
@@ -93,6 +107,7 @@ func (s *session) mail(arg []byte) {
 		return
 	}
 	s.sender, s.barred, s.params, s.wish = addr, !a.Vouched && s.controls.barred(addr), params, w
+	s.international = international
 	s.recipients, s.count, s.asked, s.full = s.recipients[:0], 0, 0, false
 	s.mailSeen = true
 	s.say("250 ok")
@@ -118,6 +133,10 @@ func (s *session) rcpt(arg []byte) {
 	addr, err := s.localized(addr)
 	if err != nil {
 		s.fail("421 unable to figure out my IP addresses (#4.3.0)")
+		return
+	}
+	if no := s.unspeakable(addr, s.international); no != "" {
+		s.refuse(no, "from", s.sender, "to", addr)
 		return
 	}
 	hosted, vouched := false, false

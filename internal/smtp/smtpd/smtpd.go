@@ -134,10 +134,13 @@ type session struct {
 	addrs   ipme.Set
 	looked  bool // addrs is set
 
-	helo       string
-	greeted    bool // by HELO or EHLO
-	enhanced   bool // EHLO was told that replies have codes
-	dsn        bool // and that reports can be asked for
+	helo     string
+	greeted  bool // by HELO or EHLO
+	enhanced bool // EHLO was told that replies have codes
+	dsn      bool // and that reports can be asked for
+	// SMTPUTF8 was offered by EHLO, and is what this message came by.
+	offeredUTF8, international bool
+
 	mailSeen   bool
 	sender     string
 	barred     bool

@@ -106,7 +106,7 @@ func (s *session) handshake(begin Handshake) {
 	s.conn.Timeout(s.timeout)
 	s.wire, s.tls = c, c
 	s.in.Reset(s)
-	s.helo, s.greeted, s.enhanced = "", false, false
+	s.helo, s.greeted, s.enhanced, s.dsn, s.offeredUTF8 = "", false, false, false, false
 	s.mailSeen, s.sender, s.barred = false, "", false
 	s.recipients, s.count, s.full = s.recipients[:0], 0, false
 	s.server.Log.Say("TLS: " + c.Name())
@@ -135,19 +135,27 @@ func (s *session) trusted() bool {
 }
 
 // protocol is what Received says that a message came by; RFC 3848 has the words. Without TLS and a login it is that of
-// all qmails, whichever greeting the client used.
+// all qmails, whichever greeting the client used; with SMTPUTF8 it has those of RFC 6531, section 4.3.
 func (s *session) protocol() string {
 	mark := ""
 	if s.relayClient && (s.userFilter != "" || s.server.Control.Signs()) {
 		mark = " " + rfc822.RelayClient
 	}
-	switch {
-	case s.tls == nil && s.user == "":
-		return "SMTP" + mark
-	case s.tls == nil:
-		return "ESMTPA"
-	case s.user == "":
-		return "ESMTPS (" + s.tls.Name() + ")" + mark
+	secure := ""
+	if s.tls != nil {
+		secure = " (" + s.tls.Name() + ")"
 	}
-	return "ESMTPSA (" + s.tls.Name() + ")"
+	word := "SMTP"
+	if s.international {
+		word = "UTF8SMTP"
+	} else if s.tls != nil || s.user != "" {
+		word = "ESMTP"
+	}
+	if s.tls != nil {
+		word += "S"
+	}
+	if s.user != "" {
+		return word + "A" + secure
+	}
+	return word + secure + mark
 }

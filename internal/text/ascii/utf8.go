@@ -34,3 +34,28 @@ func UTF8(text string) int {
 	}
 	return n
 }
+
+// IsASCII reports whether s has no byte over 127.
+func IsASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] > 127 {
+			return false
+		}
+	}
+	return true
+}
+
+// IsText reports whether s is UTF-8 without control characters, those between U+0080 and U+009F included.
+func IsText(s string) bool {
+	for i := 0; i < len(s); {
+		n := 1
+		if s[i] > 127 {
+			n = UTF8(s[i:])
+		}
+		if n == 0 || IsControl(s[i]) {
+			return false
+		}
+		i += n
+	}
+	return true
+}

@@ -25,7 +25,13 @@ type Trace struct {
 }
 
 // LoggedIn reports whether the client has.
-func (t Trace) LoggedIn() bool { return t.Proto == "ESMTPA" || t.Proto == "ESMTPSA" }
+func (t Trace) LoggedIn() bool {
+	switch t.Proto {
+	case "ESMTPA", "ESMTPSA", "UTF8SMTPA", "UTF8SMTPSA":
+		return true
+	}
+	return false
+}
 
 // Parse reads the Received field of our own server, in lines that end in LF. Ok is false where it has another form
 // than our servers write. What the client said has only safe bytes there: no blank and no parenthesis.

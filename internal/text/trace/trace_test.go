@@ -22,6 +22,8 @@ func TestWhatAServerSaysOfItsClientIsReadBack(t *testing.T) {
 			Helo: "x.test"}, "ESMTPSA (TLS1.3 x)", "192.0.2.1 a.test x.test joe@b.test m.test ESMTPSA known"},
 		{rfc822.Peer{RemoteIP: "::ffff:192.0.2.1", LocalHost: "m.test", Helo: "unknown"}, "SMTP",
 			"192.0.2.1  unknown  m.test SMTP strange"},
+		{rfc822.Peer{LocalHost: "m.test"}, "UTF8SMTPA", "invalid IP  unknown  m.test UTF8SMTPA known"},
+		{rfc822.Peer{LocalHost: "m.test"}, "UTF8SMTP", "invalid IP  unknown  m.test UTF8SMTP strange"},
 		{rfc822.Peer{LocalHost: "m.test"}, "SMTP (relay client)", "invalid IP  unknown  m.test SMTP known"},
 	} {
 		field := received(c.peer, c.protocol)
