@@ -53,7 +53,7 @@ func (c *course) run() {
 			return
 		}
 		n := len(rest)
-		for _, limit := range []int{c.group, c.s.quirk.Group} {
+		for _, limit := range []int{c.group, c.s.quirk.Group, c.s.rcptMax, c.alike(rest)} {
 			if limit > 0 {
 				n = min(n, limit)
 			}

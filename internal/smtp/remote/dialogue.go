@@ -7,7 +7,6 @@ import (
 
 	"qmail/internal/smtp/tcpto"
 	"qmail/internal/text/dsn"
-	"qmail/internal/text/rfc822"
 )
 
 // Reply codes (RFC 5321, section 4.2.3). The greeting and the reply to EHLO must be what they should; to all else
@@ -136,12 +135,11 @@ func (s *session) asks(j *job, without tcpto.Ways) (a dsn.Record) {
 
 // mail is the MAIL command; it says what the server wants to know in advance (RFC 1870, RFC 6152), and what the sender
 // asks for (RFC 3461).
-func (s *session) mail(j *job, without tcpto.Ways) (command string, parameters bool, err error) {
-	from := ""
-	if j.sender != "" {
-		from = rfc822.Quote(j.sender)
+func (s *session) mail(j *job, said saying, without tcpto.Ways) (command string, parameters bool, err error) {
+	command = "MAIL FROM:<" + said.sender + ">"
+	if said.utf8 {
+		command += " SMTPUTF8" // nothing else lets these addresses through
 	}
-	command = "MAIL FROM:<" + from + ">"
 	if (s.size || s.eightBit) && without&tcpto.Parameters == 0 {
 		if err := j.message.survey(); err != nil {
 			return "", false, err
@@ -169,10 +167,8 @@ func parameter(name, value string) string {
 	return " " + name + "=" + value
 }
 
+// rcpt is the RCPT command for an address as it is said.
 func rcpt(addr string, asked dsn.Recipient) string {
-	if addr != "" {
-		addr = rfc822.Quote(addr)
-	}
 	return "RCPT TO:<" + addr + ">" + parameter("NOTIFY", asked.Notify.String()) + parameter("ORCPT", asked.Orcpt) + "\r\n"
 }
 

@@ -26,7 +26,7 @@ func (m *Remote) done(s *session, without tcpto.Ways) {
 		return
 	}
 	ways := tcpto.Keeping | tcpto.Pipelining
-	if !m.Keep || s.closed || s.spent || !s.finished || !s.pipelining || (s.quirk.Without|without)&ways != 0 ||
+	if !m.Keep || s.closed || s.spent || s.worn() || !s.finished || !s.pipelining || (s.quirk.Without|without)&ways != 0 ||
 		s.r.Buffered() > 0 {
 		s.quit()
 		return

@@ -61,8 +61,10 @@ type job struct {
 	recipients []string
 	asked      dsn.Record
 	message    *letter
-	now        time.Time
-	end        time.Time // when all must be over
+
+	international bool // addresses of 8 bits are ones of RFC 6531
+	now           time.Time
+	end           time.Time // when all must be over
 }
 
 // New returns a Remote for the tree at home.
@@ -120,6 +122,9 @@ func (m *Remote) run(args []string, message io.Reader, o *output) error {
 	j := &job{settings: set, host: args[0], sender: args[1], recipients: args[2:], asked: m.asked, now: m.Now()}
 	if !sendable(j.sender) {
 		return errSender
+	}
+	if err := j.internationalize(m.Control); err != nil {
+		return err
 	}
 	if j.message, err = openLetter(m.top, message); err != nil {
 		return errRead

@@ -176,6 +176,7 @@ func (s *session) shake(without tcpto.Ways) *outcome {
 	s.c, s.quiet = t, t.Quiet
 	s.r.Reset(t)
 	s.facts = t.Facts + " policy=" + s.policy.Name
+	s.dsn, s.utf8, s.rcptMax, s.mailMax = false, false, 0, 0
 	s.pipelining, s.size, s.eightBit, s.maxSize, s.offersTLS, s.mechanisms = false, false, false, 0, false, nil
 	s.secret = true
 	return nil

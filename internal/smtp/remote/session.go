@@ -46,6 +46,9 @@ type session struct {
 	maxSize    int64 // what the host says it takes; 0: it does not say
 	eightBit   bool
 	dsn        bool // RFC 3461
+	utf8       bool // RFC 6531
+	rcptMax    int  // RFC 9422; 0: it does not say
+	mailMax    int
 	quirk      tcpto.Quirk
 	offersTLS  bool
 	mechanisms []string // of logins
@@ -64,6 +67,7 @@ type session struct {
 	committed bool      // the final dot may have been sent, and not been answered
 	open      bool      // a transaction has begun and not ended: RSET comes before another
 	used      bool      // it has had a transaction
+	mails     int       // transactions
 	taken     int       // recipients that it has accepted
 	finished  bool      // the last delivery ended with the message accepted
 	since     time.Time // when it was opened
@@ -221,6 +225,10 @@ func (s *session) offers() {
 			s.size, s.maxSize = true, int64(n)
 		}
 		s.eightBit = s.eightBit || ascii.Equal(word, "8BITMIME")
+		s.utf8 = s.utf8 || ascii.Equal(word, "SMTPUTF8")
+		if ascii.Equal(word, "LIMITS") {
+			s.limits(arg)
+		}
 		s.dsn = s.dsn || ascii.Equal(word, "DSN")
 		if ascii.Equal(word, "AUTH") {
 			s.mechanisms = strings.Split(arg, " ")
@@ -232,7 +240,7 @@ func (s *session) offers() {
 // usable reports whether a session can have a transaction, if there is a session at all.
 func (s *session) usable(without tcpto.Ways) bool {
 	switch {
-	case s == nil || s.closed || s.spent:
+	case s == nil || s.closed || s.spent || s.worn():
 		return false
 	case s.inherited || !s.used:
 		return true

@@ -21,7 +21,11 @@ func (s *session) transact(j *job, recipients []string, without tcpto.Ways) *out
 		honest: s.quirk.Without&tcpto.Honest != 0, pipelined: s.pipelining && without&tcpto.Pipelining == 0,
 		place: atMail,
 	}
-	mail, parameters, err := s.mail(j, without)
+	said := s.saying(j, recipients)
+	if said.impossible {
+		return s.speechless(o)
+	}
+	mail, parameters, err := s.mail(j, said, without)
 	if err != nil {
 		return s.unreadable(o)
 	}
@@ -29,10 +33,11 @@ func (s *session) transact(j *job, recipients []string, without tcpto.Ways) *out
 	o.asked = s.asks(j, without)
 	o.parameters = parameters || o.asks()
 	s.used, s.inherited, s.open, s.finished = true, false, true, false
+	s.mails++
 	if o.pipelined {
-		s.sendAhead(flightOf(reset, mail, recipients, o.asked.Recipient))
+		s.sendAhead(flightOf(reset, mail, said.recipients, o.asked.Recipient))
 	}
-	if !s.envelope(j, o, reset, mail, recipients) {
+	if !s.envelope(j, o, reset, mail, said.recipients) {
 		return o
 	}
 	return s.body(j.message, o, j)

@@ -15,6 +15,20 @@ func Quote(addr string) string {
 	return quoteLocal(addr[:at]) + addr[at:]
 }
 
+// QuoteUTF8 is Quote for whom bytes over 127 are parts of atoms (RFC 6532).
+func QuoteUTF8(addr string) string {
+	plain := []byte(addr[:max(strings.LastIndexByte(addr, '@'), 0)])
+	for i, c := range plain {
+		if c > 127 {
+			plain[i] = 'x'
+		}
+	}
+	if NeedsQuotes(string(plain)) {
+		return Quote(addr)
+	}
+	return addr
+}
+
 func quoteLocal(s string) string {
 	if !NeedsQuotes(s) {
 		return s

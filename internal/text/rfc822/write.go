@@ -1,5 +1,7 @@
 package rfc822
 
+import "qmail/internal/text/ascii"
+
 // lineLength is how long a line of a rewritten field may become, with two bytes to spare for a break.
 const lineLength = 78
 
@@ -11,9 +13,14 @@ func AppendField(b []byte, name string, tokens []Token) []byte {
 	b = append(b, name...)
 	b = append(b, ':')
 	last := Colon
+	domain := false
 	for i, t := range tokens {
 		if spaceBetween(last, t.Kind) {
 			b = append(b, ' ')
+		}
+		domain = t.Kind == At || domain && (last == At || last == Dot || t.Kind == Dot)
+		if domain && t.Kind == Quoted && isUTF8Atom(t.Text) {
+			t.Kind = Atom // no domain is quoted
 		}
 		b = appendToken(b, t)
 		if t.Kind == Comma || i == len(tokens)-1 {
@@ -22,6 +29,16 @@ func AppendField(b []byte, name string, tokens []Token) []byte {
 		last = t.Kind
 	}
 	return append(b, '\n')
+}
+
+// isUTF8Atom reports whether text may be written as an atom that has characters of RFC 6532.
+func isUTF8Atom(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] <= 127 && !atomByte(text[i]) {
+			return false
+		}
+	}
+	return !ascii.IsASCII(text) && ascii.IsText(text)
 }
 
 // fold breaks the line at brk if what was added behind it made it too long.
