@@ -126,7 +126,8 @@ var files = [...]File{
 		"How many recipients a message from the network may have; 0 is any number. qmail-qmqpd has no limit of its own.",
 		true},
 	{"extensions", Entries, "SMTP clients are offered what qmail has always offered.", "SMTP clients are offered ", ".",
-		talks, "What else EHLO offers: dsn for DSN, enhanced for ENHANCEDSTATUSCODES, limits for LIMITS.", true},
+		talks + " " + remote, "What else EHLO offers: dsn for DSN, enhanced for ENHANCEDSTATUSCODES, limits for LIMITS, " +
+			"smtputf8 for SMTPUTF8.", true},
 	{"bounceformat", Text, "qsbmf", "Bounces are written as ", ".", send,
 		"How bounces are written: qsbmf, or multipart for the form of RFC 3464 around the same text.", true},
 	{"bouncemaxbytes", Number, "0", "Bounces copy at most ", " bytes of a message.", send,

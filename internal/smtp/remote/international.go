@@ -110,9 +110,9 @@ func (c *course) alike(rest []int) int {
 // speechless ends a transaction with a server that does not know SMTPUTF8 (RFC 6531, section 3.2), or was not asked.
 func (s *session) speechless(o *outcome) *outcome {
 	o.ours = true
-	o.message = answer{failure, s.host() + " does not take addresses like those of this message: they need SMTPUTF8. (#5.6.7)\n"}
+	o.message = answer{failure, s.host() + " does not take addresses of this message: they need SMTPUTF8. (#5.6.7)\n"}
 	if !s.ehlo {
-		o.message = answer{deferral, s.host() + " was not asked for SMTPUTF8, which addresses of this message need. (#4.6.7)\n"}
+		o.message = answer{deferral, s.host() + " was not asked for SMTPUTF8, which addresses here need. (#4.6.7)\n"}
 	}
 	return o
 }

@@ -66,7 +66,8 @@ func TestWithoutTheWordAnAddressIsSentAsTheBytesThatItIs(t *testing.T) {
 	s := serve(t, smtp(knowing, nil))
 	g := newRig(t, s)
 	got := g.send(testMessage, "far.test", "j\xf6@b.test", "ü@far.test")
-	if wire := strings.Join(s.wires(), ""); got != accepted || !strings.Contains(wire, "MAIL FROM:<\"j\xf6\"@b.test>\r\n") ||
+	wire := strings.Join(s.wires(), "")
+	if got != accepted || !strings.Contains(wire, "MAIL FROM:<\"j\xf6\"@b.test>\r\n") ||
 		!strings.Contains(wire, "RCPT TO:<\"ü\"@far.test>\r\n") {
 		t.Errorf("%q %q", got, wire)
 	}
@@ -103,7 +104,8 @@ func TestTheLimitsThatAHostTellsAreKept(t *testing.T) {
 		messages, connections int
 	}{
 		{"RCPTMAX=2 MAILMAX=2", "ab cd e ab cd e", 2, 3}, {"rcptmax=3 NEW=7", "abc de abc de", 2, 1},
-		{"RCPTMAX=0 MAILMAX=x RCPTMAX=-1 RCPTMAX=03 MAILMAX=9999999", "abcde abcde", 2, 1}, {"MAILMAX=1", "abcde abcde", 2, 2},
+		{"RCPTMAX=0 MAILMAX=x RCPTMAX=-1 RCPTMAX=03 MAILMAX=9999999", "abcde abcde", 2, 1},
+		{"MAILMAX=1", "abcde abcde", 2, 2},
 	} {
 		h := &host{}
 		n := 0
@@ -140,7 +142,8 @@ func FuzzSpoken(f *testing.F) {
 		if !ok || !sendable(addr) {
 			return
 		}
-		if !ascii.IsASCII(addr) && ascii.HasControl(text) || !utf8.ValidString(text) || !international && !ascii.IsASCII(text) {
+		if !ascii.IsASCII(addr) && ascii.HasControl(text) || !utf8.ValidString(text) ||
+			!international && !ascii.IsASCII(text) {
 			t.Errorf("%q becomes %q", addr, text)
 		}
 	})

@@ -15,10 +15,10 @@ func TestADomainInUTF8IsWrittenWithoutQuotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := string(AppendField(nil, "To", tokens)); got != want[:3]+want[4:] && got != want {
+		if got := string(AppendField(nil, "To", tokens)); got != want {
 			t.Errorf("%q: %q", in, got)
 		}
-		again, err := Tokenize(in)
+		again, err := Tokenize(want[len("To:"):])
 		if err != nil || Text(again) != Text(tokens) {
 			t.Errorf("%q: %v", in, err)
 		}
