@@ -24,7 +24,8 @@ func TestAnInternationalAddressNeedsSMTPUTF8(t *testing.T) {
 	for line := range strings.Lines(got) {
 		codes = append(codes, line[:4])
 	}
-	const want = "220 250-250-250-250 " + "553 250 553 " + "250 501 501 503 250 250 553 354 250 " + "553 250-250-250 553 221 "
+	const want = "220 250-250-250-250 " + "553 250 553 " + "250 501 501 503 250 250 553 354 250 " +
+		"553 250-250-250 553 221 "
 	if all := strings.Join(codes, ""); all != want || !strings.Contains(got, "\r\n250-SMTPUTF8\r\n") ||
 		strings.Count(got, needsUTF8) != 4 {
 		t.Errorf("%s\n%s", all, got)
@@ -39,8 +40,9 @@ func TestAnInternationalAddressNeedsSMTPUTF8(t *testing.T) {
 func TestAnInternationalAddressIsUTF8WithoutControls(t *testing.T) {
 	w := international(t)
 	for what, addr := range map[string]string{
-		"C1": "a\u0085b", "CSI": "\u009b31m", "a bare byte": "\xfc", "overlong": "\xc0\xafx", "overlong slash": "\xe0\x80\xaf",
-		"a surrogate": "\xed\xa0\x80", "too high": "\xf4\x90\x80\x80", "a part": "\xe2\x82", "a continuation": "\x80",
+		"C1": "a\u0085b", "CSI": "\u009b31m", "a bare byte": "\xfc", "overlong": "\xc0\xafx",
+		"overlong slash": "\xe0\x80\xaf",
+		"a surrogate":    "\xed\xa0\x80", "too high": "\xf4\x90\x80\x80", "a part": "\xe2\x82", "a continuation": "\x80",
 		"overlong C1": "\xe0\x82\x85", "overlong NUL": "\xc0\x80",
 	} {
 		got, _ := w.say("EHLO c\r\nMAIL FROM:<" + addr + "@x.test> SMTPUTF8\r\nMAIL FROM:<> SMTPUTF8\r\nRCPT TO:<" + addr +
@@ -53,7 +55,8 @@ func TestAnInternationalAddressIsUTF8WithoutControls(t *testing.T) {
 
 func TestWithoutTheWordAnAddressIsBytesAsItAlwaysWas(t *testing.T) {
 	w := newWorld(t, map[string]string{"me": "m.test\n", "rcpthosts": "ours.test\n"})
-	got, _ := w.say("EHLO c\r\nMAIL FROM:<j\xf6rg@x.test> SMTPUTF8=x\r\nRCPT TO:<jörg@ours.test>\r\nDATA\r\n\r\n.\r\nQUIT\r\n")
+	got, _ := w.say("EHLO c\r\nMAIL FROM:<j\xf6rg@x.test> SMTPUTF8=x\r\n" +
+		"RCPT TO:<jörg@ours.test>\r\nDATA\r\n\r\n.\r\nQUIT\r\n")
 	if envelopes, texts := w.queued(); strings.Contains(got, "UTF8") || len(envelopes) != 1 ||
 		envelopes[0] != "Fj\xf6rg@x.test\x00Tjörg@ours.test\x00\x00" || !strings.Contains(texts[0], " with SMTP; ") {
 		t.Errorf("%q %q", got, envelopes)
