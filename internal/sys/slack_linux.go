@@ -12,6 +12,13 @@ import (
 func WithSlack(d time.Duration, fn func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	WithSlackNearly(d, fn)
+}
+
+// WithSlackNearly is WithSlack for a program that ends soon: it does not hold on to the thread, for which the runtime
+// would start another. Should fn go on another thread, what it starts has the usual slack, which costs time and no
+// more, and a thread of this process keeps d.
+func WithSlackNearly(d time.Duration, fn func()) {
 	before := Slack()
 	if before == 0 || before == d {
 		fn()

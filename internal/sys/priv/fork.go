@@ -3,6 +3,8 @@ package priv
 import (
 	"runtime"
 	"syscall"
+
+	"qmail/internal/sys"
 )
 
 // Fork is Start for a program that starts one or two others in its life: it goes without the pidfd of an
@@ -12,7 +14,12 @@ func Fork(c Child) (pid int, err error) {
 	for i, f := range c.Files {
 		attr.Files[i] = f.Fd()
 	}
-	c.slacken(func() { pid, err = syscall.ForkExec(c.Path, c.Args, attr) })
+	start := func() { pid, err = syscall.ForkExec(c.Path, c.Args, attr) }
+	if c.Slack == 0 {
+		start()
+	} else {
+		sys.WithSlackNearly(c.Slack, start)
+	}
 	runtime.KeepAlive(c.Files)
 	return pid, err
 }

@@ -8,10 +8,7 @@ import (
 // BeginThin is Begin for a program that is started for every message and has nothing to say while all goes well. It
 // does not catch SIGPIPE, which takes a thread of its own: a broken pipe on any descriptor but 1 and 2 is an error
 // without that. Before such a program writes to those it calls Begin, or uses Stderr.
-func BeginThin() {
-	crash()
-	oneProcessor()
-}
+func BeginThin() { crash() }
 
 // BeginQuiet is BeginAlone for a program that is started for every message.
 func BeginQuiet() {
