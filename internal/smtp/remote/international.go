@@ -119,7 +119,7 @@ func (s *session) speechless(o *outcome) *outcome {
 
 // limits reads what LIMITS offers (RFC 9422).
 func (s *session) limits(arg string) {
-	for _, word := range strings.Fields(arg) {
+	for word := range strings.SplitSeq(arg, " ") {
 		name, value, _ := strings.Cut(word, "=")
 		n, _ := control.ParseInt(value)
 		if n < 1 || n > 999999 || strconv.Itoa(n) != value {
