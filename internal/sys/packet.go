@@ -236,7 +236,7 @@ func wait(f *os.File, events int16, d time.Duration) (bool, error) {
 	var got error
 	err = rc.Control(func(fd uintptr) {
 		got = again(func() (err error) {
-			ms := int(max(0, time.Until(end)).Milliseconds())
+			ms := int(max(0, time.Until(end)+time.Millisecond-1).Milliseconds()) // all of d
 			n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, ms)
 			return err
 		})
