@@ -73,7 +73,9 @@ func broken() map[string]breakage {
 			w.mode("bin/qmail-milter", 0o755)
 			w.set("filters", "qmail-milter\n")
 		}, "control/milters nobody whom it could ask"},
-		"no me":            {func(w *world) { w.gone("control/me") }, "There is no control/me"},
+		"no me": {func(w *world) { w.gone("control/me") }, "There is no control/me"},
+		"recipients that nobody has listed": says("recipients", "users/recipients.cdb\n",
+			"control/recipients names users/recipients.cdb, which is not there"),
 		"an empty me":      says("me", "\n", "control/me has nothing in its first line"),
 		"no name in me":    says("me", "mail_1.example.org\n", "cannot be that of a host"),
 		"me without a dot": says("me", "mail\n", "means nothing to other hosts"),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -240,6 +241,9 @@ func policiesAre(s *Site, say sayer) {
 	}
 }
 
+// listed is what qmail-newrcpt makes, as control/recipients names it.
+const listed = "users/recipients.cdb"
+
 // databasesAreNew compares each database with the text that it is made of.
 func databasesAreNew(s *Site, say sayer) {
 	for _, d := range []struct{ text, database, program string }{
@@ -258,6 +262,13 @@ func databasesAreNew(s *Site, say sayer) {
 			say(Fault, s.Home+"/"+d.text+" is there, but "+d.database+", which is what counts, is not.", command)
 		case err == nil && made.ModTime().Before(text.ModTime()):
 			say(Warning, s.Home+"/"+d.text+" is newer than "+d.database+", which is what counts.", command)
+		}
+	}
+	if _, err := os.Stat(s.path("control/recipients")); err == nil {
+		lines, _, _ := s.control().List("recipients")
+		if _, err := os.Stat(s.path("users/recipients.cdb")); os.IsNotExist(err) && slices.Contains(lines, listed) {
+			say(Fault, "control/recipients names "+listed+", which is not there: no recipient is accepted.",
+				s.Home+"/bin/qmail-newrcpt")
 		}
 	}
 	if fi, err := os.Stat(s.path("users/assign")); err == nil && fi.Mode()&fs.ModeType == 0 {

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"io"
 	"io/fs"
 	"os"
 
@@ -13,6 +14,27 @@ func (d *Folder) Names() ([]string, error) {
 		return nil, err
 	}
 	return d.f.Readdirnames(-1)
+}
+
+// EachName calls fn with the name of everything in the folder, however much that is, until fn returns false.
+func (d *Folder) EachName(fn func(name string) bool) error {
+	if _, err := d.f.Seek(0, 0); err != nil {
+		return err
+	}
+	for {
+		names, err := d.f.Readdirnames(1024)
+		for _, n := range names {
+			if !fn(n) {
+				return nil
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // Sync makes the names in the folder durable.

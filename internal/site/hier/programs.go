@@ -13,7 +13,7 @@ import (
 func binaries() (rootOnly, unreadable, public []string) {
 	rootOnly = []string{
 		"checkpassword", "config-mail", "config-tls", "qmail-dkimkey", "qmail-lspawn", "qmail-newauth", "qmail-newmrh",
-		"qmail-newsenders", "qmail-newu", "qmail-start", "queue-fix",
+		"qmail-newrcpt", "qmail-newsenders", "qmail-newu", "qmail-start", "queue-fix",
 	}
 	unreadable = []string{
 		"qmail-authd", "qmail-clean", "qmail-dksign", "qmail-getpw", "qmail-local", "qmail-mtasts",
@@ -92,6 +92,7 @@ func (t *tree) boot() {
 		"qmail-smtpd-inetd@.service", "qmail-authd.service", "qmail-submitd.socket", "qmail-submitd.service",
 		"qmail-submitd-tls.socket", "qmail-submitd-tls.service", "qmail-pop3d.socket", "qmail-pop3d.service",
 		"qmail-pop3d-tls.socket", "qmail-pop3d-tls.service", "qmail-stats.socket", "qmail-stats@.service",
+		"qmail-newrcpt.service", "qmail-newrcpt.timer",
 	} {
 		t.file("boot/systemd/"+n, "boot/systemd/"+n, 0o644, true)
 	}

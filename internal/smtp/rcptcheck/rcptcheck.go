@@ -9,6 +9,7 @@ import (
 
 	"qmail/internal/site/control"
 	"qmail/internal/smtp/smtpd"
+	"qmail/internal/sys"
 	"qmail/internal/sys/priv"
 	"qmail/internal/sys/proc"
 	"qmail/internal/text/ascii"
@@ -77,9 +78,16 @@ func (d *Door) Admit(stage smtpd.Stage, v *smtpd.Visit) string {
 // cannotRun is the exit code by which such a program says that one it needs could not be run.
 const cannotRun = 120
 
-// run runs a program with an empty input, and ends it and all that it has started when its time is over; ok is false
-// where it could not be run, was killed, or was too slow.
+// run runs a program with an empty input.
 func (d *Door) run(args, env []string) (code int, ok bool) {
+	return Run(d.home, args, env, d.within, nil)
+}
+
+// Run runs a program, with its arguments, for one recipient: descriptors 0, 1 and 2 are empty, and 3 is a pipe with
+// what a pipe has room for, unless that is nil. A name without a slash in front is below home. The program, and all
+// that it has started, is ended when its time is over; ok is false where it could not be run, was killed, or was too
+// slow.
+func Run(home string, args, env []string, within time.Duration, three []byte) (code int, ok bool) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return 0, false
@@ -88,16 +96,25 @@ func (d *Door) run(args, env []string) (code int, ok bool) {
 	proc.CatchPipe() // which the program is to know as usual
 	path := args[0]
 	if !strings.HasPrefix(path, "/") {
-		path = d.home + "/" + path
+		path = home + "/" + path
 	}
-	child, err := priv.Start(priv.Child{
-		Path: path, Args: args, Env: env, Files: []*os.File{null, null, null}, Apart: true, Expendable: true,
-	})
+	files := []*os.File{null, null, null}
+	if three != nil {
+		r, w, err := sys.Pipe()
+		if err != nil {
+			return 0, false
+		}
+		w.Write(three)
+		w.Close()
+		defer r.Close()
+		files = append(files, r)
+	}
+	child, err := priv.Start(priv.Child{Path: path, Args: args, Env: env, Files: files, Apart: true, Expendable: true})
 	if err != nil {
 		return 0, false
 	}
 	group := priv.Group{Pid: child.Pid}
-	late := time.AfterFunc(d.within, group.Kill)
+	late := time.AfterFunc(within, group.Kill)
 	state, err := child.Wait()
 	if !late.Stop() || err != nil {
 		return 0, false

@@ -16,6 +16,7 @@ import (
 	"qmail/internal/smtp/namecheck"
 	"qmail/internal/smtp/plugins"
 	"qmail/internal/smtp/rcptcheck"
+	"qmail/internal/smtp/recipients"
 	"qmail/internal/smtp/smtpd"
 	"qmail/internal/submit"
 	"qmail/internal/submit/room"
@@ -85,6 +86,8 @@ func (p Program) serve(
 		Control: control.Default(), Env: env, Queue: queue, Now: time.Now, In: reader, Room: room.ForNetwork,
 		Log: peerlog.Of(log, p.Name, env, os.Getpid()),
 	}
+	var boxes *recipients.Door
+	defer func() { boxes.Close() }()
 	s.Doors = func() (doors []smtpd.Door, err error) {
 		if s.Submission != nil {
 			return nil, nil
@@ -97,6 +100,12 @@ func (p Program) serve(
 			doors = append(doors, bad)
 		}
 		home := filepath.Dir(string(s.Control))
+		if boxes, err = recipients.Open(s.Control, s.Env, home); err != nil {
+			return nil, err
+		}
+		if boxes != nil {
+			doors = append(doors, boxes)
+		}
 		asked, err := rcptcheck.Open(s.Control, s.Env, home)
 		if err != nil {
 			return nil, err

@@ -116,6 +116,23 @@ func LookupIn(root, name string) (Entry, error) {
 	return e, nil
 }
 
+// Each calls fn with the entry of every user, the first of several of one name. Lines that are none are passed over.
+func Each(fn func(Entry)) error {
+	seen := map[string]bool{}
+	return eachLine(passwdFile, func(f []string) bool {
+		if len(f) < 6 || seen[f[0]] {
+			return true
+		}
+		uid, ok1 := number(f[2])
+		gid, ok2 := number(f[3])
+		if ok1 && ok2 {
+			seen[f[0]] = true
+			fn(Entry{Name: f[0], UID: uid, GID: gid, Home: f[5]})
+		}
+		return true
+	})
+}
+
 // number reads a uid or gid: decimal digits and nothing else. The highest number means "nobody at all" to
 // the kernel.
 func number(s string) (n int, ok bool) {
