@@ -65,18 +65,19 @@ func write(db *cdb.Writer, home string) error {
 	}
 	stamps := s.stamps()
 	m := mailboxes.Maker{To: db, Control: dir, Sources: s.sources}
-	if err := m.Begin(stamps, s.others()); err != nil {
+	if err := m.Begin(stamps, others("")); err != nil {
 		return err
 	}
 	var failed error
 	err := passwd.Each(func(e passwd.Entry) {
 		failed = errors.Join(failed, m.Account(mailboxes.Account{Name: e.Name, UID: e.UID, Home: e.Home}))
 		if e.UID != 0 {
-			s.homes[e.Home] = e.UID
+			s.homes[e.Home] = append(s.homes[e.Home], e.UID)
 		}
 		if e.Name == conf.UserNames().Alias {
 			failed = errors.Join(failed, m.Alias(e.Home))
 			s.alias = e.Home
+			s.homes[e.Home] = append(s.homes[e.Home], -1)
 		}
 	})
 	if err = errors.Join(err, failed); err != nil {

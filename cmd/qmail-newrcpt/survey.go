@@ -1,7 +1,8 @@
 package main
 
 import (
-	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -17,9 +18,6 @@ const (
 	maxFiles = 100_000
 	// maxWait is how long a source that has just been changed is waited for.
 	maxWait = 5 * time.Second
-
-	accountFile  = "/etc/passwd"
-	servicesFile = "/etc/nsswitch.conf"
 )
 
 // A survey is of the homes of this machine.
@@ -27,11 +25,13 @@ type survey struct {
 	sources []string
 	assign  string
 	alias   string
-	homes   map[string]int // whose each is; -1: anybody's
+	homes   map[string][]int // the uids that may have mail there; -1: anybody
 }
 
 func newSurvey(assign string) *survey {
-	return &survey{sources: []string{accountFile, servicesFile}, assign: assign, homes: map[string]int{}}
+	s := &survey{sources: []string{accountFile}, assign: assign, homes: map[string][]int{}}
+	s.sources = append(append(s.sources, servicesFiles()...), systemdFolders()...)
+	return s
 }
 
 // stamps returns those of the sources, once a further change of any would show.
@@ -53,40 +53,6 @@ func (s *survey) stamps() []mailboxes.Stamp {
 	}
 }
 
-// others reports whether there may be accounts that /etc/passwd does not have.
-func (s *survey) others() bool {
-	b, err := os.ReadFile(accountFile)
-	if err != nil || bytes.HasPrefix(b, []byte("+")) || bytes.Contains(b, []byte("\n+")) {
-		return true
-	}
-	if b, err = os.ReadFile(servicesFile); err != nil {
-		return !os.IsNotExist(err)
-	}
-	return elsewhere(string(b))
-}
-
-// elsewhere reports whether nsswitch.conf names a source of accounts that is not /etc/passwd. That of systemd has only
-// accounts without mail.
-func elsewhere(text string) bool {
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "#")
-		name, list, ok := strings.Cut(line, ":")
-		if !ok || strings.Trim(name, " \t") != "passwd" {
-			continue
-		}
-		for _, word := range strings.FieldsFunc(list, isBlank) {
-			switch word {
-			case "files", "compat", "systemd":
-			default:
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func isBlank(c rune) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
-
 // assigned adds the homes of users/assign.
 func (s *survey) assigned() error {
 	f, err := os.Open(s.assign)
@@ -98,64 +64,72 @@ func (s *survey) assigned() error {
 }
 
 // homes takes the records of users/cdb.
-type homes map[string]int
+type homes map[string][]int
 
 // Add implements users.Adder.
 func (h homes) Add(_, value []byte) error {
 	if u, err := users.ParseUser(append(slices.Clone(value), 0)); err == nil {
-		h[u.Home] = -1
+		h[u.Home] = append(h[u.Home], -1)
 	}
 	return nil
 }
 
-// visit tells of each home which .qmail files it has. Of one that cannot be reached, or that changes meanwhile, or has
-// too many, there is nothing to tell.
-func (s *survey) visit(now func() time.Time, tell func(string, mailboxes.Stamp, []string) error) error {
+// visit tells of each home whose it is and which .qmail files it has. Of one that cannot be reached, or that has too
+// many, there is nothing to tell; one that changes meanwhile has no stamp.
+func (s *survey) visit(now func() time.Time, tell func(mailboxes.Home) error) error {
 	root, err := sys.OpenFolder("/")
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	for home, uid := range s.homes {
-		if !strings.HasPrefix(home, "/") || strings.IndexByte(home, 0) >= 0 {
+	for path, uids := range s.homes {
+		if !strings.HasPrefix(path, "/") || strings.IndexByte(path, 0) >= 0 {
 			continue
 		}
-		before, settled := mailboxes.StampOf(home, now())
-		if !settled && home == s.alias { // whose names are everybody's: an uncertain one would let all of them in
+		before, settled := mailboxes.StampOf(path, now())
+		if !settled && path == s.alias { // whose names are everybody's: an uncertain one would let all of them in
 			for end := now().Add(maxWait); !settled && now().Before(end); {
 				time.Sleep(50 * time.Millisecond)
-				before, settled = mailboxes.StampOf(home, now())
+				before, settled = mailboxes.StampOf(path, now())
 			}
 		}
-		files, ok := list(root, home, uid)
+		home, named, ok := look(root, path, uids)
 		if !ok {
 			continue
 		}
-		if after, _ := mailboxes.StampOf(home, now()); !settled || after != before {
-			before = ""
+		if after, _ := mailboxes.StampOf(path, now()); named && settled && after == before {
+			home.Stamp = before
 		}
-		if err := tell(home, before, files); err != nil {
+		if err := tell(home); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// list returns the names of the .qmail files of a home.
-func list(root *sys.Folder, home string, uid int) (files []string, ok bool) {
-	d, err := root.Walk(home, "")
+// look looks at a home; ok is false where nothing is certain of it. named says that it has all names of .qmail files: of
+// a home that is none of uids' they are not read.
+func look(root *sys.Folder, path string, uids []int) (home mailboxes.Home, named, ok bool) {
+	home = mailboxes.Home{Path: path, Owner: -1}
+	d, err := root.Walk(path, "")
 	if err != nil {
-		return nil, false
+		return home, false, errors.Is(err, fs.ErrNotExist)
 	}
 	defer d.Close()
-	if st, err := d.Status(); err != nil || uid >= 0 && st.UID != uid {
-		return nil, false
+	st, err := d.Status()
+	if err != nil {
+		return home, false, false
+	}
+	home.Owner = st.UID
+	if !slices.Contains(uids, st.UID) && !slices.Contains(uids, -1) {
+		return home, false, true
 	}
 	err = d.EachName(func(name string) bool {
 		if strings.HasPrefix(name, ".qmail") {
-			files = append(files, name)
+			home.Files = append(home.Files, name)
 		}
-		return len(files) <= maxFiles
+		return len(home.Files) <= maxFiles
 	})
-	return files, err == nil && len(files) <= maxFiles
+	named = err == nil && len(home.Files) <= maxFiles
+	return home, named, named
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,13 +24,46 @@ func TestMain(m *testing.M) {
 }
 
 func TestAccountsOfAnotherSourceAreKnownToBePossible(t *testing.T) {
-	for text, want := range map[string]bool{
-		"": false, "passwd: files systemd\n": false, "passwd:compat # ldap\n": false, "group: ldap\n": false,
-		"passwd: files ldap\n": true, " passwd :\tfiles [NOTFOUND=return] sss": true,
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  bool
+	}{
+		"no services":     {map[string]string{}, false},
+		"files":           {map[string]string{"etc/nsswitch.conf": "passwd: files\ngroup: ldap\n"}, false},
+		"compat":          {map[string]string{"etc/nsswitch.conf": "passwd:compat # ldap\n"}, false},
+		"compat with NIS": {map[string]string{"etc/passwd": "a:x:1:1::/:\n+::::::\n"}, true},
+		"a directory":     {map[string]string{"etc/nsswitch.conf": "passwd: files ldap\n"}, true},
+		"an action":       {map[string]string{"etc/nsswitch.conf": " passwd :\tfiles [NOTFOUND=return] sss"}, true},
+		"the vendor's":    {map[string]string{"usr/etc/nsswitch.conf": "passwd: sss\n"}, true},
+		"systemd": {map[string]string{"etc/nsswitch.conf": "passwd: files systemd\n",
+			"run/systemd/userdb/io.systemd.DynamicUser": "", "var/lib/systemd/home/local.public": ""}, false},
+		"systemd-homed": {map[string]string{"etc/nsswitch.conf": "passwd: files systemd\n",
+			"var/lib/systemd/home/joe.identity": ""}, true},
+		"homed that is not asked": {map[string]string{"etc/nsswitch.conf": "passwd: files\n",
+			"var/lib/systemd/home/joe.identity": ""}, false},
+		"a service of accounts": {map[string]string{"etc/nsswitch.conf": "passwd: files systemd\n",
+			"run/systemd/userdb/org.example.Users": ""}, true},
+		"a record": {map[string]string{"etc/nsswitch.conf": "passwd: files systemd\n", "etc/userdb/joe.user": ""}, true},
 	} {
-		if got := elsewhere(text); got != want {
-			t.Errorf("%q: %v", text, got)
+		root := t.TempDir()
+		write := func(path, text string) {
+			if err := os.MkdirAll(filepath.Join(root, filepath.Dir(path)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
+		write("etc/passwd", "root:x:0:0::/root:/bin/sh\n")
+		for path, text := range c.files {
+			write(path, text)
+		}
+		if got := others(root); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if !others("/nowhere") {
+		t.Error("without /etc/passwd nothing is certain")
 	}
 }
 
@@ -51,18 +85,17 @@ func TestNoUsersLinkLeadsTheSurveyElsewhere(t *testing.T) {
 	os.Symlink(filepath.Join(top, "secret"), filepath.Join(top, "joe", "home"))
 	os.Lchown(filepath.Join(top, "joe", "home"), joe, joe)
 	os.Chtimes(filepath.Join(top, "joe"), time.Time{}, time.Now().Add(-time.Hour))
-	s := survey{homes: map[string]int{
-		filepath.Join(top, "joe"): joe, filepath.Join(top, "joe/home"): -1, filepath.Join(top, "joe2"): joe, "x": -1,
+	s := survey{homes: map[string][]int{
+		filepath.Join(top, "joe"): {joe + 1, joe}, filepath.Join(top, "joe/home"): {-1}, filepath.Join(top, "joe2"): {joe},
+		filepath.Join(top, "none"): {joe}, "x": {-1},
 	}}
-	told := map[string][]string{}
-	err := s.visit(time.Now, func(home string, stamp mailboxes.Stamp, files []string) error {
-		told[filepath.Base(home)] = files
-		if stamp == "" {
-			t.Errorf("%s has no stamp", home)
-		}
+	told := map[string]string{}
+	err := s.visit(time.Now, func(h mailboxes.Home) error {
+		told[filepath.Base(h.Path)] = fmt.Sprint(h.Owner, h.Files, h.Stamp != "")
 		return nil
 	})
-	if want := map[string][]string{"joe": {".qmail-joe"}}; err != nil || fmt.Sprint(told) != fmt.Sprint(want) {
+	want := map[string]string{"joe": "60007 [.qmail-joe] true", "joe2": "0 [] false", "none": "-1 [] false"}
+	if err != nil || !maps.Equal(told, want) {
 		t.Errorf("%v, %v", told, err)
 	}
 }

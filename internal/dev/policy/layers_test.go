@@ -21,7 +21,7 @@ func floors() []floor {
 		{"conf", "the choices made when the suite is built", ""},
 		{"text", "bytes in, bytes out: formats, addresses, reports, exit codes", ""},
 		{"sys", "the only code that meets the kernel in unusual ways: processes, uids, accounts", "conf text"},
-		{"site", "what an administrator writes: control files, users, the installed tree", "conf text"},
+		{"site", "what an administrator writes: control files, users, the installed tree", "conf text sys"},
 		{"queue", "how a message lives on disk, and how a queue is repaired", "conf text sys site"},
 		{"worker", "jobs for a program that does more than one", "conf text sys"},
 		{"submit", "mail into the queue: qmail-queue's interface, its client, headers rewritten",

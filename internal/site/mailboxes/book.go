@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"qmail/conf"
 	"qmail/internal/site/users"
+	"qmail/internal/sys"
 	"qmail/internal/text/ascii"
 	"qmail/internal/text/cdb"
 	"qmail/internal/text/dotqmail"
@@ -29,12 +29,15 @@ const (
 	keyPercent = "p"             // with a domain: it is one of control/percenthack
 	keyVirtual = "v"             // with the key of a line of control/virtualdomains: what is prepended
 	keyAccount = "a"             // with a name: uid, a blank, the home
-	keyHome    = "h"             // with a home: its stamp
+	keyHome    = "h"             // with a home: whose it is, a blank, its stamp; not there where that is not certain
 	keyFile    = "f"             // with a home, a NUL and the name of a .qmail file: that is there
 )
 
 // maxName is the longest name of an account that qmail-getpw looks up.
 const maxName = 32
+
+// firstPerson is the lowest uid that is a person's, whose home may only be away for a while.
+const firstPerson = 1000
 
 // File returns the path of users/recipients.cdb below a qmail home.
 func File(home string) string { return filepath.Join(home, users.Folder, "recipients.cdb") }
@@ -136,8 +139,9 @@ func (b *Book) Lacks(address string) (bool, error) {
 			return false, err
 		}
 	}
-	stamp, ok, err := b.Find(keyHome + u.Home)
-	if !ok || err != nil || stamp == "" {
+	record, _, err := b.Find(keyHome + u.Home)
+	_, stamp, _ := strings.Cut(record, " ")
+	if err != nil || stamp == "" {
 		return false, err
 	}
 	if now, _ := StampOf(u.Home, time.Time{}); now != Stamp(stamp) || now == absent {
@@ -188,17 +192,15 @@ func (b *Book) find(local string) (u users.User, known bool, err error) {
 		if !ok || !both || e != nil || uid == 0 {
 			continue
 		}
-		owner, there, certain := ownerOf(home)
-		if !certain {
+		record, _, err := b.Find(keyHome + home)
+		was, _, _ := strings.Cut(record, " ")
+		if err != nil || was == "" || was != ownerOf(home) { // root and we must see the same
+			return u, false, err
+		}
+		if was == nobody && uid >= firstPerson && strings.LastIndexByte(home, '/') > 0 {
 			return u, false, nil
 		}
-		if there && owner != uid {
-			continue
-		}
-		if _, listed, err := b.Find(keyHome + home); err != nil || !listed {
-			if there || err != nil {
-				return u, false, err
-			}
+		if was != number {
 			continue
 		}
 		u = users.User{UID: uid, Home: home}
@@ -211,17 +213,20 @@ func (b *Book) find(local string) (u users.User, known bool, err error) {
 	return users.User{UID: -1, Home: home, Dash: "-", Ext: local}, ok, err
 }
 
-// ownerOf returns whose a home is; certain is false where that cannot be seen.
-func ownerOf(home string) (uid int, there, certain bool) {
+// nobody owns a home that is not there.
+const nobody = "-"
+
+// ownerOf returns whose a home is, as in the record; empty where that cannot be seen.
+func ownerOf(home string) string {
 	fi, err := os.Stat(home)
 	if err != nil {
-		return 0, false, errors.Is(err, fs.ErrNotExist)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nobody
+		}
+		return ""
 	}
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, true, false
-	}
-	return int(st.Uid), true, true
+	uid, _ := sys.Owner(fi)
+	return strconv.Itoa(uid)
 }
 
 // current reports whether what the file was made of is as it was.

@@ -3,7 +3,6 @@ package mailboxes
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	"qmail/internal/site/control"
 	"qmail/internal/site/users"
@@ -21,7 +20,6 @@ type Account struct {
 type Maker struct {
 	To      users.Adder
 	Control control.Dir
-	Now     time.Time
 	Sources []string // paths: what the accounts were read from, and what is in control
 	err     error
 }
@@ -47,18 +45,14 @@ func (m *Maker) Begin(stamps []Stamp, others bool) error {
 	if others {
 		m.add(keyElse, "")
 	}
-	locals, ok, err := m.Control.List("locals")
-	if err == nil && !ok {
-		var me string
-		if me, ok, err = m.Control.Line("me"); ok {
-			locals = []string{me}
-		}
-	}
+	locals, err := m.Control.Locals()
 	if err != nil {
 		return err
 	}
 	for _, l := range locals {
-		m.add(keyLocal+ascii.LowerString(l), "")
+		if l != "" {
+			m.add(keyLocal+ascii.LowerString(l), "")
+		}
 	}
 	percent, _, err := m.Control.List("percenthack")
 	if err != nil {
@@ -91,11 +85,23 @@ func (m *Maker) Alias(home string) error {
 	return m.err
 }
 
-// Home writes which .qmail files a home has; stamp is that of before it was read.
-func (m *Maker) Home(home string, stamp Stamp, files []string) error {
-	m.add(keyHome+home, string(stamp))
-	for _, f := range files {
-		m.add(keyFile+home+"\x00"+f, "")
+// A Home is what was seen of one.
+type Home struct {
+	Path  string
+	Owner int      // -1: there is no such folder
+	Stamp Stamp    // of before it was read; empty: which files it has is not certain
+	Files []string // the names of its .qmail files
+}
+
+// Home writes what was seen of a home. One of which it is not told is uncertain.
+func (m *Maker) Home(h Home) error {
+	owner := nobody
+	if h.Owner >= 0 {
+		owner = strconv.Itoa(h.Owner)
+	}
+	m.add(keyHome+h.Path, owner+" "+string(h.Stamp))
+	for _, f := range h.Files {
+		m.add(keyFile+h.Path+"\x00"+f, "")
 	}
 	return m.err
 }

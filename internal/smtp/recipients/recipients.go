@@ -60,7 +60,7 @@ func (s *source) covers(domain string) bool {
 	return s.below && strings.HasSuffix(domain, "."+s.domain)
 }
 
-// A Door is that of one session. Clients who may relay, and users who have logged in, are not asked about.
+// A Door is that of one session. Clients who may relay are not asked about.
 type Door struct {
 	sources []source
 	env     []string
@@ -115,7 +115,7 @@ func (d *Door) Close() {
 
 // Admit asks the sources that are for a recipient's domain. One of them has to know the recipient.
 func (d *Door) Admit(stage smtpd.Stage, v *smtpd.Visit) string {
-	if stage != smtpd.AtRcpt || v.Relays || v.User != "" {
+	if stage != smtpd.AtRcpt || v.Relays {
 		return ""
 	}
 	at := strings.LastIndexByte(v.Recipient, '@')

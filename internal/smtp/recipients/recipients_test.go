@@ -58,7 +58,9 @@ func (s *site) cdb(name string, fill func(w *cdb.Writer) error) {
 	}
 }
 
-// book makes users/recipients.cdb, for the accounts joe, nohome, other and root.
+// book makes users/recipients.cdb. Of the accounts joe and alias get mail, and nohome, other and root do not. Nothing is
+// certain of away, a person without a home, of unseen, whose home root has not seen, and of given and made, whose homes
+// are not what they were.
 func (s *site) book(others bool) {
 	s.t.Helper()
 	s.cdb("users/recipients.cdb", func(w *cdb.Writer) error {
@@ -83,7 +85,9 @@ func (s *site) book(others bool) {
 			}
 		}
 		for _, a := range []mailboxes.Account{{Name: "joe", UID: uid, Home: s.path("joe")},
-			{Name: "nohome", UID: uid, Home: s.path("none")}, {Name: "other", UID: uid + 1, Home: s.path("joe")},
+			{Name: "nohome", UID: 100, Home: s.path("none")}, {Name: "other", UID: uid + 1, Home: s.path("joe")},
+			{Name: "away", UID: 1000, Home: s.path("none")}, {Name: "unseen", UID: uid, Home: s.path("unseen")},
+			{Name: "given", UID: uid, Home: s.path("control")}, {Name: "made", UID: uid, Home: s.path("users")},
 			{Name: "root", Home: "/root"}, {Name: "alias", UID: uid, Home: s.path("alias")}} {
 			if err == nil {
 				err = m.Account(a)
@@ -91,6 +95,11 @@ func (s *site) book(others bool) {
 		}
 		if err == nil {
 			err = m.Alias(s.path("alias"))
+		}
+		for path, owner := range map[string]int{"none": -1, "users": -1, "control": uid + 1} {
+			if err == nil {
+				err = m.Home(mailboxes.Home{Path: s.path(path), Owner: owner})
+			}
 		}
 		for _, h := range []string{"alias", "joe", "lists"} {
 			names, _ := filepath.Glob(s.path(h) + "/.qmail*")
@@ -103,7 +112,7 @@ func (s *site) book(others bool) {
 			}
 			stamp, _ := mailboxes.StampOf(s.path(h), time.Now())
 			if err == nil {
-				err = m.Home(s.path(h), stamp, names)
+				err = m.Home(mailboxes.Home{Path: s.path(h), Owner: uid, Stamp: stamp, Files: names})
 			}
 		}
 		return err
@@ -147,11 +156,12 @@ func TestWhoGetsMailByTheRulesOfDeliveryIsAcceptedAndNoOther(t *testing.T) {
 	d := s.open()
 	s.asks(d, "", "joe@m.test", "JOE@l.Test", "joe-list@m.test", "Joe-List@m.test", "postmaster@m.test", "a.b@m.test",
 		"team-x-y@m.test", "team-@m.test", "ann@v.test", "anyone@x.v.test", "one@w.test", "other@far.test", "x@out.v.test",
-		"a%b@p.test", "joe-list/x@l.test", "joe", "", "@m.test", "two@w.test")
+		"a%b@p.test", "joe-list/x@l.test", "joe", "", "@m.test", "two@w.test",
+		"away@m.test", "away-x@m.test", "unseen@m.test", "unseen-x@m.test", "given@m.test", "made@m.test")
 	s.asks(d, "550 ", "nobody@m.test", "joe-other@m.test", "joe-list-x@m.test", "bob@v.test", "nohome@m.test",
 		"other@m.test", "root@m.test", "team@m.test", "a/../../joe@m.test", "joe-\xff@m.test")
 	const nobody = "nobody@m.test"
-	for _, v := range []smtpd.Visit{{Recipient: nobody, Relays: true}, {Recipient: nobody, User: "joe"}} {
+	for _, v := range []smtpd.Visit{{Recipient: nobody, Relays: true}, {Recipient: nobody, Relays: true, User: "joe"}} {
 		if got := d.Admit(smtpd.AtRcpt, &v); got != "" {
 			t.Errorf("%+v: %s", v, got)
 		}
