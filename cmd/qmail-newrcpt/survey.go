@@ -107,8 +107,8 @@ func (s *survey) visit(now func() time.Time, tell func(mailboxes.Home) error) er
 	return nil
 }
 
-// look looks at a home; ok is false where nothing is certain of it. named says that it has all names of .qmail files: of
-// a home that is none of uids' they are not read.
+// look looks at a home; ok is false where nothing is certain of it. named says that it has all names of .qmail files:
+// of a home that is none of uids' they are not read.
 func look(root *sys.Folder, path string, uids []int) (home mailboxes.Home, named, ok bool) {
 	home = mailboxes.Home{Path: path, Owner: -1}
 	d, err := root.Walk(path, "")

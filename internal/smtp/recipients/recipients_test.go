@@ -58,9 +58,9 @@ func (s *site) cdb(name string, fill func(w *cdb.Writer) error) {
 	}
 }
 
-// book makes users/recipients.cdb. Of the accounts joe and alias get mail, and nohome, other and root do not. Nothing is
-// certain of away, a person without a home, of unseen, whose home root has not seen, and of given and made, whose homes
-// are not what they were.
+// book makes users/recipients.cdb. Of the accounts joe and alias get mail, and nohome, other and root do not. Nothing
+// is certain of away, a person without a home, of unseen, whose home root has not seen, and of given and made, whose
+// homes are not what they were.
 func (s *site) book(others bool) {
 	s.t.Helper()
 	s.cdb("users/recipients.cdb", func(w *cdb.Writer) error {
