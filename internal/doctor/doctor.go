@@ -92,6 +92,7 @@ func checks() []check {
 		{"rcpthosts", false, relayIsClosed},
 		{"domains", false, domainsAgree},
 		{"virtualdomains", false, virtualsLead},
+		{"srs", false, forwardedReturns},
 		{"smtproutes", false, routesAre},
 		{"tlsroutes", false, policiesAre},
 		{"databases", false, databasesAreNew},

@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	w.mx = map[string][]dns.MX{"example.org": {{Pref: 10, Host: "mx.example.org"}}}
 	w.ptr = map[string][]string{ip.String(): {host}}
 	w.txt = map[string][]string{"example.org": {"v=spf1 mx -all"}, "_dmarc.example.org": {"v=DMARC1; p=none"},
-		host: {"v=spf1 a -all"}, "_dmarc." + host: {"v=DMARC1; p=none"}, "one._domainkey.example.org": {"v=DKIM1; p=x"}}
+		host: {"v=spf1 a -all"}, "one._domainkey.example.org": {"v=DKIM1; p=x"}}
 	w.tlsa = map[string][]dns.TLSA{}
 	u, g := conf.UserNames(), conf.GroupNames()
 	passwd, ids := "root:x:0:0::/root:/bin/sh\njoe:x:1000:1000::/home/joe:/bin/sh\n", map[string]int{u.Root: 0}

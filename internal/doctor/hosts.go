@@ -111,6 +111,26 @@ func domainsAgree(s *Site, say sayer) {
 	}
 }
 
+// forwardedReturns sees that bounces of forwarded mail find their way back.
+func forwardedReturns(s *Site, say sayer) {
+	domain, ok, _ := s.control().Line("srs_domain")
+	domain = ascii.LowerString(domain)
+	if !ok || !domainName(domain) {
+		return
+	}
+	hosts, closed, _ := s.control().List("rcpthosts")
+	more, _, _ := s.control().List("morercpthosts")
+	if closed && !covers(append(hosts, more...), domain) {
+		say(Warning, "Bounces of forwarded mail are refused: "+word(domain)+" of control/srs_domain is not in "+
+			"control/rcpthosts.", "echo "+word(domain)+" >>"+s.Home+"/control/rcpthosts")
+	}
+	about, _ := s.virtual()
+	if !covers(about, domain) {
+		say(Warning, "Nobody leads bounces of forwarded mail back: "+word(domain)+" of control/srs_domain is not in "+
+			"control/virtualdomains.", "echo "+word(domain)+":alias-srs >>"+s.Home+"/control/virtualdomains")
+	}
+}
+
 // virtualsLead sees that there is somebody for each virtual domain.
 func virtualsLead(s *Site, say sayer) {
 	lines, _, _ := s.control().List("virtualdomains")

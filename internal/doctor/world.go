@@ -161,11 +161,11 @@ func sendersAreNamed(s *Site, say sayer) {
 			continue
 		case len(spf) == 0:
 			say(Warning, "Nothing in the DNS says which hosts send mail from "+word(domain)+" (SPF).",
-				"# publish: "+word(domain)+". TXT \"v=spf1 mx a:"+word(s.host())+" -all\"")
+				"# publish: "+word(domain)+". TXT \"v=spf1 "+s.senders(domain)+" -all\"")
 		case len(spf) > 1:
 			say(Fault, "The DNS has "+word(domain)+" with several SPF records, so none counts.", "dig txt "+word(domain))
 		}
-		if dmarc, err := s.texts("_dmarc."+domain, "v=DMARC1"); !temporary(err) && len(dmarc) == 0 {
+		if !s.hasPolicy(domain) {
 			say(Warning, "Nothing in the DNS says what others do with forged mail from "+word(domain)+" (DMARC).",
 				"# publish: _dmarc."+word(domain)+". TXT \"v=DMARC1; p=none; rua=mailto:postmaster@"+word(domain)+"\"")
 		}
@@ -188,6 +188,26 @@ func sendersAreNamed(s *Site, say sayer) {
 			}
 		}
 	}
+}
+
+// senders returns what of an SPF record names the hosts that send for a domain: its MX hosts, and this one.
+func (s *Site) senders(domain string) string {
+	list, _ := s.DNS.MX(domain)
+	if slices.ContainsFunc(list, func(m dns.MX) bool { return ascii.Equal(m.Host, s.host()) }) {
+		return "mx"
+	}
+	return "mx a:" + word(s.host())
+}
+
+// hasPolicy reports whether the DNS has a DMARC record for a domain, or for one above it (RFC 9989), or does not say.
+func (s *Site) hasPolicy(domain string) bool {
+	for strings.IndexByte(domain, '.') >= 0 {
+		if list, err := s.texts("_dmarc."+domain, "v=DMARC1"); temporary(err) || len(list) > 0 {
+			return true
+		}
+		_, domain, _ = strings.Cut(domain, ".")
+	}
+	return false
 }
 
 // inbound looks at what makes others send by TLS: both are of use only as a whole.
