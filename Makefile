@@ -7,6 +7,7 @@
 # make fuzz      hostile bytes for each parser, some seconds each (FUZZTIME)
 # make attack    the long attacks on the daemons, as root
 # make demo      the tests of INSTALL.md, on a system of its own that is gone afterwards
+# make bench     the workloads of docs/PERFORMANCE.md, beside Postfix; make bench-check compares with what they were
 # make startup   what it costs to start each program, as a ratio to an empty Go program
 # make man       the manual pages, formatted, in build/man
 # make bare-test this commit's demo and tests on a bare Debian (BARE: the commands), as root, which takes its time
@@ -25,7 +26,7 @@ FLAGS = -trimpath -buildvcs=false -ldflags '-s -w'
 PROGRAMS := $(filter-out qmail-getpw,$(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.go)))))
 SOURCES := go.mod go.sum $(wildcard conf/* cmd/*/*.go internal/*/*.go internal/*/*/*.go internal/*/*/*/*.go)
 
-.PHONY: all setup check test test-packages test-here check-fast fuzz attack demo startup man deb deb-test bare-test dist bench crashtest clean
+.PHONY: all setup check test test-packages test-here check-fast fuzz attack demo startup man deb deb-test bare-test dist bench bench-check bench-keep crashtest clean
 
 all: build/stamp config config-fast config-tls
 
@@ -115,6 +116,15 @@ bench: all
 	@mkdir -p build
 	$(GO) build $(FLAGS) -o build/bench ./internal/dev/bench
 	@QMAIL_TEST_BUILT=1 build/bench -svg build/bench.svg $(BENCHFLAGS)
+
+# A run of our own programs alone, three rounds; on a quiet machine.
+bench-check: all
+	$(GO) build $(FLAGS) -o build/bench ./internal/dev/bench
+	@QMAIL_TEST_BUILT=1 build/bench -s qmail -svg "" -check testdata/bench.txt $(BENCHFLAGS)
+
+bench-keep: all
+	$(GO) build $(FLAGS) -o build/bench ./internal/dev/bench
+	@QMAIL_TEST_BUILT=1 build/bench -s qmail -svg "" -keep testdata/bench.txt $(BENCHFLAGS)
 
 crashtest: all
 	$(GO) build $(FLAGS) -o build/crashtest ./internal/dev/crashtest

@@ -34,6 +34,8 @@ type options struct {
 	flush     time.Duration
 	waiting   int
 	limit     time.Duration
+	keep      string
+	check     string
 	base      string // the installed tree; set for the process inside
 }
 
@@ -51,6 +53,8 @@ func main() {
 	flag.DurationVar(&o.flush, "flush", 0, "have every flush of the disk take so long; needs /dev/fuse")
 	flag.IntVar(&o.waiting, "waiting", 0, "measure instead what so many waiting messages cost a new one")
 	flag.DurationVar(&o.limit, "limit", time.Hour, "how long all of it may take")
+	flag.StringVar(&o.keep, "keep", "", "file to write the figures to that -check compares with")
+	flag.StringVar(&o.check, "check", "", "file with figures; a workload that is worse than them by 15 in 100 is an error")
 	flag.StringVar(&o.base, "base", "", "for internal use")
 	flag.Parse()
 	if flag.NArg() > 0 && flag.Arg(0) == "inject" {
@@ -147,9 +151,22 @@ func inside(o options) error {
 		}
 		results = append(results, r)
 	}
+	return o.tell(results)
+}
+
+// tell says what was measured, wherever that is wanted.
+func (o *options) tell(results []result) error {
 	printTable(os.Stdout, results)
-	if o.plot == "" {
-		return nil
+	if o.plot != "" {
+		if err := os.WriteFile(o.plot, []byte(plot(results)), 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(o.plot, []byte(plot(results)), 0o644)
+	if o.keep != "" {
+		return keep(o.keep, results)
+	}
+	if o.check != "" {
+		return compare(o.check, results)
+	}
+	return nil
 }
