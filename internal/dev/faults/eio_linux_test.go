@@ -175,9 +175,11 @@ func (w *world) create(name string) *os.File {
 	return f
 }
 
-// queued returns what is in todo, as it is owed, and empties the queue. A message that is there has to be whole.
+// queued returns what is in todo, as it is owed, and empties the queue. A message that is there has to be whole. A
+// qmail-queue whose parent has not waited for it has its end first.
 func (w *world) queued(what, text string) int {
 	w.t.Helper()
+	w.eventually("qmail-queue ends", func() bool { return len(pids("qmail-queue")) == 0 })
 	todos, _ := filepath.Glob(at("todo/*"))
 	for _, f := range todos {
 		env, err := os.ReadFile(f)

@@ -71,6 +71,14 @@ func (q *qmail) converse(input string, args ...string) string {
 	return out.String()
 }
 
+// passwords has qmail-authd run, which knows joe@m.test and his secret.
+func (q *qmail) passwords() {
+	q.t.Helper()
+	q.feed("root", "secret\n", home("bin/qmail-newauth"), "-a", "joe@m.test")
+	q.daemon("root", home("bin/qmail-authd"))
+	q.wait("qmail-authd", func() bool { _, err := net.Dial("unix", home("run/auth")); return err == nil })
+}
+
 func TestProgramsOfUsersSendByTLSAndLogIn(t *testing.T) {
 	if !inside(t, "msmtp", "swaks", "curl", "python3") {
 		return
@@ -78,9 +86,7 @@ func TestProgramsOfUsersSendByTLSAndLogIn(t *testing.T) {
 	q := here(t)
 	testserver.Install(t)
 	q.write("/run/send.py", python)
-	q.feed("root", "secret\n", home("bin/qmail-newauth"), "-a", "joe@m.test")
-	q.daemon("root", home("bin/qmail-authd"))
-	q.wait("qmail-authd", func() bool { _, err := net.Dial("unix", home("run/auth")); return err == nil })
+	q.passwords()
 	for _, env := range []string{"A=", "SMTPS="} {
 		address, log := testserver.Serve(t, "qmail-submitd", env)
 		commands := mailers(address, env == "SMTPS=", true)

@@ -5,6 +5,7 @@ package peers
 import (
 	"bufio"
 	"crypto/tls"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -79,6 +80,7 @@ func TestAServerThatIsKilledQueuesNothingHalfAndTheNextClientIsServed(t *testing
 	}
 	q := here(t)
 	testserver.Install(t)
+	q.passwords()
 	for _, program := range []string{"qmail-smtpsd", "qmail-submitd"} {
 		address, _ := testserver.Serve(t, program)
 		c := call(t, address)
@@ -91,13 +93,15 @@ func TestAServerThatIsKilledQueuesNothingHalfAndTheNextClientIsServed(t *testing
 		c = call(t, address)
 		c.say("", "EHLO x\r\n", "STARTTLS\r\n")
 		c.encrypt()
+		var login []string
 		if program == "qmail-submitd" { // nobody who has not logged in gets further
-			if got := c.say("MAIL FROM:<a@b.test>\r\n"); !strings.HasPrefix(got, "530 ") {
+			if got := c.say("MAIL FROM:<joe@m.test>\r\n"); !strings.HasPrefix(got, "530 ") {
 				t.Errorf("%q", got)
 			}
-			continue
+			name := base64.StdEncoding.EncodeToString([]byte("\x00joe@m.test\x00secret"))
+			login = []string{"EHLO x\r\n", "AUTH PLAIN " + name + "\r\n"}
 		}
-		c.say("MAIL FROM:<a@b.test>\r\n", "RCPT TO:<c@m.test>\r\n", "DATA\r\n")
+		c.say(append(login, "MAIL FROM:<joe@m.test>\r\n", "RCPT TO:<c@m.test>\r\n", "DATA\r\n")...)
 		io.WriteString(c, "Subject: half\r\n\r\n"+strings.Repeat("x\r\n", 100_000))
 		q.kill(program)
 		if b, _ := io.ReadAll(c.r); len(b) > 0 {
@@ -111,8 +115,10 @@ func TestAServerThatIsKilledQueuesNothingHalfAndTheNextClientIsServed(t *testing
 		c = call(t, address)
 		c.say("", "EHLO x\r\n", "STARTTLS\r\n")
 		c.encrypt()
-		got := c.say("MAIL FROM:<a@b.test>\r\n", "RCPT TO:<c@m.test>\r\n", "DATA\r\n", "Subject: whole\r\n\r\nx\r\n.\r\n")
-		if !strings.HasPrefix(got, "250 ok ") || !strings.Contains(testserver.Queued(t), "\nSubject: whole\n") {
+		got := c.say(append(login, "MAIL FROM:<joe@m.test>\r\n", "RCPT TO:<c@m.test>\r\n", "DATA\r\n",
+			"Subject: whole\r\n\r\nx\r\n.\r\n")...)
+		if !strings.HasPrefix(got, "250 ") || !strings.Contains(got, " ok ") ||
+			!strings.Contains(testserver.Queued(t), "\nSubject: whole\n") {
 			t.Errorf("%q", got)
 		}
 	}

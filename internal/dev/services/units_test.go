@@ -68,6 +68,9 @@ func TestNoUnitTakesTheSetUIDBitFromQmailQueue(t *testing.T) {
 		"MemoryDenyWriteExecute", "SystemCall", "DynamicUser",
 	}
 	for name, text := range units(t) {
+		if name == "qmail-newrcpt.service" { // which starts no other program
+			continue
+		}
 		user := strings.Contains(text, "\nUser=")
 		for _, l := range strings.Split(text, "\n") {
 			if strings.HasPrefix(l, "NoNewPrivileges=") && l != "NoNewPrivileges=no" {

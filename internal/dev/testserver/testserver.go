@@ -165,7 +165,9 @@ func Queued(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	os.Remove(files[0])
-	os.Remove(home("queue/todo/" + filepath.Base(files[0])))
+	for _, name := range []string{files[0], home("queue/todo/" + filepath.Base(files[0])),
+		home("queue/intd/" + filepath.Base(files[0]))} {
+		os.Remove(name)
+	}
 	return string(b)
 }
