@@ -59,9 +59,6 @@ type File interface {
 	Stat() (fs.FileInfo, error)
 }
 
-// namesAtOnce bounds how many names of a folder are held in memory.
-const namesAtOnce = 1024
-
 // Disk returns the real filesystem below folder dir.
 func Disk(dir string) FS {
 	if dir == "." || dir == "" {
@@ -161,20 +158,7 @@ func (d disk) EachName(folder string, fn func(string) bool) error {
 		return err
 	}
 	defer f.Close()
-	for {
-		names, err := f.Readdirnames(namesAtOnce)
-		for _, n := range names {
-			if !fn(n) {
-				return nil
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return sys.EachName(f, fn)
 }
 
 // file keeps a nil *os.File from becoming a File that is not nil.

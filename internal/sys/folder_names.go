@@ -21,8 +21,16 @@ func (d *Folder) EachName(fn func(name string) bool) error {
 	if _, err := d.f.Seek(0, 0); err != nil {
 		return err
 	}
+	return EachName(d.f, fn)
+}
+
+// namesAtOnce bounds how many names of a folder are held.
+const namesAtOnce = 1024
+
+// EachName calls fn with the name of everything in an open folder, in parts, until fn returns false.
+func EachName(folder *os.File, fn func(name string) bool) error {
 	for {
-		names, err := d.f.Readdirnames(1024)
+		names, err := folder.Readdirnames(namesAtOnce)
 		for _, n := range names {
 			if !fn(n) {
 				return nil

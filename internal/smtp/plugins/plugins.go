@@ -156,7 +156,7 @@ func (p *Plugins) ask(stage smtpd.Stage, v *smtpd.Visit, env *[]string, a *smtpd
 			next = next && err == nil
 		}
 		if err != nil {
-			*a = smtpd.Advice{Reply: "451 sorry, a plugin of mine cannot tell now (#4.3.0)", By: l, Because: err.Error()}
+			*a = smtpd.Advice{Reply: smtpd.PluginTrouble, By: l, Because: err.Error()}
 		}
 		if !next {
 			return

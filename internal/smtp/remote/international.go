@@ -95,14 +95,10 @@ func (c *course) alike(rest []int) int {
 	if !c.j.international {
 		return len(rest)
 	}
-	n := 0
-	for first := true; n < len(rest); n++ {
-		_, ok := c.j.spoken(c.j.recipients[rest[n]], c.s.utf8)
-		if n == 0 {
-			first = ok
-		} else if ok != first {
-			break
-		}
+	can := func(i int) bool { _, ok := c.j.spoken(c.j.recipients[i], c.s.utf8); return ok }
+	first, n := can(rest[0]), 1
+	for n < len(rest) && can(rest[n]) == first {
+		n++
 	}
 	return n
 }

@@ -25,6 +25,9 @@ type Advice struct {
 	Because string   // and what was wrong with it
 }
 
+// PluginTrouble is the reply where a plugin cannot tell, or says what makes no sense.
+const PluginTrouble = "451 sorry, a plugin of mine cannot tell now (#4.3.0)"
+
 // consult asks the plugins, does what they say, and reports whether none refuses. hosted is for AtRcpt.
 func (s *session) consult(stage Stage, sender, recipient string, hosted bool) (a Advice, ok bool) {
 	a.Address = recipient
@@ -44,7 +47,7 @@ func (s *session) consult(stage Stage, sender, recipient string, hosted bool) (a
 		s.changed(a.Env)
 	}
 	if len(a.Address) > maxAddress {
-		a.Reply, a.Because = "451 sorry, a plugin of mine cannot tell now (#4.3.0)", "its address is too long"
+		a.Reply, a.Because = PluginTrouble, "its address is too long"
 	}
 	s.notes = a.Lines
 	if a.Reply == "" && !a.End {

@@ -93,19 +93,10 @@ func LookupIn(root, name string) (Entry, error) {
 	var e Entry
 	found := false
 	err := eachLine(root+passwdFile, func(f []string) bool {
-		if f[0] != name || len(f) < 6 {
-			return true
+		if f[0] == name {
+			e, found = entry(f)
 		}
-		uid, ok1 := number(f[2])
-		gid, ok2 := number(f[3])
-		if !ok1 || !ok2 {
-			return true
-		}
-		e, found = Entry{Name: f[0], UID: uid, GID: gid, Home: f[5]}, true
-		if len(f) > 6 {
-			e.Shell = f[6]
-		}
-		return false
+		return !found
 	})
 	switch {
 	case err != nil:
@@ -120,17 +111,29 @@ func LookupIn(root, name string) (Entry, error) {
 func Each(fn func(Entry)) error {
 	seen := map[string]bool{}
 	return eachLine(passwdFile, func(f []string) bool {
-		if len(f) < 6 || seen[f[0]] {
-			return true
-		}
-		uid, ok1 := number(f[2])
-		gid, ok2 := number(f[3])
-		if ok1 && ok2 {
-			seen[f[0]] = true
-			fn(Entry{Name: f[0], UID: uid, GID: gid, Home: f[5]})
+		if e, ok := entry(f); ok && !seen[e.Name] {
+			seen[e.Name] = true
+			fn(e)
 		}
 		return true
 	})
+}
+
+// entry returns what the fields of a line say of a user; ok is false where they are none of one.
+func entry(f []string) (e Entry, ok bool) {
+	if len(f) < 6 {
+		return e, false
+	}
+	uid, ok1 := number(f[2])
+	gid, ok2 := number(f[3])
+	if !ok1 || !ok2 {
+		return e, false
+	}
+	e = Entry{Name: f[0], UID: uid, GID: gid, Home: f[5]}
+	if len(f) > 6 {
+		e.Shell = f[6]
+	}
+	return e, true
 }
 
 // number reads a uid or gid: decimal digits and nothing else. The highest number means "nobody at all" to

@@ -14,12 +14,7 @@ func Fork(c Child) (pid int, err error) {
 	for i, f := range c.Files {
 		attr.Files[i] = f.Fd()
 	}
-	start := func() { pid, err = syscall.ForkExec(c.Path, c.Args, attr) }
-	if c.Slack == 0 {
-		start()
-	} else {
-		sys.WithSlackNearly(c.Slack, start)
-	}
+	c.slacken(sys.WithSlackNearly, func() { pid, err = syscall.ForkExec(c.Path, c.Args, attr) })
 	runtime.KeepAlive(c.Files)
 	return pid, err
 }

@@ -49,20 +49,20 @@ func Start(c Child) (p *os.Process, err error) {
 	if c.Env == nil {
 		attr.Env = []string{}
 	}
-	c.slacken(func() { p, err = os.StartProcess(c.Path, c.Args, attr) })
+	c.slacken(sys.WithSlack, func() { p, err = os.StartProcess(c.Path, c.Args, attr) })
 	if err == nil && c.Expendable {
 		sys.Expend(p.Pid)
 	}
 	return p, err
 }
 
-// slacken has what start starts get the child's slack.
-func (c *Child) slacken(start func()) {
+// slacken has what start starts get the child's slack, by WithSlack or its like.
+func (c *Child) slacken(with func(time.Duration, func()), start func()) {
 	if c.Slack == 0 {
 		start()
 		return
 	}
-	sys.WithSlack(c.Slack, start)
+	with(c.Slack, start)
 }
 
 // sys returns what of a child the system alone can do; nil if nothing. What runs as another user does not get our
